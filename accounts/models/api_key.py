@@ -1,0 +1,141 @@
+"""Keys with which a pipeline acts as their owner; only a keyed digest is stored."""
+
+import hashlib
+import hmac
+import ipaddress
+import re
+import secrets
+import string
+import zlib
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models.user import User
+
+BASE62 = string.digits + string.ascii_letters
+PREFIX_LENGTH = 8
+SECRET_LENGTH = 40  # log2(62) * 40 = 238 bits
+KEY_FORM = re.compile(r"umk_([0-9A-Za-z]{8})_([0-9A-Za-z]{32,64})_([0-9a-f]{8})")
+LAST_USED_EVERY = timedelta(minutes=1)
+
+
+def _random_base62(length: int) -> str:
+    return "".join(secrets.choice(BASE62) for _ in range(length))
+
+
+def _checksum(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}"
+
+
+def digest(plaintext: str) -> str:
+    """HMAC-SHA256 of a key under a pepper that is not in the database, in hex."""
+    pepper = hashlib.sha256(b"unmask.api_key\0" + settings.SECRET_KEY.encode()).digest()
+    return hmac.new(pepper, plaintext.encode(), hashlib.sha256).hexdigest()
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    def usable(self) -> "ApiKeyQuerySet":
+        """Keys neither revoked nor expired, whose owner is active."""
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=Now()), revoked_at=None, owner__is_active=True
+        )
+
+    def issue(
+        self,
+        *,
+        owner: User,
+        name: str,
+        scopes: list[str],
+        expires_at: datetime | None = None,
+        networks: list[str] | None = None,
+    ) -> "tuple[ApiKey, str]":
+        """Create a key; the plaintext is returned this once and kept nowhere."""
+        body = f"umk_{_random_base62(PREFIX_LENGTH)}_{_random_base62(SECRET_LENGTH)}"
+        plaintext = f"{body}_{_checksum(body)}"
+        key = ApiKey(
+            owner=owner,
+            name=name,
+            scopes=scopes,
+            expires_at=expires_at,
+            networks=networks or [],
+            prefix=plaintext[4 : 4 + PREFIX_LENGTH],
+            digest=digest(plaintext),
+        )
+        key.full_clean()
+        key.save(force_insert=True)
+        return key, plaintext
+
+    def authenticate(self, plaintext: str) -> "ApiKey | None":
+        """The usable key behind a plaintext; None for anything else, without saying why."""
+        form = KEY_FORM.fullmatch(plaintext)
+        if form is None or _checksum(plaintext.rpartition("_")[0]) != form[3]:
+            return None
+        key = self.usable().select_related("owner").filter(prefix=form[1]).first()
+        if key is None or not hmac.compare_digest(key.digest, digest(plaintext)):
+            return None
+        return key
+
+
+class ApiKey(models.Model):
+    """Acts as its owner, narrowed to its scopes and networks."""
+
+    class Scope(models.TextChoices):
+        DETECTIONS_WRITE = "detections:write", _("Submit images")
+        DETECTIONS_READ = "detections:read", _("Read detections")
+        FEEDBACK_WRITE = "feedback:write", _("Give feedback")
+        REVIEWS_WRITE = "reviews:write", _("Decide reviews")
+        MODELS_READ = "models:read", _("Read model versions")
+
+    owner = models.ForeignKey(User, models.PROTECT, related_name="api_keys")
+    name = models.CharField(_("name"), max_length=100)
+    prefix = models.CharField(max_length=PREFIX_LENGTH, unique=True)
+    digest = models.CharField(max_length=64)
+    scopes = models.JSONField(default=list)
+    networks = models.JSONField(default=list, blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("API key")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (umk_{self.prefix}_…)"
+
+    def clean(self) -> None:
+        if unknown := set(self.scopes) - set(self.Scope.values):
+            raise ValidationError({"scopes": f"Unknown scopes: {', '.join(sorted(unknown))}."})
+        for network in self.networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValidationError({"networks": str(error)}) from error
+
+    def allows(self, scope: str) -> bool:
+        return scope in self.scopes
+
+    def allows_address(self, address: str) -> bool:
+        """Whether a client at this address may use the key; no networks means any."""
+        if not self.networks:
+            return True
+        try:
+            client = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return any(client in ipaddress.ip_network(network) for network in self.networks)
+
+    def touch(self) -> None:
+        """Note the use, written at most once a minute."""
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - LAST_USED_EVERY)
+        ApiKey.objects.filter(stale, pk=self.pk).update(last_used_at=Now())

@@ -1,0 +1,66 @@
+"""One place where the API's errors get their shape: RFC 9457 problem+json with stable codes."""
+
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import exception_handler, set_rollback
+
+from deepfake_site.middleware import request_id_var
+from detection.errors import Refused
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = {503: 5, 507: 60}
+
+
+def problem(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Answer a known error with `type, title, status, detail, code, request_id, errors`."""
+    if isinstance(error, Refused):
+        set_rollback()
+        return _response(error.status, error.code, error.detail)
+    if isinstance(error, Http404):
+        error = exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        error = exceptions.PermissionDenied()
+    response = exception_handler(error, context)
+    if response is None or not isinstance(error, exceptions.APIException):
+        return response
+    fields = _fields(error)
+    detail = "Some fields are not valid." if fields else str(error.detail)
+    code = "invalid" if fields else str(error.default_code)
+    answer = _response(response.status_code, code, detail, fields)
+    for name in ("WWW-Authenticate", "Retry-After"):
+        if name in response:
+            answer[name] = response[name]
+    return answer
+
+
+def _fields(error: exceptions.APIException) -> list[dict[str, str]]:
+    if not isinstance(error, exceptions.ValidationError):
+        return []
+    named = error.detail if isinstance(error.detail, dict) else {"": error.detail}
+    return [
+        {"field": str(field), "code": getattr(item, "code", "invalid"), "detail": str(item)}
+        for field, items in named.items()
+        for item in (items if isinstance(items, list) else [items])
+    ]
+
+
+def _response(
+    status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None
+) -> Response:
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id_var.get(),
+    }
+    if errors:
+        body["errors"] = errors
+    headers = {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else None
+    return Response(body, status=status, content_type=MEDIA_TYPE, headers=headers)

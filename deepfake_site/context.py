@@ -1,0 +1,9 @@
+"""What every page may say about the installation."""
+
+from django.conf import settings
+from django.http import HttpRequest
+
+
+def installation(request: HttpRequest) -> dict[str, object]:
+    """Template variables about this installation, the same on every page."""
+    return {"signup_is_open": settings.UNMASK_SIGNUP, "has_mail": settings.HAS_MAIL}

@@ -1,0 +1,63 @@
+"""Typed readers of the environment: a bad value stops the start and names its variable."""
+
+import os
+from pathlib import Path
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE = {"1", "true", "yes", "on"}
+FALSE = {"0", "false", "no", "off", ""}
+
+
+def env_str(name: str, default: str = "") -> str:
+    """Read text; surrounding white space is dropped."""
+    return os.environ.get(name, default).strip()
+
+
+def env_bool(name: str, *, default: bool = False) -> bool:
+    """Read a switch: 1, true, yes, on or 0, false, no, off."""
+    value = os.environ.get(name)
+    if value is None:
+        return default
+    if value.strip().lower() in TRUE:
+        return True
+    if value.strip().lower() in FALSE:
+        return False
+    raise ImproperlyConfigured(
+        f"{name} is {value!r}; say one of 1, true, yes, on, 0, false, no, off."
+    )
+
+
+def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) -> int:
+    """Read a whole number within its bounds."""
+    value = env_str(name) or str(default)
+    try:
+        number = int(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {value!r}; it must be a whole number.") from None
+    if not minimum <= number <= maximum:
+        raise ImproperlyConfigured(f"{name} is {number}; it must lie in [{minimum}, {maximum}].")
+    return number
+
+
+def env_list(name: str) -> list[str]:
+    """Read words separated by commas."""
+    return [word.strip() for word in env_str(name).split(",") if word.strip()]
+
+
+def env_secret(name: str, *, default_file: Path | None = None) -> str:
+    """Read a secret from NAME, from the file NAME_FILE names, or from a file of our own.
+
+    Raises:
+        ImproperlyConfigured: NAME_FILE names a file that cannot be read.
+    """
+    if value := env_str(name):
+        return value
+    named = env_str(f"{name}_FILE")
+    path = Path(named) if named else default_file
+    if path is None or (not named and not path.exists()):
+        return ""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}_FILE is {str(path)!r}: {error.strerror}.") from error

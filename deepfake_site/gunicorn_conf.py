@@ -1,0 +1,17 @@
+"""How gunicorn serves the site: threads, because a request mostly waits for disk and database."""
+
+from django.conf import settings
+
+bind = f"{settings.WEB_BIND}:{settings.PORT}"
+workers = settings.WEB_WORKERS
+worker_class = "gthread"
+threads = 8
+timeout = 60
+graceful_timeout = 20
+keepalive = 5
+preload_app = True
+max_requests = 20000
+max_requests_jitter = 2000
+accesslog = None
+loglevel = "warning"
+limit_request_line = 8190

@@ -1,0 +1,21 @@
+"""Where this installation keeps its data, and where its sockets live while it runs."""
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from deepfake_site.env import env_str
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+def data_dir() -> Path:
+    """Folder of all that must outlive a restart; UNMASK_DATA, else `data/` in the project."""
+    return Path(env_str("UNMASK_DATA") or BASE_DIR / "data").expanduser().resolve()
+
+
+def runtime_dir() -> Path:
+    """Short folder for sockets: a socket's path may not exceed 107 bytes, a data folder's may."""
+    name = hashlib.sha256(str(data_dir()).encode()).hexdigest()[:10]
+    return Path(tempfile.gettempdir()) / f"unmask-{os.getuid()}-{name}"

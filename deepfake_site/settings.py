@@ -1,0 +1,281 @@
+"""Every setting of Unmask, read from the environment once; `.env.example` lists the variables."""
+
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import environ
+from celery.schedules import schedule
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext_lazy as _
+
+from deepfake_site.env import env_bool, env_int, env_list, env_secret, env_str
+from deepfake_site.paths import BASE_DIR, data_dir, runtime_dir
+
+# --- The installation --------------------------------------------------------------------------
+DATA_DIR = data_dir()
+RUNTIME_DIR = runtime_dir()
+PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
+WEB_BIND = env_str("UNMASK_BIND") or "127.0.0.1"
+WEB_WORKERS = env_int("UNMASK_WEB_WORKERS", 2, minimum=1, maximum=64)
+UNMASK_ORIGIN = env_str("UNMASK_ORIGIN") or f"http://127.0.0.1:{PORT}"
+DEBUG = env_bool("UNMASK_DEBUG")
+
+_origin = urlsplit(UNMASK_ORIGIN)
+if _origin.scheme not in {"http", "https"} or not _origin.hostname or _origin.path.strip("/"):
+    raise ImproperlyConfigured(
+        f"UNMASK_ORIGIN is {UNMASK_ORIGIN!r}; it must look like https://unmask.example.org."
+    )
+IS_HTTPS = _origin.scheme == "https"
+
+SECRET_KEY = env_secret("SECRET_KEY", default_file=DATA_DIR / "secret_key")
+if len(SECRET_KEY) < 50:  # the length Django's own deployment check asks for
+    raise ImproperlyConfigured(
+        "SECRET_KEY is missing or shorter than 50 characters. Set SECRET_KEY or SECRET_KEY_FILE; "
+        "`make run` writes one into the data folder."
+    )
+
+LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS = list(dict.fromkeys([_origin.hostname, *LOCAL_HOSTS, *env_list("UNMASK_HOSTS")]))
+CSRF_TRUSTED_ORIGINS = [UNMASK_ORIGIN]
+TRUSTED_PROXIES = env_int("UNMASK_TRUSTED_PROXIES", 0, maximum=9)  # hops that set X-Forwarded-For
+
+# --- Applications ------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "allauth",
+    "allauth.account",
+    "rest_framework",
+    "csp",
+    "accounts",
+    "detection",
+]
+MIDDLEWARE = [
+    "deepfake_site.middleware.RequestIdMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "accounts.middleware.AuditContextMiddleware",
+]
+ROOT_URLCONF = "deepfake_site.urls"
+WSGI_APPLICATION = "deepfake_site.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "deepfake_site.context.installation",
+            ]
+        },
+    }
+]
+
+# --- Database ----------------------------------------------------------------------------------
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASE_URL = env_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'unmask.sqlite3'}"
+_database = environ.Env.db_url_config(DATABASE_URL)
+if _database["ENGINE"] == "django.db.backends.sqlite3":
+    _database["OPTIONS"] = {
+        # IMMEDIATE takes the write lock at BEGIN, so a reader never fails when it turns writer;
+        # FULL because WAL with NORMAL may lose the last commits when the power goes.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+        "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;",
+    }
+elif _database["ENGINE"] == "django.db.backends.postgresql":
+    _database["CONN_MAX_AGE"] = 60
+    _database["CONN_HEALTH_CHECKS"] = True
+else:
+    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
+DATABASES = {"default": _database}
+CACHES = {
+    # Shared by all processes, and independent of the broker: sign-in limits live here.
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "unmask_cache",
+    }
+}
+
+# --- Files -------------------------------------------------------------------------------------
+MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
+DATA_UPLOAD_MAX_NUMBER_FILES = 100
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True  # nothing to collect before the first page; see docs/operations.md
+WHITENOISE_MAX_AGE = 300
+
+# --- People ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+UNMASK_SIGNUP = env_bool("UNMASK_SIGNUP")
+UNMASK_ADMIN_EMAIL = env_str("UNMASK_ADMIN_EMAIL")
+UNMASK_ADMIN_PASSWORD = env_secret("UNMASK_ADMIN_PASSWORD")
+LOGIN_URL = "account_login"
+LOGIN_REDIRECT_URL = "verify"
+ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "Unmask: "
+SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
+CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
+CSRF_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SECURE = IS_HTTPS
+
+# --- Mail --------------------------------------------------------------------------------------
+EMAIL_URL = env_secret("EMAIL_URL")
+HAS_MAIL = bool(EMAIL_URL)
+if HAS_MAIL:
+    vars().update(environ.Env.email_url_config(EMAIL_URL))
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+DEFAULT_FROM_EMAIL = env_str("UNMASK_FROM_EMAIL") or f"unmask@{_origin.hostname}"
+ACCOUNT_EMAIL_VERIFICATION = "mandatory" if HAS_MAIL and UNMASK_SIGNUP else "none"
+
+# --- Headers -----------------------------------------------------------------------------------
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:", "blob:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "manifest-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "object-src": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+
+# --- Words and time ----------------------------------------------------------------------------
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("ar", _("Arabic"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# --- Queue: the message is a doorbell, the database owns the work -------------------------------
+REDIS_URL = env_secret("REDIS_URL") or f"redis+socket://{RUNTIME_DIR / 'valkey.sock'}"
+LEASE = timedelta(seconds=40)
+MAX_ATTEMPTS = 3
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 300,
+    "socket_connect_timeout": 2,
+    "socket_keepalive": True,
+    "health_check_interval": 10,
+    "queue_order_strategy": "priority",
+}
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = False  # attempts are counted in SQL; a requeue would loop
+CELERY_TASK_SOFT_TIME_LIMIT = 20
+CELERY_TASK_TIME_LIMIT = 25
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_CONCURRENCY = env_int("UNMASK_WORKERS", 2, minimum=1, maximum=64)
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_TASK_DEFAULT_QUEUE = "detect"
+CELERY_TASK_ROUTES = {"detection.tasks.sweep": {"queue": "evidence"}}
+CELERY_BEAT_SCHEDULE = {
+    "sweep": {
+        "task": "detection.tasks.sweep",
+        "schedule": schedule(run_every=timedelta(seconds=15)),
+        "options": {"expires": 15},
+    }
+}
+
+# --- API ---------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "accounts.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "deepfake_site.api.problem",
+    "UNAUTHENTICATED_USER": None,
+}
+
+# --- Logs: one line an event, with the request's id and nobody's data ---------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request_id": {"()": "deepfake_site.middleware.RequestIdFilter"}},
+    "formatters": {
+        "line": {
+            "()": "deepfake_site.logging.OneLineFormatter",
+            "format": "{asctime} {levelname} {name} [{request_id}] {message}",
+            "style": "{",
+        }
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["request_id"],
+        }
+    },
+    "root": {"handlers": ["console"], "level": env_str("UNMASK_LOG_LEVEL") or "INFO"},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "propagate": False},
+        "celery.app.trace": {"level": "WARNING"},
+        "celery.beat": {"level": "WARNING"},
+    },
+}

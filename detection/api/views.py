@@ -1,0 +1,106 @@
+"""The same functions as the pages, for machines: `/api/v1/detections`."""
+
+import uuid
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.exceptions import NotAuthenticated, ValidationError
+from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import ApiKey, User
+from detection.api.permissions import DetectionScopes
+from detection.api.serializers import DetectionSerializer, SubmissionSerializer
+from detection.errors import Refused
+from detection.models import Detection, Submission
+from detection.models.detection import DetectionQuerySet
+from detection.paging import page
+from detection.services.submission import submit_image
+from detection.uploads import interrupted, uploaded
+
+PAGE_SIZE = 50
+RETRY_AFTER_S = 1
+
+
+class DetectionCollection(APIView):
+    permission_classes = [*APIView.permission_classes, DetectionScopes]
+    parser_classes = [MultiPartParser, FormParser]
+
+    def get(self, request: Request) -> Response:
+        """One's detections, newest first, in keyset pages."""
+        rows = _filtered(_visible(request), request.query_params)
+        found = page(rows, cursor=request.query_params.get("cursor", ""), size=PAGE_SIZE)
+        results = DetectionSerializer(found.rows, many=True, context={"request": request})
+        return Response({"results": results.data, "next": found.next_cursor or None})
+
+    def post(self, request: Request) -> Response:
+        """Accept one image: 202 while it is being judged, 200 when these bytes already were."""
+        form = SubmissionSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        uploads = uploaded(request._request, "image")
+        if refusal := interrupted(request._request):
+            raise Refused(refusal)
+        if not uploads:
+            raise Refused("no_file")
+        if len(uploads) > 1:
+            raise ValidationError({"image": "Send exactly one image."})
+        submission = submit_image(
+            by=_caller(request),
+            upload=uploads[0],
+            via=Submission.Via.API,
+            api_key=request.auth if isinstance(request.auth, ApiKey) else None,
+            **form.validated_data,
+        )
+        return _answer(request, submission.detection_id)
+
+
+class DetectionResource(APIView):
+    permission_classes = [*APIView.permission_classes, DetectionScopes]
+
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        row = get_object_or_404(_visible(request), pk=pk)
+        return Response(DetectionSerializer(row, context={"request": request}).data)
+
+
+def _caller(request: Request) -> User:
+    """The person behind the session or the key; the permission classes let nobody else in."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user
+
+
+def _answer(request: Request, pk: uuid.UUID) -> Response:
+    row = _visible(request).get(pk=pk)
+    headers = {"Location": request.build_absolute_uri(reverse("api_detection", args=[pk]))}
+    if not row.is_finished:
+        headers["Retry-After"] = str(RETRY_AFTER_S)
+    code = status.HTTP_200_OK if row.is_finished else status.HTTP_202_ACCEPTED
+    body = DetectionSerializer(row, context={"request": request}).data
+    return Response(body, status=code, headers=headers)
+
+
+def _visible(request: Request) -> DetectionQuerySet:
+    return (
+        Detection.objects.visible_to(_caller(request))
+        .select_related("image", "model_version")
+        .prefetch_related("submissions")
+    )
+
+
+def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
+    """Apply `verdict`, `status` and `sha256`; an unknown value is an error, not an empty list."""
+    errors = {}
+    for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
+        if value := params.get(name):
+            if value not in known.values:
+                errors[name] = f"{value!r} is unknown; say one of {', '.join(known.values)}."
+            rows = rows.filter(**{name: value})
+    if errors:
+        raise ValidationError(errors)
+    if sha256 := params.get("sha256"):
+        rows = rows.filter(image__sha256=sha256.lower())
+    return rows

@@ -1,0 +1,168 @@
+"""The door to ml: a stored file and a model version in, a judgement out."""
+
+import hashlib
+import io
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import imagehash
+import numpy as np
+import PIL.Image
+
+from detection import storage
+from detection.models import Image, ModelVersion
+from ml.artifact import DEFAULT_ARTIFACT, Artifact, artifact_sha256, shipped_hashes
+from ml.decoder import MIN_SIDE, Decoded, Decoder
+from ml.inference import Prediction, Predictor
+
+PREVIEW_SIDES = (1024, 320)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one model version found in one image.
+
+    Attributes:
+        result: columns of Detection, ready for `Detection.complete`.
+        facts: what decoding found; JSON.
+        perceptual_hash: `imagehash.phash`, 16 hex digits.
+        pixels: the decoded picture, (h, w, 3) uint8, for the previews.
+    """
+
+    result: dict[str, Any]
+    facts: dict[str, Any]
+    perceptual_hash: str
+    pixels: np.ndarray
+
+
+@cache
+def _decoder() -> Decoder:
+    return Decoder()
+
+
+@cache
+def _predictor(artifact_sha256: str) -> Predictor:
+    return Predictor.load(storage.artifact_dir(artifact_sha256), registered={artifact_sha256})
+
+
+def warm(version: ModelVersion) -> None:
+    """Load a model into this process before the first image asks for it."""
+    _predictor(version.artifact_sha256)
+
+
+def judge(image: Image, version: ModelVersion) -> Judgement:
+    """Decode and judge one stored image.
+
+    Raises:
+        ml.errors.UnreadableImage: the bytes cannot be decoded; `code` says why.
+        ml.errors.ArtifactError: the version's files are not what was registered.
+    """
+    predictor = _predictor(version.artifact_sha256)
+    decoded = decode(image)
+    prediction = predictor.predict([decoded])[0]
+    return Judgement(
+        result=_columns(prediction),
+        facts=asdict(decoded.facts),
+        perceptual_hash=str(imagehash.phash(PIL.Image.fromarray(decoded.pixels))),
+        pixels=decoded.pixels,
+    )
+
+
+def decode(image: Image) -> Decoded:
+    """Decode a stored original, after holding its bytes against their fingerprint.
+
+    Raises:
+        ml.errors.UnreadableImage: the bytes cannot be decoded; `code` says why.
+        OriginalMissing: the file is gone or no longer has the recorded SHA-256.
+    """
+    path = storage.original_path(image.pk)
+    if not path.is_file() or _sha256(path) != image.sha256:
+        raise OriginalMissing(str(image.pk))
+    return _decoder().decode(path, min_side=MIN_SIDE)
+
+
+class OriginalMissing(Exception):  # noqa: N818 (it names what is wrong with the store)
+    """A stored original is gone or altered; no verdict may be bound to it."""
+
+    code = "original_missing"
+
+
+def write_previews(image: Image, pixels: np.ndarray) -> None:
+    """Rebuild the previews of an image from its pixels: no metadata of the original survives."""
+    picture = PIL.Image.fromarray(pixels)
+    for side in PREVIEW_SIDES:
+        path = storage.preview_path(image.pk, side)
+        if not path.exists():
+            storage.write_atomically(path, _encoded(picture, side))
+
+
+def preview(image: Image, side: int) -> Path:
+    """File of one preview, made now if the worker has not made it yet.
+
+    Raises:
+        ml.errors.UnreadableImage, OriginalMissing: there is nothing to show.
+    """
+    path = storage.preview_path(image.pk, side)
+    if not path.exists():
+        write_previews(image, decode(image).pixels)
+    return path
+
+
+def artifact_facts(folder: Path, sha256: str) -> dict[str, Any]:
+    """Columns of ModelVersion for an artifact with this hash.
+
+    Raises:
+        ml.errors.ArtifactError: the files are missing, damaged or have another hash.
+    """
+    artifact = Artifact.read(folder, registered={sha256})
+    Predictor.load(folder, registered={sha256})  # refuse what could not be run later
+    return {
+        "name": artifact.name,
+        "version": artifact.version,
+        "architecture": artifact.architecture,
+        "operating_point": artifact.operating_point.to_json(),
+        "metrics": artifact.metrics,
+        "licence_notes": "\n".join(artifact.licence_notes),
+    }
+
+
+def shipped_default() -> tuple[Path, str]:
+    """Folder and SHA-256 of the artifact this release ships as its default.
+
+    Raises:
+        ml.errors.ArtifactError: the shipped files are not the registered ones.
+    """
+    sha256 = artifact_sha256(DEFAULT_ARTIFACT)
+    Artifact.read(DEFAULT_ARTIFACT, registered=shipped_hashes())
+    return DEFAULT_ARTIFACT, sha256
+
+
+def _columns(prediction: Prediction) -> dict[str, Any]:
+    activation = np.ascontiguousarray(prediction.activation, dtype="<f2")
+    return {
+        "logit": prediction.logit,
+        "score": prediction.score,
+        "probability": prediction.probability,
+        "verdict": str(prediction.verdict),
+        "reasons": list(prediction.reasons),
+        "transforms": dict(prediction.transforms),
+        "faces": [asdict(face) for face in prediction.faces],
+        "activation": activation.tobytes(),
+        "activation_shape": list(activation.shape),
+        "timings_ms": {name: round(ms, 2) for name, ms in prediction.timings_ms.items()},
+    }
+
+
+def _encoded(picture: PIL.Image.Image, side: int) -> bytes:
+    small = picture.copy()
+    small.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
+    buffer = io.BytesIO()
+    small.save(buffer, "WEBP", quality=82, method=2)
+    return buffer.getvalue()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,57 @@
+"""Rings a worker: a Celery message with an id. Losing it loses nothing; the sweeper rings again."""
+
+import logging
+import time
+import uuid
+from threading import local
+
+from celery import Celery, current_app
+from django.conf import settings
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+log = logging.getLogger(__name__)
+
+PATIENCE_S = 0.4
+SILENCE_S = 2.0  # after a broker was away, do not make every upload wait for it
+_mine = local()  # a connection is not shared between threads
+
+
+def ring(detection_id: uuid.UUID, queue: str, *, app: Celery = current_app) -> bool:
+    """Publish one doorbell; False, within half a second, when the broker does not answer."""
+    if time.monotonic() < getattr(_mine, "silent_until", 0.0):
+        return False
+    try:
+        app.send_task(
+            "detection.tasks.run_detection",
+            args=[str(detection_id)],
+            queue=queue,
+            connection=_connection(),
+            retry=False,
+        )
+    except (OperationalError, OSError) as error:
+        log.warning("doorbell not rung, the sweeper will: %s", type(error).__name__)
+        _forget()
+        return False
+    return True
+
+
+def _connection() -> Connection:
+    if getattr(_mine, "connection", None) is None:
+        _mine.connection = Connection(
+            settings.REDIS_URL,
+            transport_options={
+                "socket_connect_timeout": PATIENCE_S,
+                "socket_timeout": PATIENCE_S,
+                "max_retries": 0,
+                "retry_on_timeout": False,
+            },
+        )
+    return _mine.connection
+
+
+def _forget() -> None:
+    _mine.silent_until = time.monotonic() + SILENCE_S
+    connection, _mine.connection = _mine.connection, None
+    if connection is not None:
+        connection.release()

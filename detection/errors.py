@@ -1,0 +1,13 @@
+"""What the desk refuses, as one exception with a stable code."""
+
+from detection import words
+
+
+class Refused(Exception):  # noqa: N818 (it names what happened to the request)
+    """A request that is not accepted; nothing of it was kept."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        self.code = code
+        self.status, sentence = words.REFUSALS[code]
+        self.detail = f"{sentence} ({detail})" if detail else str(sentence)
+        super().__init__(self.detail)

@@ -1,0 +1,53 @@
+"""The bytes of one owner, known by their SHA-256."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+
+
+class ImageQuerySet(models.QuerySet["Image"]):
+    def visible_to(self, user: User) -> "ImageQuerySet":
+        """One's own, those in a case one belongs to, and for reviewers all but the confidential."""
+        mine = Q(owner=user)
+        shared = Q(pk__in=Image.cases.through.objects.filter(case__people=user).values("image_id"))
+        owned_case = Q(
+            pk__in=Image.cases.through.objects.filter(case__owner=user).values("image_id")
+        )
+        visible = mine | shared | owned_case
+        if user.is_reviewer:
+            visible |= Q(is_confidential=False)
+        return self.filter(visible)
+
+
+class Image(models.Model):
+    """An original, never altered. The file's name is the row's id; see `detection.storage`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(User, models.PROTECT, related_name="images")
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    size_bytes = models.PositiveBigIntegerField(_("size in bytes"))
+    format = models.CharField(_("format"), max_length=8)
+    media_type = models.CharField(max_length=32)
+    width = models.PositiveIntegerField(_("width"))  # as the header says, before orientation
+    height = models.PositiveIntegerField(_("height"))
+    perceptual_hash = models.CharField(max_length=16, blank=True)  # imagehash.phash, once decoded
+    facts = models.JSONField(default=dict, blank=True)  # what decoding found; ml.decoder.ImageFacts
+    is_confidential = models.BooleanField(_("confidential"), default=False)
+    created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
+
+    objects = ImageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("image")
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "sha256"], name="image_bytes_once_per_owner")
+        ]
+        indexes = [models.Index(fields=["perceptual_hash"], name="image_by_phash")]
+
+    def __str__(self) -> str:
+        return f"{self.format} {self.width} × {self.height} {self.sha256[:12]}"

@@ -1,0 +1,53 @@
+"""The registry of models: which artifact judges, since when, and how well it was measured."""
+
+import uuid
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
+    def active(self) -> "ModelVersion":
+        """The one version that judges new images.
+
+        Raises:
+            ModelVersion.DoesNotExist: nothing has been activated yet.
+        """
+        return self.get(state=ModelVersion.State.ACTIVE)
+
+
+class ModelVersion(models.Model):
+    """One registered artifact. Its files lie in the data folder under their SHA-256."""
+
+    class State(models.TextChoices):
+        CANDIDATE = "candidate", _("candidate")
+        ACTIVE = "active", _("active")
+        RETIRED = "retired", _("retired")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=64)
+    version = models.CharField(_("version"), max_length=32)
+    architecture = models.CharField(max_length=64)
+    artifact_sha256 = models.CharField(max_length=64, unique=True)
+    state = models.CharField(max_length=16, choices=State.choices, default=State.CANDIDATE)
+    operating_point = models.JSONField(default=dict)
+    metrics = models.JSONField(default=dict)
+    licence_notes = models.TextField(blank=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    activated_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ModelVersionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model version")
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="model_version_once"),
+            models.UniqueConstraint(
+                fields=["state"], condition=Q(state="active"), name="one_active_model_version"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"

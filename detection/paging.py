@@ -1,0 +1,43 @@
+"""Keyset pages: a cursor names the last row seen, so that page 500 costs what page 1 does."""
+
+import base64
+import binascii
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from detection.models import Detection
+from detection.models.detection import DetectionQuerySet
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Page:
+    """Rows of one page, and the cursor of the next; empty when there is none."""
+
+    rows: list[Detection]
+    next_cursor: str
+
+
+def page(detections: DetectionQuerySet, *, cursor: str, size: int) -> Page:
+    """One page, newest first. An unreadable cursor is the first page."""
+    if position := _parse(cursor):
+        detections = detections.before(*position)
+    rows = list(detections.newest_first()[: size + 1])
+    more = len(rows) > size
+    return Page(rows[:size], _cursor(rows[size - 1]) if more else "")
+
+
+def _cursor(row: Detection) -> str:
+    microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(f"{microseconds}.{row.pk}".encode()).decode().rstrip("=")
+
+
+def _parse(cursor: str) -> tuple[datetime, uuid.UUID] | None:
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        microseconds, _dot, pk = text.partition(".")
+        return EPOCH + timedelta(microseconds=int(microseconds)), uuid.UUID(pk)
+    except (ValueError, binascii.Error, OverflowError):
+        return None

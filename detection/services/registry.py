@@ -1,0 +1,64 @@
+"""Registering artifacts and choosing the one that judges."""
+
+import shutil
+from pathlib import Path
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import User
+from detection import detector, storage
+from detection.models import ModelVersion
+
+
+def register_artifact(folder: Path, *, by: User | None, sha256: str) -> ModelVersion:
+    """Copy an artifact into the registry under its SHA-256; the same artifact is registered once.
+
+    Args:
+        sha256: what the caller says the artifact's hash is; anything else is refused unread.
+    Raises:
+        ml.errors.ArtifactError: the files are missing, damaged or have another hash.
+    """
+    facts = detector.artifact_facts(folder, sha256)
+    _copy(folder, storage.artifact_dir(sha256))
+    with transaction.atomic():
+        version, created = ModelVersion.objects.get_or_create(
+            artifact_sha256=sha256, defaults=facts
+        )
+        if created:
+            audit.record("model_version.registered", actor=by, target=version, target_sha256=sha256)
+    return version
+
+
+def activate(version: ModelVersion, *, by: User | None) -> None:
+    """Let this version judge what is submitted from now on; earlier detections keep theirs."""
+    State = ModelVersion.State  # noqa: N806 (an enum's own name)
+    with transaction.atomic():
+        previous = ModelVersion.objects.select_for_update().filter(state=State.ACTIVE).first()
+        if previous == version:
+            return
+        if previous is not None:
+            ModelVersion.objects.filter(pk=previous.pk).update(state=State.RETIRED)
+        ModelVersion.objects.filter(pk=version.pk).update(
+            state=State.ACTIVE, activated_at=timezone.now()
+        )
+        audit.record(
+            "model_version.activated",
+            actor=by,
+            target=version,
+            target_sha256=version.artifact_sha256,
+            before={"active": previous.artifact_sha256 if previous else None},
+            after={"active": version.artifact_sha256},
+        )
+
+
+def _copy(source: Path, final: Path) -> None:
+    """Copy an artifact's files; a copy that was interrupted is never taken for a whole one."""
+    if final.is_dir():
+        return
+    part = final.with_name(f"{final.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(source, part)
+    part.rename(final)
+    storage.sync_dir(final.parent)

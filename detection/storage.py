@@ -1,0 +1,80 @@
+"""Durable files: an original is synced under its final name before any row names it.
+
+Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
+`previews/ab/<image id>/<side>.webp` (rebuilt from pixels, disposable), `artifacts/<sha256>/`.
+"""
+
+import os
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+
+READ_ONLY = 0o440
+
+
+def incoming_dir() -> Path:
+    """Folder of uploads in flight, on the same file system as the originals."""
+    folder = settings.DATA_DIR / "incoming"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return folder
+
+
+def original_path(image_id: uuid.UUID) -> Path:
+    name = str(image_id)
+    return settings.DATA_DIR / "originals" / name[:2] / name
+
+
+def preview_path(image_id: uuid.UUID, side: int) -> Path:
+    name = str(image_id)
+    return settings.DATA_DIR / "previews" / name[:2] / name / f"{side}.webp"
+
+
+def artifact_dir(sha256: str) -> Path:
+    return settings.DATA_DIR / "artifacts" / sha256
+
+
+def keep_original(incoming: Path, image_id: uuid.UUID) -> Path:
+    """Make an upload durable under its final name: sync the bytes, link, sync the folder.
+
+    Raises:
+        OSError: nothing was kept; ENOSPC when the disk is full.
+    """
+    final = original_path(image_id)
+    _make_durable_dir(final.parent)
+    with incoming.open("rb+") as file:
+        os.fsync(file.fileno())
+    incoming.chmod(READ_ONLY)
+    os.link(incoming, final)  # fails, rather than overwrites, if the name were taken
+    sync_dir(final.parent)
+    incoming.unlink()
+    return final
+
+
+def drop_original(image_id: uuid.UUID) -> None:
+    """Remove the file of an image whose row was never written."""
+    original_path(image_id).unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a disposable file so that a reader sees all of it or none."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
+    part.write_bytes(content)
+    part.replace(path)
+
+
+def sync_dir(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _make_durable_dir(folder: Path) -> None:
+    if folder.is_dir():
+        return
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for parent in (folder.parent, folder.parent.parent):
+        sync_dir(parent)

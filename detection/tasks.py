@@ -1,0 +1,82 @@
+"""Celery entry points: claim, call, record. The database decides whether there is work."""
+
+import logging
+import os
+from typing import Any
+
+from celery import shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_init, worker_ready
+
+from detection import detector
+from detection.doorbell import ring
+from detection.models import Detection, Image, ModelVersion
+from detection.services import sweeping
+from ml.errors import ArtifactError, UnreadableImage
+
+log = logging.getLogger(__name__)
+
+# A crash may be the moment's and not the file's: try again while attempts are left.
+WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout"}
+
+
+@shared_task
+def run_detection(detection_id: str) -> None:
+    """Judge one image. A repeated delivery finds nothing to claim and returns."""
+    claim = Detection.objects.claim(detection_id, worker=sweeping.process_name(os.getpid()))
+    if claim is None:
+        return
+    try:
+        judgement = detector.judge(claim.image, claim.model_version)
+    except UnreadableImage as error:
+        if error.code not in WORTH_ANOTHER_TRY or not _try_again(claim):
+            claim.fail(error.code)
+        return
+    except (ArtifactError, detector.OriginalMissing) as error:
+        log.error("detection %s: %s", claim.pk, error.code)
+        claim.fail(error.code)
+        return
+    except SoftTimeLimitExceeded:
+        if not _try_again(claim):
+            claim.fail("decoder_timeout")
+        return
+    Image.objects.filter(pk=claim.image_id).update(
+        facts=judgement.facts, perceptual_hash=judgement.perceptual_hash
+    )
+    if claim.complete(**judgement.result):
+        detector.write_previews(claim.image, judgement.pixels)
+
+
+@shared_task
+def sweep() -> None:
+    """Ring again for what waits, end what is hopeless, remove what nobody names."""
+    sweeping.sweep()
+    sweeping.remove_orphans()
+
+
+@worker_process_init.connect
+def load_model(**_: Any) -> None:
+    """Pay for the model's loading before the first image does."""
+    version = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).first()
+    if version is None:
+        return
+    try:
+        detector.warm(version)
+    except ArtifactError as error:  # each detection will say so again, with its own row
+        log.error("model %s cannot be loaded: %s", version, error.code)
+
+
+@worker_ready.connect
+def take_over(**_: Any) -> None:
+    """Pick up what dead processes of this host left behind."""
+    freed = sweeping.free_dead_leases()
+    swept = sweeping.sweep()
+    log.info("ready; leases freed %s, rows failed %s, doorbells %s", freed, *swept.values())
+
+
+def _try_again(claim: Detection) -> bool:
+    """Put the row back and ring; False when this was the last attempt."""
+    if not claim.release():
+        return False
+    ring(claim.pk, claim.queue)
+    return True

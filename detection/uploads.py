@@ -1,0 +1,114 @@
+"""Streams an upload to disk while hashing and counting it; nothing over the limit is stored."""
+
+import errno
+import hashlib
+import uuid
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.http import HttpRequest
+
+from detection import storage
+
+DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
+# Past this we cut the connection instead of reading on just to answer politely.
+PATIENCE = 4
+REFUSAL = "upload_refusal"  # attribute of a request whose body was cut short, naming why
+
+
+class StoredUpload(UploadedFile):
+    """An upload on disk, not yet kept. Closing it removes what was not kept.
+
+    `refusal` names why there is no usable file: "too_large", "disk_full" or empty.
+    """
+
+    file: BinaryIO
+
+    def __init__(
+        self, file: BinaryIO, path: Path, name: str | None, content_type: str | None
+    ) -> None:
+        super().__init__(file, name=name, content_type=content_type, size=0)
+        self.path = path
+        self.sha256 = ""
+        self.refusal = ""
+
+    def close(self) -> None:
+        super().close()
+        self.path.unlink(missing_ok=True)
+
+
+def interrupted(request: HttpRequest) -> str:
+    """Code of why a request's body was not read to its end; empty when it was."""
+    return getattr(request, REFUSAL, "")
+
+
+def uploaded(request: HttpRequest, field: str) -> list[StoredUpload]:
+    """The files of one form field, as our handler stored them."""
+    return [file for file in request.FILES.getlist(field) if isinstance(file, StoredUpload)]
+
+
+class StreamToDiskUploadHandler(FileUploadHandler):
+    """One file at a time: SHA-256 and byte count on the way to `incoming/`."""
+
+    chunk_size = 256 * 1024
+
+    def handle_raw_input(
+        self,
+        input_data: Any,
+        META: dict[str, Any],  # noqa: N803 (Django's own name)
+        content_length: int,
+        *rest: Any,
+    ) -> None:
+        self.body_length = content_length
+
+    def new_file(self, *args: Any, **kwargs: Any) -> None:
+        super().new_file(*args, **kwargs)
+        path = storage.incoming_dir() / uuid.uuid4().hex
+        self.upload = StoredUpload(
+            path.open("xb+"), path, self.file_name or None, self.content_type
+        )
+        self.hash = hashlib.sha256()
+
+    def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
+        upload = self.upload
+        if upload.refusal:
+            return
+        upload.size = (upload.size or 0) + len(raw_data)
+        if upload.size > settings.MAX_UPLOAD_BYTES:
+            self._refuse("too_large")
+            if self.body_length > PATIENCE * settings.MAX_UPLOAD_BYTES:
+                setattr(self.request, REFUSAL, "too_large")
+                raise StopUpload(connection_reset=True)
+            return
+        self.hash.update(raw_data)
+        try:
+            upload.file.write(raw_data)
+        except OSError as error:
+            if error.errno not in DISK_IS_FULL:
+                raise
+            self._refuse("disk_full")
+
+    def file_complete(self, file_size: int) -> StoredUpload:
+        upload = self.upload
+        if not upload.refusal:
+            try:
+                upload.file.flush()
+            except OSError as error:
+                if error.errno not in DISK_IS_FULL:
+                    raise
+                self._refuse("disk_full")
+        upload.size = file_size
+        upload.sha256 = self.hash.hexdigest()
+        upload.file.seek(0)
+        return upload
+
+    def upload_interrupted(self) -> None:
+        if hasattr(self, "upload"):
+            self.upload.close()
+
+    def _refuse(self, code: str) -> None:
+        self.upload.refusal = code
+        self.upload.file.truncate(0)

@@ -1,0 +1,28 @@
+"""What a request may bring: type, bytes and pixels, read from the header alone."""
+
+from django.conf import settings
+from django.utils.formats import number_format
+
+from detection.errors import Refused
+from detection.uploads import StoredUpload
+from ml.errors import UnreadableImage
+from ml.header import ImageHeader, check_pixels, read_header
+
+
+def accept(upload: StoredUpload) -> ImageHeader:
+    """Read an upload's header and hold it against the limits.
+
+    Raises:
+        Refused: 413 over the byte limit, 415 not an accepted type, 422 over the pixel limit,
+            507 when the disk was full while it came in, 400 when there are no bytes.
+    """
+    if upload.refusal:
+        megabytes = number_format(settings.MAX_UPLOAD_BYTES // (1024 * 1024))
+        raise Refused(upload.refusal, f"≤ {megabytes} MB" if upload.refusal == "too_large" else "")
+    try:
+        header = read_header(upload.file)
+        check_pixels(header)
+    except UnreadableImage as error:
+        about = error.detail if error.code == "too_many_pixels" else ""
+        raise Refused(error.code, about) from error
+    return header

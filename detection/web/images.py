@@ -1,0 +1,66 @@
+"""Bytes of images: previews rebuilt from pixels, originals as downloads only."""
+
+import uuid
+
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import FileResponse, Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+from django.views.decorators.http import require_GET
+
+from accounts import audit
+from detection import detector, storage
+from detection.models import Image
+from detection.web.pages import signed_in
+from ml.errors import UnreadableImage
+
+SANDBOX = "sandbox; default-src 'none'"
+
+
+@login_required
+@require_GET
+def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
+    """A WebP without any metadata of the original; 404 where nothing could be decoded."""
+    image = _visible(request, pk)
+    if side not in detector.PREVIEW_SIDES:
+        raise Http404
+    try:
+        path = detector.preview(image, side)
+    except (UnreadableImage, detector.OriginalMissing):
+        raise Http404 from None
+    response = FileResponse(path.open("rb"), content_type="image/webp")
+    response["Cache-Control"] = "private, max-age=600"
+    response["Content-Security-Policy"] = SANDBOX
+    return response
+
+
+@login_required
+@require_GET
+def original(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
+    """The unaltered bytes as a download; every look at an original is recorded."""
+    image = _visible(request, pk)
+    path = storage.original_path(image.pk)
+    if not path.is_file():
+        raise Http404
+    with transaction.atomic():
+        audit.record(
+            "image.downloaded",
+            actor=signed_in(request),
+            target=image,
+            owner=image.owner,
+            target_sha256=image.sha256,
+        )
+    response = FileResponse(
+        path.open("rb"),
+        as_attachment=True,
+        filename=f"{image.sha256[:16]}.{image.format.lower()}",
+        content_type="application/octet-stream",
+    )
+    response["Cache-Control"] = "no-store"
+    response["Content-Security-Policy"] = SANDBOX
+    return response
+
+
+def _visible(request: HttpRequest, pk: uuid.UUID) -> Image:
+    rows = Image.objects.visible_to(signed_in(request)).select_related("owner")
+    return get_object_or_404(rows, pk=pk)

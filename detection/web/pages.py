@@ -1,0 +1,171 @@
+"""Verify, read, look back."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from accounts.models import User
+from detection import words
+from detection.errors import Refused
+from detection.models import Detection, Submission
+from detection.models.detection import DetectionQuerySet
+from detection.paging import page
+from detection.presentation import verdict_card
+from detection.services.submission import retry_detection, submit_image
+from detection.uploads import StoredUpload, interrupted, uploaded
+from detection.web.samples import SAMPLES, open_sample
+
+HISTORY_PAGE = 24
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file of a form that brought several."""
+
+    file_name: str
+    submission: Submission | None = None
+    refusal: Refused | None = None
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person behind a view that requires sign-in."""
+    if isinstance(request.user, AnonymousUser):
+        raise Http404
+    return request.user
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "POST"])
+def verify(request: HttpRequest) -> HttpResponse:
+    if request.method == "GET":
+        return _verify_page(request)
+    refusal, uploads = interrupted(request), uploaded(request, "image")
+    if refusal or not uploads:
+        error = Refused(refusal or "no_file")
+        return _verify_page(request, [Outcome("", refusal=error)], status=error.status)
+    outcomes = [_submit(request, upload) for upload in uploads]
+    if len(outcomes) == 1 and (submission := outcomes[0].submission):
+        return redirect("detection", submission.detection_id)
+    status = next((o.refusal.status for o in outcomes if o.refusal), 200)
+    return _verify_page(request, outcomes, status=status)
+
+
+@login_required
+@require_POST
+def submit_sample(request: HttpRequest, name: str) -> HttpResponse:
+    """Judge one of our own drawn pictures, so that a first visit has something to look at."""
+    if name not in SAMPLES:
+        raise Http404
+    with open_sample(name) as upload:
+        outcome = _submit(request, upload)
+    if outcome.submission is None:
+        return _verify_page(request, [outcome], status=503)
+    return redirect("detection", outcome.submission.detection_id)
+
+
+@never_cache
+@login_required
+@require_GET
+def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    row = _visible(request, pk)
+    return render(request, "detection/detection_detail.html", _context(request, row))
+
+
+@never_cache
+@login_required
+@require_GET
+def detection_card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The verdict alone, which the page asks for again until it is there."""
+    row = _visible(request, pk)
+    return render(request, "detection/_verdict_card.html", _context(request, row))
+
+
+@login_required
+@require_POST
+def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    retry_detection(by=signed_in(request), detection=_visible(request, pk))
+    return redirect("detection", pk)
+
+
+@never_cache
+@login_required
+@require_GET
+def history(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    verdict, whose = request.GET.get("verdict", ""), request.GET.get("whose", "mine")
+    rows = _filtered(_whose(user, whose), verdict)
+    found = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
+    context = {
+        "entries": [{"detection": row, "card": verdict_card(row)} for row in found.rows],
+        "next_cursor": found.next_cursor,
+        "is_first_page": not request.GET.get("cursor"),
+        "verdict": verdict,
+        "whose": whose,
+        "verdicts": [*Detection.Verdict.choices, (Detection.Status.FAILED, words.NOT_JUDGED)],
+    }
+    return render(request, "detection/detection_list.html", context)
+
+
+@require_GET
+def responsible_use(request: HttpRequest) -> HttpResponse:
+    return render(request, "detection/responsible_use.html")
+
+
+def _verify_page(
+    request: HttpRequest, outcomes: list[Outcome] | None = None, status: int = 200
+) -> HttpResponse:
+    context = {"outcomes": outcomes or [], "samples": SAMPLES.values(), "accepted": words.ACCEPTED}
+    return render(request, "detection/verify.html", context, status=status)
+
+
+def _submit(request: HttpRequest, upload: StoredUpload) -> Outcome:
+    name = upload.name or ""
+    try:
+        submission = submit_image(
+            by=signed_in(request),
+            upload=upload,
+            via=Submission.Via.PAGE,
+            is_confidential=bool(request.POST.get("is_confidential")),
+        )
+    except Refused as refusal:
+        return Outcome(name, refusal=refusal)
+    return Outcome(name, submission=submission)
+
+
+def _visible(request: HttpRequest, pk: uuid.UUID) -> Detection:
+    rows = Detection.objects.visible_to(signed_in(request)).select_related(
+        "image__owner", "model_version"
+    )
+    return get_object_or_404(rows, pk=pk)
+
+
+def _whose(user: User, whose: str) -> DetectionQuerySet:
+    rows = Detection.objects.visible_to(user).select_related("image__owner", "model_version")
+    return rows if whose == "all" else rows.filter(image__owner=user)
+
+
+def _filtered(rows: DetectionQuerySet, verdict: str) -> DetectionQuerySet:
+    if verdict == Detection.Status.FAILED:
+        return rows.filter(status=Detection.Status.FAILED)
+    return rows.filter(verdict=verdict) if verdict in Detection.Verdict.values else rows
+
+
+def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
+    user = signed_in(request)
+    requests = row.submissions.select_related("by")
+    if not user.is_reviewer:
+        requests = requests.filter(by=user)
+    return {
+        "detection": row,
+        "image": row.image,
+        "card": verdict_card(row),
+        "submissions": requests,
+        "can_retry": row.failure_code in words.TRANSIENT_FAILURES,
+    }

@@ -1,0 +1,95 @@
+"""What codes mean, in sentences for people: one place, so that page and API say the same."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+ACCEPTED = _("Accepted are JPEG, PNG, WebP, GIF, HEIC and AVIF photographs.")
+
+REFUSALS: dict[str, tuple[int, str | Promise]] = {
+    "no_file": (400, _("No photograph was chosen. Choose at least one file.")),
+    "empty_file": (400, _("The file is empty: it has no bytes.")),
+    "too_large": (413, _("The file is larger than this desk accepts.")),
+    "unsupported_format": (
+        415,
+        _(
+            "This is not a photograph this desk can read. "
+            "Accepted are JPEG, PNG, WebP, GIF, HEIC and AVIF."
+        ),
+    ),
+    "corrupt": (415, _("The beginning of the file is damaged: no size can be read from it.")),
+    "too_many_pixels": (422, _("The image has more pixels than this desk accepts.")),
+    "disk_full": (
+        507,
+        _("The storage of this desk is full. Nothing was kept; tell your operator."),
+    ),
+    "no_active_model": (
+        503,
+        _(
+            "No model is active on this desk yet, so nothing can be judged. "
+            "Tell your administrator."
+        ),
+    ),
+}
+
+FAILURES: dict[str, str | Promise] = {
+    "truncated": _("The file breaks off before the image is complete. The bytes were kept."),
+    "corrupt": _("The file is damaged and cannot be decoded. The bytes were kept."),
+    "empty_file": _("The file has no bytes."),
+    "unsupported_format": _(
+        "The content is not an image this desk can decode. The bytes were kept."
+    ),
+    "too_many_pixels": _(
+        "Decoding showed more pixels than this desk accepts. The bytes were kept."
+    ),
+    "decoder_crashed": _("Decoding this file ended the decoder each time. The bytes were kept."),
+    "decoder_timeout": _("Decoding took longer than allowed. The bytes were kept."),
+    "decoder_memory": _("Decoding needed more memory than allowed. The bytes were kept."),
+    "attempts_exhausted": _(
+        "The check was interrupted every time it was tried. The bytes were kept; try again."
+    ),
+    "original_missing": _("The stored original is gone or no longer matches its fingerprint."),
+    "artifact_unregistered": _(
+        "The model's files do not match the registry, so they were not used."
+    ),
+    "artifact_invalid": _("The model's files are damaged, so they were not used."),
+    "artifact_missing": _("The model's files are missing on this desk."),
+}
+
+REASONS: dict[str, str | Promise] = {
+    "too_small": _("The image is too small to carry reliable traces."),
+    "heavy_compression": _("The image is compressed so heavily that traces are lost."),
+    "no_face": _("This model judges faces, and none was found."),
+    "out_of_domain": _("The image is unlike anything the model was measured on."),
+    "unstable": _("The answer changes when the picture is merely re-saved or resized."),
+    "faces_disagree": _("The faces in the picture point to different answers."),
+    "transparency": _("Parts are transparent; the picture was judged on white."),
+}
+
+VERDICT_MEANINGS: dict[str, str | Promise] = {
+    "likely_authentic": _("No signs of manipulation were found that this model can see."),
+    "likely_manipulated": _("The model sees signs of generation or manipulation."),
+    "inconclusive": _("The model cannot tell. Treat the picture as unverified."),
+}
+
+NOT_JUDGED = _("Could not be judged")
+
+# Codes that say something about the moment, not about the file: trying again makes sense.
+TRANSIENT_FAILURES = frozenset(
+    {
+        "attempts_exhausted",
+        "decoder_crashed",
+        "decoder_timeout",
+        "decoder_memory",
+        "artifact_unregistered",
+        "artifact_invalid",
+        "artifact_missing",
+    }
+)
+
+
+def failure_sentence(code: str) -> str:
+    return str(FAILURES.get(code, code))
+
+
+def reason_sentence(code: str) -> str:
+    return str(REASONS.get(code, code))
