@@ -57,3 +57,11 @@ class DatasetError(MLError):
 
     def __str__(self) -> str:
         return "\n  ".join((super().__str__(), *self.files))
+
+
+class RunError(MLError):
+    """A training run that cannot be continued or exported as it is."""
+
+    CODES = frozenset(
+        {"run_missing", "run_mismatch", "run_unfinished", "not_exportable", "parity_failed"}
+    )

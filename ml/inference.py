@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -12,11 +12,9 @@ from PIL import Image
 from ml.artifact import Artifact, open_artifact
 from ml.calibration import sigmoid
 from ml.decision import Verdict
+from ml.decoder import Decoded, ImageFacts
 from ml.errors import ArtifactError
 from ml.stability import transformed
-
-if TYPE_CHECKING:
-    from ml.decoder import Decoded, ImageFacts
 
 OUTPUTS = ["logit", "activation"]
 
@@ -75,7 +73,7 @@ class Predictor:
         artifact, model = open_artifact(folder, registered=registered)
         return cls(artifact, _session(model))
 
-    def predict(self, images: Sequence["Decoded"]) -> list[Prediction]:
+    def predict(self, images: Sequence[Decoded]) -> list[Prediction]:
         """Judge each picture; memory stays that of one."""
         return [self._predict(image) for image in images]
 
@@ -83,7 +81,7 @@ class Predictor:
         """Network outputs of preprocessed inputs (n, size, size, 3), shape (n,)."""
         return self._run(inputs)[0]
 
-    def _predict(self, decoded: "Decoded") -> Prediction:
+    def _predict(self, decoded: Decoded) -> Prediction:
         clock = _Clock()
         image = Image.fromarray(decoded.pixels)
         resized = [self.artifact.preprocessing.resize(image)]
@@ -100,7 +98,7 @@ class Predictor:
         logit, activation = self._session.run(OUTPUTS, {self._session.get_inputs()[0].name: inputs})
         return logit[:, 0], activation
 
-    def _judge(self, logits: np.ndarray, facts: "ImageFacts") -> Prediction:
+    def _judge(self, logits: np.ndarray, facts: ImageFacts) -> Prediction:
         point = self.artifact.operating_point
         probability, *others = map(float, self.artifact.calibration.probability(logits))
         is_too_small = min(facts.width, facts.height) < point.min_side_px

@@ -1,0 +1,187 @@
+"""The commands of `python -m ml`."""
+
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from ml import configs
+from ml.artifact import DEFAULT_ARTIFACT, shipped_hashes
+from ml.datasets.manifest import SPLITS
+from ml.datasets.source import read_data
+from ml.decoder import MIN_SIDE, Decoder
+from ml.errors import MLError, UnreadableImage
+from ml.evaluation import judge, verdict_report
+from ml.experiment import TrainingConfig
+from ml.inference import Prediction, Predictor
+from ml.progress import ProgressBars
+from ml.run_folder import RunFolder, write_json
+from ml.tables import score_table, verdict_table
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The detector, without Django.")
+console = Console()
+errors = Console(stderr=True)
+
+Data = Annotated[
+    Path, typer.Option("--data", exists=True, help="A manifest, or a folder with Real/ and Fake/.")
+]
+Accepted = Annotated[
+    list[str] | None,
+    typer.Option("--sha256", help="Accept this artifact too, beside the shipped ones."),
+]
+
+
+@app.command()
+def train(
+    config: Annotated[str, typer.Argument(help="A module of ml/configs, such as paper_cnn.")],
+    *,
+    data: Data,
+    run_folder: Annotated[Path, typer.Option("--run", help="Where the run keeps its state.")],
+    cache: Annotated[
+        Path | None, typer.Option(help="Prepared images [default: RUN/cache].")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1)] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
+    learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
+    patience: Annotated[int | None, typer.Option(min=1, help="Epochs before stopping.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0)] = None,
+) -> None:
+    """Train a network; the same command again resumes an interrupted run."""
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "patience": patience,
+        "seed": seed,
+    }
+    chosen = replace(_config(config), **{k: v for k, v in given.items() if v is not None})
+    # 7 s to import: evaluate and predict must not pay for it.
+    from ml.training import train as train_network
+
+    with _reported(), ProgressBars(console) as bars:
+        manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: bars("reading", a, b))
+        result = train_network(
+            chosen, manifest, RunFolder(run_folder), cache or run_folder / "cache", bars
+        )
+    console.print(score_table(result))
+    console.print(f"Run kept in {run_folder}")
+
+
+@app.command()
+def export(
+    run_folder: Annotated[Path, typer.Argument(help="A finished run.")],
+    *,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="A new folder for the artifact.")],
+    version: Annotated[str, typer.Option(help="Version to write into the sidecar.")],
+    max_false_accusation_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.02,
+    max_missed_fake_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.10,
+    register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
+) -> None:
+    """Turn a finished run into an artifact, with thresholds from validation and test figures."""
+    from ml.export import ExportSettings, export_run
+    from ml.export import register as register_artifact
+
+    settings = ExportSettings(version, max_false_accusation_rate, max_missed_fake_rate)
+    run = RunFolder(run_folder)
+    with _reported(), ProgressBars(console) as bars:
+        seed = run.description()["config"]["seed"]
+        manifest = read_data(data, seed=seed, on_read=lambda a, b: bars("reading", a, b))
+        artifact = export_run(run, manifest, out, settings, bars)
+        if register:
+            register_artifact(artifact)
+    for split, report in artifact.metrics.items():
+        console.print(verdict_table(report, title=split))
+    console.print(f"{out}: SHA-256 {artifact.sha256}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    *,
+    data: Data,
+    artifact: Annotated[Path, typer.Option(help="An artifact's folder.")] = DEFAULT_ARTIFACT,
+    split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "test",
+    out: Annotated[Path | None, typer.Option(help="Write the report here as JSON.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the split of two folders.")] = 1,
+    sha256: Accepted = None,
+) -> None:
+    """Judge a labelled split as it would be judged when serving, and report per source."""
+    with _reported(), ProgressBars(console) as bars:
+        predictor = Predictor.load(artifact, registered={*shipped_hashes(), *(sha256 or ())})
+        manifest = read_data(data, seed=seed, on_read=lambda a, b: bars("reading", a, b))
+        judged = judge(predictor, manifest.split(split), lambda a, b: bars(split, a, b))
+    report = verdict_report(judged)
+    console.print(verdict_table(report, title=split))
+    if out:
+        write_json(out, report)
+
+
+@app.command()
+def predict(
+    paths: Annotated[list[Path], typer.Argument(exists=True, dir_okay=False)],
+    artifact: Annotated[Path, typer.Option(help="An artifact's folder.")] = DEFAULT_ARTIFACT,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON line an image.")] = False,
+    sha256: Accepted = None,
+) -> None:
+    """Judge image files; exits with 3 if any cannot be read."""
+    failed = False
+    with _reported():
+        predictor = Predictor.load(artifact, registered={*shipped_hashes(), *(sha256 or ())})
+    with Decoder() as decoder:
+        for path in paths:
+            try:
+                prediction = predictor.predict([decoder.decode(path, min_side=MIN_SIDE)])[0]
+            except UnreadableImage as error:
+                failed = True
+                _say(path, {"error": error.code}, as_json)
+            else:
+                _say(path, _summary(prediction), as_json)
+    if failed:
+        raise typer.Exit(3)
+
+
+def run() -> None:
+    """Entry point of `python -m ml`."""
+    app()
+
+
+def _config(name: str) -> TrainingConfig:
+    known = [module.name for module in pkgutil.iter_modules(configs.__path__)]
+    if name not in known:
+        raise typer.BadParameter(f"no config {name!r}; one of {', '.join(known)}")
+    config: TrainingConfig = importlib.import_module(f"ml.configs.{name}").CONFIG
+    return config
+
+
+def _summary(prediction: Prediction) -> dict[str, object]:
+    probability = prediction.probability
+    return {
+        "verdict": prediction.verdict,
+        "probability": None if probability is None else round(probability, 4),
+        "reasons": list(prediction.reasons),
+        "transforms": {name: round(p, 4) for name, p in prediction.transforms.items()},
+        "timings_ms": {name: round(ms, 2) for name, ms in prediction.timings_ms.items()},
+    }
+
+
+def _say(path: Path, summary: dict[str, object], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({"path": str(path), **summary}))
+        return
+    typer.echo(f"{path}: " + ", ".join(f"{name} {value}" for name, value in summary.items()))
+
+
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except MLError as error:
+        errors.print(str(error), style="red", markup=False)
+        raise typer.Exit(3) from error

@@ -1,0 +1,18 @@
+"""The default artifact: the original work's network on the training split.
+
+python -m ml train paper_cnn --data ../shared/data/manifest.csv --run runs/paper_cnn
+Running time: not measured yet. Expected: not measured yet.
+"""
+
+from ml.datasets.selections import visible_manipulations
+from ml.experiment import TrainingConfig
+from ml.preprocess import Preprocessing
+
+CONFIG = TrainingConfig(
+    name="paper_cnn",
+    network="paper_cnn",
+    preprocessing=Preprocessing(size=128, resample="bicubic", scale=1 / 255),
+    select=visible_manipulations,
+    epochs=20,
+    patience=4,
+)

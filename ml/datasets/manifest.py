@@ -1,0 +1,108 @@
+"""Labelled images as rows of a CSV file: path, hash, label, source, group, split, licence."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml.errors import DatasetError
+
+LABELS = {"real": 0, "fake": 1}
+SPLITS = ("train", "val", "test")
+COLUMNS = ("path", "label", "source", "method", "group", "split", "sha256", "licence")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One labelled image.
+
+    Attributes:
+        label: 1 = fake, 0 = real.
+        group: images of one original (video, photograph); never in two splits.
+    """
+
+    path: Path
+    label: int
+    source: str
+    method: str
+    group: str
+    split: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A frozen data set; `sha256` tells it from every other."""
+
+    samples: tuple[Sample, ...]
+    sha256: str
+
+    def split(self, name: str) -> tuple[Sample, ...]:
+        return tuple(sample for sample in self.samples if sample.split == name)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest; its paths are relative to its own folder.
+
+    Raises:
+        DatasetError: a missing column or file, a wrong value, or a group in two splits; every
+            offending row is listed.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise DatasetError(f"{path}: {error.strerror}") from error
+    rows = csv.DictReader(content.decode("utf-8").splitlines())
+    missing = set(COLUMNS) - set(rows.fieldnames or ())
+    if missing:
+        raise DatasetError(f"{path} has no column {', '.join(sorted(missing))}")
+    samples = _samples(list(rows), path.parent)
+    check_groups(samples)
+    return Manifest(tuple(samples), hashlib.sha256(content).hexdigest())
+
+
+def check_groups(samples: Iterable[Sample]) -> None:
+    """No group, and no file under two names, may be in more than one split.
+
+    Raises:
+        DatasetError: lists every such group and hash.
+    """
+    splits: dict[str, set[str]] = {}
+    for sample in samples:
+        splits.setdefault(f"group {sample.group}", set()).add(sample.split)
+        splits.setdefault(f"file {sample.sha256}", set()).add(sample.split)
+    torn = tuple(f"{key}: {', '.join(sorted(s))}" for key, s in splits.items() if len(s) > 1)
+    if torn:
+        raise DatasetError(f"{len(torn)} groups or files are in more than one split", torn)
+
+
+def _samples(rows: Sequence[dict[str, str]], folder: Path) -> list[Sample]:
+    wrong = [problem for row in rows for problem in _problems(row, folder)]
+    if wrong:
+        raise DatasetError(f"{len(wrong)} rows of the manifest are wrong", tuple(wrong))
+    return [
+        Sample(
+            path=folder / row["path"],
+            label=LABELS[row["label"]],
+            source=row["source"],
+            method=row["method"],
+            group=row["group"] or row["sha256"],
+            split=row["split"],
+            sha256=row["sha256"],
+            licence=row["licence"],
+        )
+        for row in rows
+    ]
+
+
+def _problems(row: dict[str, str], folder: Path) -> list[str]:
+    problems = []
+    if row["label"] not in LABELS:
+        problems.append(f"{row['path']}: label {row['label']!r} is neither real nor fake")
+    if row["split"] not in SPLITS:
+        problems.append(f"{row['path']}: split {row['split']!r} is not one of {', '.join(SPLITS)}")
+    if not (folder / row["path"]).is_file():
+        problems.append(f"{row['path']}: no such file")
+    return problems

@@ -1,0 +1,48 @@
+"""Which rows of a manifest a run learns from and which it watches."""
+
+import numpy as np
+
+from ml.datasets.manifest import Manifest, Sample
+from ml.experiment import Selection
+
+# Reals passed through an autoencoder carry a decoder's traces at full size and nothing else;
+# the reduction to a small input erases them, and what is left is a real labelled fake.
+NOT_FAKES_ONCE_REDUCED = frozenset({"autoencoder"})
+# Kept for calibration, thresholds and false accusations alone.
+NEVER_TRAINED_ON = frozenset({"photographs"})
+
+PROTOCOL_SOURCES = ("stylegan_ffhq", "gan_portraits", "text_to_image")
+PROTOCOL_PER_CLASS = 2000
+PROTOCOL_TEST_SHARE = 0.2
+PROTOCOL_RANDOM_STATE = 42
+
+
+def visible_manipulations(manifest: Manifest, seed: int) -> Selection:
+    """The manifest's own train and validation splits, without what a small input cannot show."""
+    left_out = NOT_FAKES_ONCE_REDUCED | NEVER_TRAINED_ON
+    return Selection(
+        train=tuple(s for s in manifest.split("train") if s.source not in left_out),
+        val=tuple(s for s in manifest.split("val") if s.source not in left_out),
+    )
+
+
+def original_protocol(manifest: Manifest, seed: int) -> Selection:
+    """The original code's split: 80/20, not stratified, not grouped, test watched as validation.
+
+    Rows of every split are drawn, test rows too, so nothing trained this way may be registered.
+    Repeats `train_test_split(test_size=0.2, random_state=42)`: one permutation, its head is the
+    test set.
+    """
+    drawn = [*_drawn(manifest, 0, seed), *_drawn(manifest, 1, seed)]
+    order = np.random.RandomState(PROTOCOL_RANDOM_STATE).permutation(len(drawn))
+    n_test = int(np.ceil(PROTOCOL_TEST_SHARE * len(drawn)))
+    return Selection(
+        train=tuple(drawn[at] for at in order[n_test:]),
+        val=tuple(drawn[at] for at in order[:n_test]),
+    )
+
+
+def _drawn(manifest: Manifest, label: int, seed: int) -> list[Sample]:
+    rows = [s for s in manifest.samples if s.label == label and s.source in PROTOCOL_SOURCES]
+    order = np.random.default_rng([seed, label]).permutation(len(rows))
+    return [rows[at] for at in sorted(order[:PROTOCOL_PER_CLASS])]

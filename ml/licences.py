@@ -1,0 +1,18 @@
+"""What the licences of training images say about weights trained on them."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from ml.datasets.manifest import Sample
+
+WARNING = (
+    "Several of these allow research or non-commercial use only, or state no licence at all. "
+    "Whether the weights may be used for anything else is for whoever uses them to settle."
+)
+
+
+def licence_notes(samples: Sequence[Sample]) -> list[str]:
+    """One line per source and licence with its number of images, and what follows from them."""
+    counts = Counter((sample.source, sample.licence) for sample in samples)
+    lines = [f"{source}: {licence}, {n} images" for (source, licence), n in sorted(counts.items())]
+    return [*lines, WARNING]
