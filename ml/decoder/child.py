@@ -118,18 +118,26 @@ def _work_and_exit(parent_pid: int, job: Job, alive: int, decode: Decode) -> NoR
 def _write_result(output: int, stream: BinaryIO, min_side: int | None, decode: Decode) -> None:
     """Length, JSON and pixels; or length and JSON of the error."""
     try:
-        image, facts = decode(stream, min_side)
+        _write_image(output, *decode(stream, min_side))
     except UnreadableImage as error:
-        _write(output, wire.framed({"code": error.code, "detail": error.detail}))
-        return
+        _write_error(output, error.code, error.detail)
     except MemoryError:
-        _write(output, wire.framed({"code": "decoder_memory", "detail": "out of memory"}))
-        return
+        _write_error(output, "decoder_memory", "decoding needs more than allowed")
+
+
+def _write_image(output: int, image: Image.Image, facts: ImageFacts) -> None:
     shape = (image.height, image.width)
     _write(output, wire.framed({"shape": shape, "facts": asdict(facts)}))
     for top in range(0, image.height, BAND_ROWS):  # in bands: a whole copy would be 192 MB
         band = image.crop((0, top, image.width, min(top + BAND_ROWS, image.height)))
         _write(output, band.tobytes())
+
+
+def _write_error(output: int, code: str, detail: str) -> None:
+    """Replaces whatever part of a result is already there."""
+    os.ftruncate(output, 0)
+    os.lseek(output, 0, os.SEEK_SET)
+    _write(output, wire.framed({"code": code, "detail": detail}))
 
 
 def _write(output: int, data: bytes) -> None:

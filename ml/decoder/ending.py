@@ -19,6 +19,12 @@ def image_end(data: Data, name: str) -> int | None:
     return end if end is not None and end <= len(data) else None
 
 
+def last_jpeg_end(data: Data, starts: list[int]) -> int | None:
+    """Offset past the last of the JPEGs that begin there, by walking them: declared sizes lie."""
+    ends = [_jpeg_end(data, start) for start in starts if data[start : start + 2] == b"\xff\xd8"]
+    return max((end for end in ends if end is not None), default=None)
+
+
 def gif_frames(data: Data) -> int:
     """Images in a GIF, counted up to the first damage; at least 1."""
     try:
@@ -27,8 +33,8 @@ def gif_frames(data: Data) -> int:
         return 1
 
 
-def _jpeg_end(data: Data) -> int | None:
-    at = 2
+def _jpeg_end(data: Data, start: int = 0) -> int | None:
+    at = start + 2
     while at < len(data):
         found = _MARKER.search(data, at)
         if found is None:

@@ -40,34 +40,34 @@ _PHOTO = (
 _DAMAGE = (OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError)
 
 
-def read_exif(image: Image.Image) -> Image.Exif | None:
-    """EXIF of an opened image; None when there is none or it cannot be parsed.
+def read(image: Image.Image) -> tuple[int, dict[str, Any]]:
+    """EXIF orientation (1 unless 2 to 8), and what is kept of the metadata.
 
-    Not `getexif()`, which also takes an orientation from XMP: browsers do not.
+    The keys are `exif`, `gps`, `text` and, when something could not be parsed, `exif_damaged`.
     """
-    raw = image.info.get("exif")
-    if not isinstance(raw, bytes):
-        return None
-    exif = Image.Exif()
-    try:
-        exif.load(raw)
-    except _DAMAGE:
-        return None
-    return exif
-
-
-def describe(image: Image.Image, exif: Image.Exif | None) -> dict[str, Any]:
-    """Everything kept of the metadata; the keys are `exif`, `gps`, `text` and `exif_damaged`."""
-    found: dict[str, Any] = {"text": _text_chunks(image.info)}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # damaged metadata is a finding, not a refusal
+    orientation: Any = 1
+    found: dict[str, Any] = {}
+    damaged = False
+    with warnings.catch_warnings(record=True) as complaints:
+        warnings.simplefilter("always")
         try:
-            found |= _of_exif(exif) if exif is not None else {}
+            exif = _exif(image)
+            orientation = exif.get(Base.Orientation)
+            found = _of_exif(exif)
         except _DAMAGE:
-            found["exif_damaged"] = True
-    if exif is None and image.info.get("exif"):
-        found["exif_damaged"] = True
-    return {key: value for key, value in found.items() if value}
+            damaged = True
+    found |= {"text": _text_chunks(image.info), "exif_damaged": damaged or bool(complaints)}
+    known = isinstance(orientation, int) and 2 <= orientation <= 8
+    return orientation if known else 1, {key: value for key, value in found.items() if value}
+
+
+def _exif(image: Image.Image) -> Image.Exif:
+    """Not `getexif()`, which also takes an orientation from XMP: browsers do not."""
+    exif = Image.Exif()
+    raw = image.info.get("exif")
+    if isinstance(raw, bytes):
+        exif.load(raw)
+    return exif
 
 
 def _of_exif(exif: Image.Exif) -> dict[str, Any]:

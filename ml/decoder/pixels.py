@@ -90,6 +90,8 @@ def decode(stream: BinaryIO, min_side: int | None) -> tuple[Image.Image, ImageFa
     data = _bytes_of(stream)
     with _damage_named(data, header.format), warnings.catch_warnings():
         warnings.simplefilter("error")
+        # Damaged EXIF (parsed by this module) is a finding of metadata.py, not a reason to refuse.
+        warnings.filterwarnings("ignore", module=r"PIL\.TiffImagePlugin")
         # Cameras and editors write both: the first image is whole, only the index is not.
         warnings.filterwarnings("ignore", message="Image appears to be a malformed MPO")
         warnings.filterwarnings("ignore", message="Invalid APNG")
@@ -102,31 +104,30 @@ def _decode_opened(
     image: Image.Image, header: ImageHeader, data: ending.Data, min_side: int | None
 ) -> tuple[Image.Image, ImageFacts]:
     full = _check_size(header, image)
-    frames = int(getattr(image, "n_frames", 1))
+    frames = _frames(image, header, data)
+    bits = _bits(image, header, data)
     if min_side is not None and isinstance(image, JpegImagePlugin.JpegImageFile):
         image.draft(None, (min_side, min_side))
-    bits = _bits(image, header, data)
-    image.load()
-    if image.size != full and min_side is None:
+        image.load()
+    else:
+        image.load()
         full = _check_size(header, image)  # libheif may find out only while decoding
-    exif = metadata.read_exif(image)
-    orientation = _orientation(exif)
+    orientation, described = metadata.read(image)
+    flat, has_transparency = _flatten(image)
     facts = ImageFacts(
         format="MPO" if image.format == "MPO" else header.format,
         width=full[1] if orientation > 4 else full[0],
         height=full[0] if orientation > 4 else full[1],
         mode=image.mode,
-        frames=ending.gif_frames(data) if header.format == "GIF" else frames,
-        has_transparency=False,
+        frames=frames,
+        has_transparency=has_transparency,
         orientation=orientation,
         trailing_bytes=_trailing_bytes(image, header, data),
         icc=bool(image.info.get("icc_profile")),
         bits=bits,
-        metadata=metadata.describe(image, exif),
+        metadata=described,
     )
-    flat, has_transparency = _flatten(image)
-    oriented = flat.transpose(_TRANSPOSE[orientation]) if orientation > 1 else flat
-    return oriented, ImageFacts(**{**facts.__dict__, "has_transparency": has_transparency})
+    return flat.transpose(_TRANSPOSE[orientation]) if orientation > 1 else flat, facts
 
 
 def _check_size(header: ImageHeader, image: Image.Image) -> tuple[int, int]:
@@ -136,9 +137,11 @@ def _check_size(header: ImageHeader, image: Image.Image) -> tuple[int, int]:
     return width, height
 
 
-def _orientation(exif: Image.Exif | None) -> int:
-    value = exif.get(0x0112) if exif is not None else None
-    return value if isinstance(value, int) and value in _TRANSPOSE else 1
+def _frames(image: Image.Image, header: ImageHeader, data: ending.Data) -> int:
+    """Pillow parses a whole GIF to count, and stops with an error at damage in a later frame."""
+    if header.format == "GIF":
+        return ending.gif_frames(data)
+    return int(getattr(image, "n_frames", 1))
 
 
 def _bits(image: Image.Image, header: ImageHeader, data: ending.Data) -> int:
@@ -149,14 +152,12 @@ def _bits(image: Image.Image, header: ImageHeader, data: ending.Data) -> int:
 
 def _trailing_bytes(image: Image.Image, header: ImageHeader, data: ending.Data) -> int:
     end = ending.image_end(data, header.format)
-    if end is None:
-        return 0
     if isinstance(image, MpoImagePlugin.MpoImageFile) and image.mpinfo:
-        base = image.info.get("mpoffset", 0)
-        entries = image.mpinfo.get(0xB002, [])
-        ends = [entry["DataOffset"] + base + entry["Size"] for entry in entries[1:]]
-        end = max([end, *(end for end in ends if end <= len(data))])
-    return len(data) - end
+        base = data.find(b"MPF\0") + 4  # offsets in the index count from here
+        entries = image.mpinfo.get(0xB002, [])[1:]
+        starts = [base + entry["DataOffset"] for entry in entries]
+        end = ending.last_jpeg_end(data, starts) or end
+    return 0 if end is None else len(data) - end
 
 
 def _flatten(image: Image.Image) -> tuple[Image.Image, bool]:
