@@ -21,6 +21,7 @@ from ml.errors import MLError, UnreadableImage
 from ml.evaluation import judge, verdict_report
 from ml.experiment import TrainingConfig
 from ml.inference import Prediction, Predictor
+from ml.operating_point import ErrorRates
 from ml.progress import ProgressBars
 from ml.run_folder import RunFolder, write_json
 from ml.tables import score_table, verdict_table
@@ -86,15 +87,15 @@ def export(
     register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
 ) -> None:
     """Turn a finished run into an artifact, with thresholds from validation and test figures."""
-    from ml.export import ExportSettings, export_run
+    from ml.export import export_run
     from ml.export import register as register_artifact
 
-    settings = ExportSettings(version, max_false_accusation_rate, max_missed_fake_rate)
+    rates = ErrorRates(max_false_accusation_rate, max_missed_fake_rate)
     run = RunFolder(run_folder)
     with _reported(), ProgressBars(console) as bars:
         seed = run.description()["config"]["seed"]
         manifest = read_data(data, seed=seed, on_read=lambda a, b: bars("reading", a, b))
-        artifact = export_run(run, manifest, out, settings, bars)
+        artifact = export_run(run, manifest, out, bars, version=version, rates=rates)
         if register:
             register_artifact(artifact)
     for split, report in artifact.metrics.items():

@@ -5,7 +5,6 @@ import json
 import shutil
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,38 +13,31 @@ import keras
 import numpy as np
 import onnx
 
-from ml import calibration, thresholds
 from ml.artifact import FORMAT, MODEL_FILE, REGISTERED, SIDECAR_FILE, Artifact, artifact_sha256
 from ml.calibration import Calibration, sigmoid
 from ml.datasets.arrays import plain_arrays
 from ml.datasets.manifest import Manifest, Sample
 from ml.decision import OperatingPoint
 from ml.errors import RunError
-from ml.evaluation import APART, DEGRADATIONS, POOLED, judge, verdict_report
+from ml.evaluation import DEGRADATIONS, POOLED, judge, verdict_report
 from ml.inference import OUTPUTS, Predictor
-from ml.licences import licence_notes
+from ml.operating_point import ErrorRates, fit_operating_point
 from ml.preprocess import Preprocessing
 from ml.run_folder import RunFolder, write_json
-from ml.stability import TRANSFORMS
 from ml.training import Report
 
 PARITY_TOLERANCE = 1e-4
 PARITY_IMAGES = 256
-# The rate of false accusations must hold for these on their own, and not only in the pool.
-HELD_APART = ("photographs",)
-
-
-@dataclass(frozen=True)
-class ExportSettings:
-    """What the caller decides: a version, and the error rates the two cuts are chosen for."""
-
-    version: str
-    max_false_accusation_rate: float
-    max_missed_fake_rate: float
 
 
 def export_run(
-    run: RunFolder, manifest: Manifest, out: Path, settings: ExportSettings, report: Report
+    run: RunFolder,
+    manifest: Manifest,
+    out: Path,
+    report: Report,
+    *,
+    version: str,
+    rates: ErrorRates,
 ) -> Artifact:
     """Write a new artifact; nothing chosen here has seen a test row.
 
@@ -59,7 +51,7 @@ def export_run(
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as name:
         folder = Path(name) / "artifact"
         folder.mkdir()
-        _Staged(folder, run, manifest, settings, report).write()
+        _Staged(folder, run, manifest, report, version=version, rates=rates).write()
         sha256 = artifact_sha256(folder)
         folder.rename(out)
     return Artifact.read(out, registered={sha256})
@@ -80,11 +72,13 @@ class _Staged:
         folder: Path,
         run: RunFolder,
         manifest: Manifest,
-        settings: ExportSettings,
         report: Report,
+        *,
+        version: str,
+        rates: ErrorRates,
     ) -> None:
         self.folder, self.run, self.manifest = folder, run, manifest
-        self.settings, self.report = settings, report
+        self.report, self.version, self.rates = report, version, rates
         self.told = run.description()
         self.config = self.told["config"]
         self.preprocessing = Preprocessing.from_json(self.config["preprocessing"])
@@ -101,7 +95,7 @@ class _Staged:
         self._write_sidecar(network.LIMITS, Calibration(1.0, 0.0, 0.5, 0), blank, {})
         check_parity(trained, self._predictor(), inputs[:PARITY_IMAGES])
         logit = self._logits(inputs)
-        calibrated, point = fit_operating_point(rows, logit, self.preprocessing, self.settings)
+        calibrated, point = fit_operating_point(rows, logit, self.preprocessing.size, self.rates)
         self._write_sidecar(network.LIMITS, calibrated, point, {})
         self._write_sidecar(network.LIMITS, calibrated, point, self._figures())
 
@@ -155,53 +149,17 @@ class _Staged:
         sidecar = {
             "format": FORMAT,
             "name": self.config["name"],
-            "version": self.settings.version,
+            "version": self.version,
             "architecture": self.config["network"],
             "preprocessing": self.preprocessing.to_json(),
             "calibration": calibrated.to_json(),
             "operating_point": point.to_json(),
             "metrics": figures,
             "training": trained,
-            "licence_notes": licence_notes(self.manifest.split("train")),
+            "licence_notes": self.told["licence_notes"],
             "limits": list(limits),
         }
         write_json(self.folder / SIDECAR_FILE, sidecar)
-
-
-def fit_operating_point(
-    rows: Sequence[Sample],
-    logit: np.ndarray,
-    preprocessing: Preprocessing,
-    settings: ExportSettings,
-) -> tuple[Calibration, OperatingPoint]:
-    """Calibration and the two cuts from validation rows alone.
-
-    Args:
-        logit: network outputs of the rows, shape (n,).
-    Raises:
-        ValueError: a row of another split is among them.
-    """
-    if any(sample.split != "val" for sample in rows):
-        raise ValueError("thresholds may be chosen on validation rows alone")
-    label = np.array([sample.label for sample in rows])
-    source = np.array([sample.source for sample in rows])
-    pool = ~np.isin(source, list(APART))
-    calibrated = calibration.fit(logit[pool], label[pool])
-    probability = calibrated.probability(logit)
-    reals = [probability[pool & (label == 0)]]
-    reals += [probability[source == name] for name in HELD_APART if (source == name).any()]
-    low, high = thresholds.ordered(
-        thresholds.authentic_below(probability[pool & (label == 1)], settings.max_missed_fake_rate),
-        thresholds.manipulated_from(reals, settings.max_false_accusation_rate),
-    )
-    return calibrated, OperatingPoint(
-        authentic_below=low,
-        manipulated_from=high,
-        max_false_accusation_rate=settings.max_false_accusation_rate,
-        max_missed_fake_rate=settings.max_missed_fake_rate,
-        min_side_px=preprocessing.size,
-        stability_transforms=tuple(TRANSFORMS),
-    )
 
 
 def check_parity(trained: keras.Model, predictor: Predictor, inputs: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from ml.datasets.arrays import degraded_arrays, plain_arrays
 from ml.datasets.manifest import Manifest, Sample
 from ml.evaluation import score_report
 from ml.experiment import Selection, TrainingConfig
+from ml.licences import licence_notes
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
 
 CURVES_FILE = "curves.svg"
@@ -52,6 +53,7 @@ def describe(config: TrainingConfig, manifest: Manifest, selection: Selection) -
         "manifest_sha256": manifest.sha256,
         "train": _counts(selection.train),
         "val": _counts(selection.val),
+        "licence_notes": licence_notes(selection.train),
         "keras": keras.__version__,
     }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.datasets.identity import difference_hash, same_picture_groups
+from ml.datasets.identity import perceptual_hash, same_picture_groups
 from ml.datasets.manifest import LABELS, Manifest, Sample
 from ml.datasets.splits import grouped_split
 from ml.decoder import MIN_SIDE, Decoder
@@ -64,7 +64,7 @@ def _groups(paths: list[Path], on_read: Callable[[int, int], None]) -> dict[Path
     with Decoder() as decoder:
         for done, path in enumerate(paths, start=1):
             try:
-                hashes.append(difference_hash(decoder.decode(path, min_side=MIN_SIDE).pixels))
+                hashes.append(perceptual_hash(decoder.decode(path, min_side=MIN_SIDE).pixels))
             except UnreadableImage as error:
                 unreadable.append(f"{path}: {error}")
             on_read(done, len(paths))
