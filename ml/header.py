@@ -55,7 +55,7 @@ def read_header(stream: BinaryIO) -> ImageHeader:
     magic = stream.read(32)
     if not magic:
         raise UnreadableImage("empty_file", "the file has no bytes")
-    name = _format_of(magic)
+    name = format_of(magic)
     if name is None:
         raise UnreadableImage("unsupported_format", f"not {ACCEPTED_SENTENCE}")
     try:
@@ -82,7 +82,8 @@ def check_pixels(header: ImageHeader) -> None:
         )
 
 
-def _format_of(magic: bytes) -> str | None:
+def format_of(magic: bytes) -> str | None:
+    """Name of the format that a file's first 32 bytes announce; None when it is not accepted."""
     if magic.startswith(b"\xff\xd8\xff"):
         return "JPEG"
     if magic.startswith(b"\x89PNG\r\n\x1a\n"):
