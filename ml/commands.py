@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 
 from ml import configs
-from ml.artifact import DEFAULT_ARTIFACT, shipped_hashes
+from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
 from ml.datasets.manifest import SPLITS
 from ml.datasets.source import read_data
 from ml.decoder import MIN_SIDE, Decoder
@@ -21,6 +21,7 @@ from ml.errors import MLError, UnreadableImage
 from ml.evaluation import judge, verdict_report
 from ml.experiment import TrainingConfig
 from ml.inference import Prediction, Predictor
+from ml.model_card import render
 from ml.operating_point import ErrorRates
 from ml.progress import ProgressBars
 from ml.run_folder import RunFolder, write_json
@@ -146,6 +147,18 @@ def predict(
                 _say(path, _summary(prediction), as_json)
     if failed:
         raise typer.Exit(3)
+
+
+@app.command()
+def card(
+    out: Annotated[Path, typer.Option(help="Write the card here.")],
+    artifact: Annotated[Path, typer.Option(help="An artifact's folder.")] = DEFAULT_ARTIFACT,
+    sha256: Accepted = None,
+) -> None:
+    """Write an artifact's model card."""
+    with _reported():
+        registered = {*shipped_hashes(), *(sha256 or ())}
+        out.write_text(render(Artifact.read(artifact, registered=registered)))
 
 
 def run() -> None:

@@ -43,11 +43,10 @@ def export_run(
 
     Raises:
         RunError: the run is unfinished, spends test rows, used other data, or its graph does
-            not give what the checkpoint gives.
-        FileExistsError: `out` exists; an artifact is never overwritten.
+            not give what the checkpoint gives; or `out` exists.
     """
     if out.exists():
-        raise FileExistsError(f"{out} exists; an artifact is never overwritten")
+        raise RunError("not_exportable", f"{out} exists; an artifact is never overwritten")
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as name:
         folder = Path(name) / "artifact"
         folder.mkdir()
@@ -178,7 +177,7 @@ def check_parity(trained: keras.Model, predictor: Predictor, inputs: np.ndarray)
 def write_graph(network: keras.Model, path: Path) -> None:
     """Write a network with outputs logit and activation as one self-contained ONNX file."""
     _, *shape = network.inputs[0].shape
-    network([np.zeros((1, *shape), np.float32)])  # Keras exports only what was called once
+    network(np.zeros((1, *shape), np.float32))  # Keras exports only what was called once
     network.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
     for output, name in zip(graph.graph.output, OUTPUTS, strict=True):

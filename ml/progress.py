@@ -28,5 +28,5 @@ class ProgressBars:
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total, note=note)
         self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
-        if done == total and note.endswith(")") and not self._console.is_terminal:
-            self._console.print(f"{stage}: {note}", highlight=False)
+        if done == total and not self._console.is_terminal:
+            self._console.print(f"{stage}: {note or total}", highlight=False, soft_wrap=True)

@@ -90,6 +90,7 @@ class _Loop:
     def _epoch(self, model: keras.Model, state: RunState) -> RunState:
         batches = _Batches(self.config, self.arrays, self.label, state.epoch)
         stage = f"epoch {state.epoch + 1}/{self.config.epochs}"
+        _seed_dropout(model, self.config.seed, state.epoch)
         fitted = model.fit(
             batches,
             validation_data=(self.val_images, self.val_label),
@@ -168,7 +169,9 @@ class _Progress(keras.callbacks.Callback):
         self.report, self.stage, self.total = report, stage, total
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
-        self.report(self.stage, batch + 1, self.total, f"loss {(logs or {}).get('loss', 0):.3f}")
+        if batch + 1 < self.total:  # the end of the epoch has more to say, after validation
+            loss = (logs or {}).get("loss", 0)
+            self.report(self.stage, batch + 1, self.total, f"loss {loss:.3f}")
 
 
 def _after(config: TrainingConfig, state: RunState, figures: dict[str, float]) -> RunState:
@@ -179,6 +182,13 @@ def _after(config: TrainingConfig, state: RunState, figures: dict[str, float]) -
     is_stale = config.patience is not None and epoch - done.best_epoch >= config.patience
     done.is_finished = is_stale or epoch >= config.epochs
     return done
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    # A saved model forgets where its random layers stood, so every epoch sets them anew.
+    for variable in model.variables:
+        if variable.name == "seed_generator_state":
+            variable.assign([seed, epoch << 16])
 
 
 def _note(state: RunState) -> str:

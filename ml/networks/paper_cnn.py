@@ -42,7 +42,7 @@ def with_evidence(trained: keras.Model) -> keras.Model:
     """The trained network for export; gives `logit` (n, 1) and `activation` (n, h, w)."""
     evidence = Evidence(trained.get_layer("hidden"), trained.get_layer("logit"), name="evidence")
     logit, activation = evidence(trained.get_layer("pool_2").output)
-    return keras.Model(trained.input, [logit, activation], name="paper_cnn_with_evidence")
+    return keras.Model(trained.inputs[0], [logit, activation], name="paper_cnn_with_evidence")
 
 
 class Evidence(layers.Layer):

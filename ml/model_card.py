@@ -1,0 +1,138 @@
+"""The model card, written from an artifact's sidecar so that no figure in it is typed by hand."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from ml.artifact import Artifact
+from ml.evaluation import APART, POOLED
+
+COLUMNS = {
+    "auc": "AUC",
+    "coverage": "decided",
+    "false_accusations": "reals accused",
+    "reals_cleared": "reals cleared",
+    "fakes_caught": "fakes caught",
+    "fakes_missed": "fakes missed",
+}
+
+HEADINGS = {
+    "test": "Test images",
+    "val": "Validation images (the cuts were chosen on these)",
+    "test_degraded": "Test images, all sources, saved again or reduced first",
+}
+
+
+def render(artifact: Artifact) -> str:
+    """The card as Markdown."""
+    parts = [_head(artifact), _operating_point(artifact), _figures(artifact)]
+    parts += [_calibration(artifact), _limits(artifact), _origin(artifact), _licences(artifact)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _head(artifact: Artifact) -> str:
+    return f"""# Model card: {artifact.name} {artifact.version}
+
+Written by `python -m ml card` from the artifact's own sidecar; a test compares the two.
+
+Artifact SHA-256 `{artifact.sha256}`. Network `{artifact.architecture}`: input
+{artifact.preprocessing.size} by {artifact.preprocessing.size} pixels, whole picture,
+{artifact.preprocessing.resample} filter.
+
+**For** a first look at a photograph that a person then examines: the verdict comes with its
+error rates and with what else the file says. **Not for** deciding anything about anybody by
+itself, for video, drawings or documents, and not as proof of anything."""
+
+
+def _operating_point(artifact: Artifact) -> str:
+    point = artifact.operating_point
+    accused = _percent(point.max_false_accusation_rate)
+    missed = _percent(point.max_missed_fake_rate)
+    transforms = ", ".join(f"`{name}`" for name in point.stability_transforms)
+    return f"""## Operating point
+
+P(fake) from {point.manipulated_from:.3f} on is `likely_manipulated`: the lowest cut at which at
+most {accused} of the real validation images are called manipulated, in the pool and among the
+ordinary photographs on their own. Under {point.authentic_below:.3f} it is `likely_authentic`:
+the highest cut under which at most {missed} of the fake validation images fall. Between them,
+`inconclusive`. Chosen on validation images alone.
+
+`inconclusive` as well, whatever the probability: `too_small` (shorter side under
+{point.min_side_px} pixels; no probability is given), `unstable` (a decided verdict changes under
+{transforms}), `transparency` (judged flattened on white)."""
+
+
+def _figures(artifact: Artifact) -> str:
+    sections = ["## Figures\n\nShares in per cent with 95 % intervals (Wilson; AUC: DeLong)."]
+    sections.append(
+        f"`{POOLED}` is every source but {_join(APART)}, which holds real pictures passed through "
+        "an autoencoder: nobody saw them as a manipulation, and they are counted apart."
+    )
+    for split, heading in HEADINGS.items():
+        if split in artifact.metrics:
+            sections.append(f"### {heading}\n\n{_table(artifact.metrics[split])}")
+    sections += [_veto_line(artifact, split) for split in ("val", "test")]
+    return "\n\n".join(sections)
+
+
+def _table(report: dict[str, Any]) -> str:
+    lines = [f"| source | reals | fakes | {' | '.join(COLUMNS.values())} |"]
+    lines.append("|" + " --- |" * (3 + len(COLUMNS)))
+    for source, row in report.items():
+        counts = f"{row['n'] - row['n_fake']} | {row['n_fake']}"
+        figures = " | ".join(_figure(row[key], key) for key in COLUMNS)
+        lines.append(f"| {source} | {counts} | {figures} |")
+    return "\n".join(lines)
+
+
+def _veto_line(artifact: Artifact, split: str) -> str:
+    row = artifact.metrics[split][POOLED]
+    vetoes = ", ".join(f"`{code}` {n}" for code, n in sorted(row["vetoes"].items())) or "none"
+    return f"Vetoes on {row['n']} {split} images: {vetoes}."
+
+
+def _calibration(artifact: Artifact) -> str:
+    fitted, row = artifact.calibration, artifact.metrics["test"][POOLED]
+    return f"""## Calibration
+
+Platt scaling fitted on {fitted.n} validation images of which {_percent(fitted.fake_share)} are
+fakes; the probability presumes about that share. On test: Brier error {row["brier_error"]:.3f},
+calibration error {row["calibration_error"]:.3f}, n = {row["n"]}."""
+
+
+def _limits(artifact: Artifact) -> str:
+    return "## Limits\n\n" + _bullets(artifact.limits)
+
+
+def _origin(artifact: Artifact) -> str:
+    told = artifact.training
+    config, train, val = told["config"], told["train"], told["val"]
+    return f"""## Training
+
+{train["n"]} images ({train["n_real"]} real, {train["n_fake"]} fake), {val["n"]} watched for the
+best epoch: {told["best_epoch"]} of {told["epochs"]}. Adam at {config["learning_rate"]:g}, batch
+{config["batch_size"]}, seed {config["seed"]}, Keras {told["keras"]}. Manifest SHA-256
+`{told["manifest_sha256"]}`."""
+
+
+def _licences(artifact: Artifact) -> str:
+    return "## Licences of the training images\n\n" + _bullets(artifact.licence_notes)
+
+
+def _figure(value: dict[str, Any], key: str) -> str:
+    if value["value"] is None:
+        return "–"
+    factor, digits = (1, 2) if key == "auc" else (100, 1)
+    shown = [f"{value[name] * factor:.{digits}f}" for name in ("value", "low", "high")]
+    return f"{shown[0]} ({shown[1]}–{shown[2]})"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"
+
+
+def _bullets(sentences: Iterable[str]) -> str:
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _join(names: Iterable[str]) -> str:
+    return ", ".join(f"`{name}`" for name in sorted(names))

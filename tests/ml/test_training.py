@@ -1,0 +1,205 @@
+"""Slow: every test here trains a network, of the paper's kind at 16 pixels."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml.artifact import MODEL_FILE, artifact_sha256
+from ml.datasets.manifest import Manifest, read_manifest
+from ml.datasets.selections import visible_manipulations
+from ml.decision import Verdict
+from ml.decoder import MIN_SIDE, Decoder
+from ml.errors import RunError
+from ml.experiment import TrainingConfig
+from ml.inference import Predictor
+from ml.operating_point import ErrorRates
+from ml.preprocess import Preprocessing
+from ml.run_folder import METRICS_FILE, RunFolder
+from tests.images import encode
+from tests.ml.tiny import write_manifest
+
+pytestmark = pytest.mark.slow
+
+CONFIG = TrainingConfig(
+    name="separable",
+    network="paper_cnn",
+    preprocessing=Preprocessing(16, "bicubic", 1 / 255),
+    select=visible_manipulations,
+    epochs=4,
+    batch_size=8,
+    learning_rate=3e-3,
+    copies=1,
+)
+COUNTS = {"train": 24, "val": 12, "test": 6}
+
+
+def quiet(stage: str, done: int, total: int, note: str = "") -> None:
+    """Progress nobody watches."""
+
+
+@pytest.fixture(scope="module")
+def manifest(tmp_path_factory) -> Manifest:
+    """Reals are blue and fakes are red: nobody can confuse them, or swap them unnoticed."""
+    folder = tmp_path_factory.mktemp("separable")
+    generator = np.random.default_rng(8)
+    rows = []
+    for split, count in COUNTS.items():
+        for at in range(2 * count):
+            label = ("real", "fake")[at % 2]
+            name = f"{split}-{at}-{label}.png"
+            pixels = generator.integers(0, 120, (48, 48, 3), np.uint8)
+            pixels[..., 0 if label == "fake" else 2] += 130
+            (folder / name).write_bytes(encode(Image.fromarray(pixels), "PNG"))
+            rows.append({"path": name, "label": label, "split": split})
+    return read_manifest(write_manifest(folder, rows))
+
+
+@pytest.fixture(scope="module")
+def train_in(manifest: Manifest, tmp_path_factory) -> Callable[..., dict]:
+    from ml.training import train
+
+    cache = tmp_path_factory.mktemp("cache")
+
+    def run(folder: Path, config: TrainingConfig = CONFIG, report=quiet) -> dict:
+        return train(config, manifest, RunFolder(folder), cache, report)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(train_in, tmp_path_factory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("finished")
+    train_in(folder)
+    return RunFolder(folder)
+
+
+@pytest.fixture(scope="module")
+def exported(finished: RunFolder, manifest: Manifest, tmp_path_factory) -> Path:
+    from ml.export import export_run
+
+    out = tmp_path_factory.mktemp("exported") / "artifact"
+    export_run(finished, manifest, out, quiet, version="1", rates=ErrorRates(0.02, 0.1))
+    return out
+
+
+def test_what_is_separable_is_learnt(finished: RunFolder):
+    report = json.loads((finished.path / METRICS_FILE).read_text())["all"]
+    assert report["accuracy"]["value"] > 0.95
+    assert report["accuracy"]["n"] == 24
+
+
+def test_labels_are_not_inverted_from_the_file_to_the_verdict(manifest: Manifest, exported: Path):
+    predictor = Predictor.load(exported, registered={artifact_sha256(exported)})
+    wanted = [Verdict.LIKELY_AUTHENTIC, Verdict.LIKELY_MANIPULATED]
+    samples = manifest.split("test")
+    with Decoder() as decoder:
+        images = [decoder.decode(sample.path, min_side=MIN_SIDE) for sample in samples]
+    verdicts = [prediction.verdict for prediction in predictor.predict(images)]
+    assert verdicts == [wanted[sample.label] for sample in samples]
+
+
+def test_the_exported_graph_gives_what_the_checkpoint_gives(finished, exported):
+    import keras
+
+    from ml.export import PARITY_TOLERANCE, check_parity
+
+    predictor = Predictor.load(exported, registered={artifact_sha256(exported)})
+    inputs = np.random.default_rng(1).random((64, 16, 16, 3), np.float32)
+    trained = keras.saving.load_model(finished.result())
+    assert check_parity(trained, predictor, inputs) <= PARITY_TOLERANCE
+
+
+def test_another_checkpoint_fails_the_parity_check(exported):
+    from ml.export import check_parity
+    from ml.networks.paper_cnn import build
+
+    predictor = Predictor.load(exported, registered={artifact_sha256(exported)})
+    inputs = np.random.default_rng(1).random((8, 16, 16, 3), np.float32)
+    with pytest.raises(RunError, match="parity_failed"):
+        check_parity(build(16), predictor, inputs)
+
+
+def test_the_sidecar_states_its_figures_and_where_they_come_from(exported: Path, manifest):
+    sidecar = json.loads((exported / "model.json").read_text())
+    assert sidecar["training"]["manifest_sha256"] == manifest.sha256
+    assert sidecar["training"]["train"] == {"n": 48, "n_fake": 24, "n_real": 24}
+    assert sidecar["metrics"]["test"]["all"]["n"] == 12
+    assert set(sidecar["metrics"]["test_degraded"]) == {"jpeg_50", "webp_50", "half_size"}
+    assert sidecar["licence_notes"][0] == "drawn: ours, 48 images"
+
+
+def test_an_artifact_is_never_overwritten(finished, manifest, exported):
+    from ml.export import export_run
+
+    before = (exported / MODEL_FILE).read_bytes()
+    with pytest.raises(RunError, match="never overwritten"):
+        export_run(finished, manifest, exported, quiet, version="2", rates=ErrorRates(0.1, 0.1))
+    assert (exported / MODEL_FILE).read_bytes() == before
+
+
+def test_a_run_that_spends_test_rows_is_not_exported(train_in, manifest, tmp_path):
+    from ml.export import export_run
+
+    train_in(tmp_path / "run", replace(CONFIG, is_exportable=False, epochs=1))
+    with pytest.raises(RunError, match="not_exportable"):
+        export_run(
+            RunFolder(tmp_path / "run"),
+            manifest,
+            tmp_path / "out",
+            quiet,
+            version="1",
+            rates=ErrorRates(0.1, 0.1),
+        )
+
+
+def test_a_run_killed_in_its_third_epoch_ends_as_if_it_never_was(train_in, finished, tmp_path):
+    def kill(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "epoch 3/4" and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_in(tmp_path, report=kill)
+    interrupted = RunFolder(tmp_path)
+    assert interrupted.state().epoch == 2
+    with pytest.raises(RunError, match="run_unfinished"):
+        interrupted.result()
+
+    train_in(tmp_path)
+    for resumed, straight in zip(
+        interrupted.state().history, finished.state().history, strict=True
+    ):
+        assert resumed == pytest.approx(straight, rel=1e-3)
+
+
+def test_a_run_folder_is_never_taken_by_another_run(train_in, finished):
+    with pytest.raises(RunError, match="run_mismatch"):
+        train_in(finished.path, replace(CONFIG, batch_size=4))
+
+
+def test_it_stops_when_validation_no_longer_improves(train_in, tmp_path):
+    # learning nothing: the first epoch stays the best
+    train_in(tmp_path, replace(CONFIG, learning_rate=0.0, epochs=30, patience=2))
+    state = RunFolder(tmp_path).state()
+    assert (state.epoch, state.best_epoch) == (3, 1)
+
+
+def test_the_best_epoch_is_kept_and_not_the_last(train_in, tmp_path):
+    train_in(tmp_path, replace(CONFIG, learning_rate=0.0, epochs=2))
+    assert RunFolder(tmp_path).result().name == "best.keras"
+
+
+def test_learning_curves_are_drawn(finished: RunFolder):
+    svg = (finished.path / "curves.svg").read_text()
+    assert "<svg" in svg
+    assert len(finished.state().history) == 4
+    assert set(finished.state().history[0]) >= {"loss", "val_loss", "accuracy", "val_accuracy"}
+
+
+def test_only_one_checkpoint_beside_the_best_is_kept(finished: RunFolder):
+    names = {path.name for path in finished.path.glob("*.keras")}
+    assert names == {"best.keras", "epoch-4.keras"}
