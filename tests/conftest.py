@@ -1,0 +1,179 @@
+"""Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.db.backends.base.operations import BaseDatabaseOperations
+from django.test import Client
+
+from accounts import append_only
+from accounts.models import ApiKey, AuditChain, User
+from detection import detector, doorbell
+from detection.models import Detection, ModelVersion
+from detection.services import submission
+from tests import images
+
+PASSWORD = "correct horse battery staple"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--runslow", action="store_true", help="run tests that train a network")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--runslow"):
+        for item in items:
+            if "slow" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="trains a network; say --runslow"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_may_empty_the_audit_trail() -> Iterator[None]:
+    """Transactional tests end with a flush, which the audit trail's own triggers refuse.
+
+    Wrapped here and nowhere else: drop the triggers, flush, restore triggers and chain heads.
+    """
+    real = BaseDatabaseOperations.execute_sql_flush
+
+    def flush(self: BaseDatabaseOperations, sql_list: list[str]) -> None:
+        vendor = self.connection.vendor
+        heads = [
+            f"INSERT INTO accounts_auditchain (number, seq, head) VALUES ({n}, 0, '{'0' * 64}')"
+            for n in range(17)
+        ]
+        real(self, [*append_only.DROP[vendor], *sql_list, *append_only.CREATE[vendor], *heads])
+
+    BaseDatabaseOperations.execute_sql_flush = flush
+    yield
+    BaseDatabaseOperations.execute_sql_flush = real
+
+
+@pytest.fixture(autouse=True)
+def data_dir(tmp_path: Path, settings: Any) -> Path:
+    """Each test stores its files in a folder of its own."""
+    settings.DATA_DIR = tmp_path / "data"
+    settings.DATA_DIR.mkdir()
+    return settings.DATA_DIR
+
+
+@pytest.fixture(autouse=True)
+def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[str]:
+    """Doorbells rung, as ids; no broker is asked unless a test is about real processes."""
+    calls: list[str] = []
+    if "integration" in request.keywords or "real_doorbell" in request.fixturenames:
+        return calls
+
+    def ring(detection_id: object, queue: str, **_: object) -> bool:
+        calls.append(str(detection_id))
+        return True
+
+    for module in ("detection.services.submission", "detection.services.sweeping", "detection.tasks"):
+        monkeypatch.setattr(f"{module}.ring", ring)
+    return calls
+
+
+@pytest.fixture
+def real_doorbell() -> None:
+    """Ask for the real `ring`."""
+
+
+def _person(email: str, role: str = User.Role.JOURNALIST) -> User:
+    return User.objects.create_user(email, PASSWORD, role=role)
+
+
+@pytest.fixture
+def alice(db: None) -> User:
+    """The owner."""
+    return _person("alice@example.org")
+
+
+@pytest.fixture
+def bob(db: None) -> User:
+    """A stranger."""
+    return _person("bob@example.org")
+
+
+@pytest.fixture
+def carol(db: None) -> User:
+    """A moderator."""
+    return _person("carol@example.org", User.Role.MODERATOR)
+
+
+@pytest.fixture
+def dora(db: None) -> User:
+    """An administrator."""
+    return _person("dora@example.org", User.Role.ADMIN)
+
+
+@pytest.fixture
+def model_version(db: None) -> ModelVersion:
+    """An active model that exists in the registry only; judging with it needs `fake_judgement`."""
+    return ModelVersion.objects.create(
+        name="fake",
+        version="1",
+        architecture="none",
+        artifact_sha256="f" * 64,
+        state=ModelVersion.State.ACTIVE,
+        operating_point={"authentic_below": 0.2, "manipulated_from": 0.9},
+    )
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], Client]:
+    """A signed-in browser for a person."""
+
+    def sign_in(user: User) -> Client:
+        client = Client(raise_request_exception=True)
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+@pytest.fixture
+def key_of(db: None) -> Callable[..., str]:
+    """A key's plaintext for a person."""
+
+    def issue(user: User, *scopes: str) -> str:
+        every = [scope.value for scope in ApiKey.Scope]
+        return ApiKey.objects.issue(owner=user, name="test", scopes=list(scopes) or every)[1]
+
+    return issue
+
+
+@pytest.fixture
+def photo() -> SimpleUploadedFile:
+    return SimpleUploadedFile("photo.jpg", images.jpeg_bytes(), content_type="image/jpeg")
+
+
+RESULT: dict[str, Any] = {
+    "logit": 2.0,
+    "score": 0.88,
+    "probability": 0.93,
+    "verdict": Detection.Verdict.LIKELY_MANIPULATED,
+    "reasons": [],
+    "transforms": {"jpeg_85": 0.92},
+    "faces": [],
+    "activation": np.zeros((2, 3), "<f2").tobytes(),
+    "activation_shape": [2, 3],
+    "timings_ms": {"network": 3.0},
+}
+
+
+@pytest.fixture
+def fake_judgement(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Judging returns these columns without a network; decoding stays real."""
+    result = dict(RESULT)
+
+    def judge(image: Any, version: Any) -> detector.Judgement:
+        decoded = detector.decode(image)
+        return detector.Judgement(result, {"frames": 1}, "0" * 16, decoded.pixels)
+
+    monkeypatch.setattr(detector, "judge", judge)
+    return result

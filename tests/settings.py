@@ -1,0 +1,20 @@
+"""Settings for tests: the real ones, in a folder of their own, with a key of their own."""
+
+import os
+import tempfile
+
+os.environ["UNMASK_DATA"] = tempfile.mkdtemp(prefix="unmask-test-")
+os.environ["SECRET_KEY"] = "only-for-tests-" * 5
+for _name in ("UNMASK_ORIGIN", "UNMASK_SIGNUP", "EMAIL_URL", "REDIS_URL", "SECRET_KEY_FILE"):
+    os.environ.pop(_name, None)
+if url := os.environ.get("TEST_DATABASE_URL"):
+    os.environ["DATABASE_URL"] = url
+else:
+    os.environ.pop("DATABASE_URL", None)
+if url := os.environ.get("TEST_REDIS_URL"):
+    os.environ["REDIS_URL"] = url
+
+from deepfake_site.settings import *  # noqa: E402, F403
+
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
