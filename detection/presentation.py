@@ -1,39 +1,63 @@
 """A detection in sentences: verdict, number, reasons and limits always together."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.template.defaultfilters import filesizeformat
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from detection import words
-from detection.models import Detection
+from detection.figures import Figures, figures, percent
+from detection.limits import model_limits
+from detection.models import Detection, Image
+
+MEGAPIXEL = 1_000_000
+
+
+@dataclass(frozen=True)
+class Resaved:
+    """The answer for one mildly altered copy of the picture."""
+
+    name: str | Promise
+    probability: str
+    verdict: str | Promise
+    tone: str
+    is_same: bool
 
 
 @dataclass(frozen=True)
 class VerdictCard:
-    """What a page says about one finished detection; the template only lays it out.
+    """What a page says about one detection; the template only lays it out.
 
     Attributes:
         tone: authentic, manipulated, inconclusive, failed or waiting; chooses icon and colour.
-        percent: calibrated P(fake) in percent, 0 to 100; None where nothing was scored.
-        low, high: the two cuts in percent, between which the desk says that it cannot tell.
+        figures: calibrated P(fake) and the cuts between which the desk says it cannot tell.
         reasons: why it cannot tell, in sentences.
+        overruled: what the number alone would have said, where a reason speaks against deciding.
         notes: what else was found about the file, in sentences.
+        limits: what was measured about the model, in sentences.
     """
 
     tone: str
     title: str | Promise
     meaning: str | Promise
-    percent: float | None
-    low: float | None
-    high: float | None
+    figures: Figures
     reasons: list[str]
+    overruled: str | Promise
     notes: list[str]
-    stability: list[tuple[str, float]]
+    stability: list[Resaved]
+    limits: list[str]
+
+    @property
+    def is_stable(self) -> bool:
+        """Whether every re-saved copy got the same answer."""
+        return all(copy.is_same for copy in self.stability)
 
 
-TONES = {
+TONES: dict[str, str] = {
     Detection.Verdict.LIKELY_AUTHENTIC: "authentic",
     Detection.Verdict.LIKELY_MANIPULATED: "manipulated",
     Detection.Verdict.INCONCLUSIVE: "inconclusive",
@@ -42,48 +66,75 @@ TONES = {
 
 def verdict_card(detection: Detection) -> VerdictCard:
     """Put a detection into words, in the reader's language."""
-    point = detection.model_version.operating_point
-    low, high = (_percent(point.get(cut)) for cut in ("authentic_below", "manipulated_from"))
+    reasons = _reasons(detection)
     return VerdictCard(
         tone=_tone(detection),
         title=_title(detection),
         meaning=_meaning(detection),
-        percent=_percent(detection.probability),
-        low=low,
-        high=high,
-        reasons=_reasons(detection),
-        notes=file_notes(detection.image.facts),
-        stability=[(name, 100 * p) for name, p in detection.transforms.items()],
+        figures=figures(detection.probability, *_cuts(detection)),
+        reasons=reasons,
+        overruled=_overruled(detection),
+        notes=[note for note in file_notes(detection.image.facts) if note not in reasons],
+        stability=_stability(detection),
+        limits=model_limits(detection.model_version),
     )
 
 
-def file_notes(facts: dict[str, object]) -> list[str]:
+def file_notes(facts: dict[str, Any]) -> list[str]:
     """What decoding found that a reader should know, in sentences."""
     notes = []
     frames, trailing = facts.get("frames", 1), facts.get("trailing_bytes", 0)
-    if isinstance(frames, int) and frames > 1:
+    if frames > 1:
         notes.append(
             _("The file holds %(count)s frames; frame 1 of %(count)s was judged.")
-            % {"count": frames}
+            % {"count": number_format(frames)}
         )
     if facts.get("has_transparency"):
         notes.append(words.reason_sentence("transparency"))
-    if isinstance(trailing, int) and trailing > 0:
+    if trailing > 0:
         notes.append(
             ngettext(
                 "%(count)s byte follows the end of the image.",
                 "%(count)s bytes follow the end of the image.",
                 trailing,
             )
-            % {"count": trailing}
+            % {"count": number_format(trailing, force_grouping=True)}
         )
+    if facts.get("metadata", {}).get("exif_damaged"):
+        notes.append(_("Some of the metadata is damaged and could not be read."))
     return notes
+
+
+def file_facts(image: Image) -> list[tuple[str, str]]:
+    """The file in a few rows: label and value."""
+    facts = image.facts
+    width, height = facts.get("width", image.width), facts.get("height", image.height)
+    rows = [
+        (_("Format"), str(facts.get("format", image.format))),
+        (_("Dimensions"), _dimensions(width, height)),
+        (_("Size"), filesizeformat(image.size_bytes)),
+    ]
+    if not facts:
+        return rows
+    rows.append((_("Pixels stored as"), _pixels(facts)))
+    profile = _("yes, applied") if facts.get("icc") else _("none")
+    rows.append((_("Colour profile"), profile))
+    if facts.get("orientation", 1) != 1:
+        rows.append((_("Orientation"), _("turned as the camera recorded")))
+    return rows
+
+
+def metadata_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the file says about itself, untrusted, one row an entry."""
+    metadata = facts.get("metadata", {})
+    groups = [metadata.get(group, {}) for group in ("exif", "gps", "text")]
+    return [(str(name), str(value)) for group in groups for name, value in group.items()]
 
 
 def _tone(detection: Detection) -> str:
     if detection.status == Detection.Status.FAILED:
         return "failed"
-    return TONES.get(Detection.Verdict(detection.verdict), "") if detection.verdict else "waiting"
+    return TONES.get(detection.verdict, "waiting")
 
 
 def _title(detection: Detection) -> str | Promise:
@@ -108,5 +159,60 @@ def _reasons(detection: Detection) -> list[str]:
     return [_("The signs are too weak either way to decide at the accuracy this desk promises.")]
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else round(100 * share, 1)
+def _overruled(detection: Detection) -> str | Promise:
+    low, high = _cuts(detection)
+    if not detection.reasons or detection.probability is None or low is None or high is None:
+        return ""
+    side = Detection.Verdict(_side(detection.probability, low, high))
+    return "" if side == detection.verdict else side.label
+
+
+def _cuts(detection: Detection) -> tuple[float | None, float | None]:
+    point = detection.model_version.operating_point
+    return point.get("authentic_below"), point.get("manipulated_from")
+
+
+def _stability(detection: Detection) -> list[Resaved]:
+    low, high = _cuts(detection)
+    if detection.probability is None or low is None or high is None:
+        return []
+    own = _side(detection.probability, low, high)
+    return [_resaved(name, p, own, low, high) for name, p in detection.transforms.items()]
+
+
+def _resaved(name: str, probability: float, own: str, low: float, high: float) -> Resaved:
+    verdict = _side(probability, low, high)
+    return Resaved(
+        name=words.TRANSFORMS.get(name, name),
+        probability=percent(probability),
+        verdict=Detection.Verdict(verdict).label,
+        tone=TONES[verdict],
+        is_same=verdict == own,
+    )
+
+
+def _side(probability: float, low: float, high: float) -> str:
+    """The verdict of the recorded cuts alone, to say on which side a re-saved copy falls."""
+    if probability >= high:
+        return Detection.Verdict.LIKELY_MANIPULATED
+    return (
+        Detection.Verdict.LIKELY_AUTHENTIC if probability < low else Detection.Verdict.INCONCLUSIVE
+    )
+
+
+def _dimensions(width: int, height: int) -> str:
+    size = {"width": width, "height": height}
+    if width * height < MEGAPIXEL:
+        return _("%(width)s × %(height)s pixels") % size
+    megapixels = number_format(width * height / MEGAPIXEL, 1)
+    return _("%(width)s × %(height)s pixels (%(megapixels)s megapixels)") % {
+        **size,
+        "megapixels": megapixels,
+    }
+
+
+def _pixels(facts: dict[str, Any]) -> str:
+    return _("%(mode)s, %(bits)s bits a channel") % {
+        "mode": facts.get("mode", "?"),
+        "bits": facts.get("bits", 8),
+    }

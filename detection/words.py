@@ -65,6 +65,13 @@ REASONS: dict[str, str | Promise] = {
     "transparency": _("Parts are transparent; the picture was judged on white."),
 }
 
+# Mild alterations under which the answer should hold; the keys are those of `ml.stability`.
+TRANSFORMS: dict[str, str | Promise] = {
+    "jpeg_85": _("Saved again as JPEG, quality 85"),
+    "webp_85": _("Saved again as WebP, quality 85"),
+    "scale_75": _("Reduced to three quarters of its size"),
+}
+
 VERDICT_MEANINGS: dict[str, str | Promise] = {
     "likely_authentic": _("No signs of manipulation were found that this model can see."),
     "likely_manipulated": _("The model sees signs of generation or manipulation."),

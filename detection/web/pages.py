@@ -3,8 +3,10 @@
 import uuid
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -16,12 +18,13 @@ from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import page
-from detection.presentation import verdict_card
+from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.services.submission import retry_detection, submit_image
 from detection.uploads import StoredUpload, interrupted, uploaded
 from detection.web.samples import SAMPLES, open_sample
 
 HISTORY_PAGE = 24
+MEGABYTE = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -100,7 +103,7 @@ def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def history(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     verdict, whose = request.GET.get("verdict", ""), request.GET.get("whose", "mine")
-    rows = _filtered(_whose(user, whose), verdict)
+    rows = _named(_filtered(_whose(user, whose), verdict), user)
     found = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
     context = {
         "entries": [{"detection": row, "card": verdict_card(row)} for row in found.rows],
@@ -121,7 +124,13 @@ def responsible_use(request: HttpRequest) -> HttpResponse:
 def _verify_page(
     request: HttpRequest, outcomes: list[Outcome] | None = None, status: int = 200
 ) -> HttpResponse:
-    context = {"outcomes": outcomes or [], "samples": SAMPLES.values(), "accepted": words.ACCEPTED}
+    context = {
+        "outcomes": outcomes or [],
+        "samples": SAMPLES.values(),
+        "accepted": words.ACCEPTED,
+        "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
+        "max_upload_mb": settings.MAX_UPLOAD_BYTES // MEGABYTE,
+    }
     return render(request, "detection/verify.html", context, status=status)
 
 
@@ -151,6 +160,14 @@ def _whose(user: User, whose: str) -> DetectionQuerySet:
     return rows if whose == "all" else rows.filter(image__owner=user)
 
 
+def _named(rows: DetectionQuerySet, user: User) -> DetectionQuerySet:
+    """With `file_name`, as the latest submission that this person may see calls the file."""
+    requests = Submission.objects.filter(detection=OuterRef("pk")).order_by("-created_at")
+    if not user.is_reviewer:
+        requests = requests.filter(by=user)
+    return rows.annotate(file_name=Subquery(requests.values("file_name")[:1]))
+
+
 def _filtered(rows: DetectionQuerySet, verdict: str) -> DetectionQuerySet:
     if verdict == Detection.Status.FAILED:
         return rows.filter(status=Detection.Status.FAILED)
@@ -167,5 +184,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         "image": row.image,
         "card": verdict_card(row),
         "submissions": requests,
+        "file_facts": file_facts(row.image),
+        "metadata": metadata_rows(row.image.facts),
         "can_retry": row.failure_code in words.TRANSIENT_FAILURES,
     }

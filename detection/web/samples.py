@@ -22,6 +22,11 @@ class Sample:
     file_name: str
     title: str | Promise
 
+    @property
+    def path(self) -> str:
+        """Where the picture lies among the static files."""
+        return f"img/samples/{self.file_name}"
+
 
 SAMPLES = {
     sample.name: sample

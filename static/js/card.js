@@ -1,0 +1,87 @@
+// A verdict card that is not finished asks for itself again until it is.
+
+const FIRST_MS = 100;
+const SLOWEST_MS = 1000;
+const PATIENCE_MS = 60_000;
+const AFTER_PATIENCE_MS = 4000;
+const SPREAD_MS = 20; // for each other card in waiting, so that a hundred do not ask at once
+
+let following = 0;
+
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function fragment(html) {
+  return new DOMParser().parseFromString(html, "text/html").body;
+}
+
+export function announce(text) {
+  document.querySelector("[data-announce]").textContent = text;
+}
+
+// The card's HTML; null when the network is away, undefined when asking again makes no sense.
+export async function fetchCard(url) {
+  let response;
+  try {
+    response = await fetch(url, { headers: { Accept: "text/html" } });
+  } catch {
+    return null;
+  }
+  if (response.redirected || (response.status >= 400 && response.status < 500)) return undefined;
+  return response.ok ? response.text() : null;
+}
+
+// Puts the card at `url` into `place` whenever it changes; resolves with the finished one.
+export async function follow(url, place) {
+  const began = performance.now();
+  let delay = FIRST_MS;
+  let shown = place.innerHTML;
+  following += 1;
+  try {
+    for (;;) {
+      const html = await fetchCard(url);
+      if (html === undefined) return null;
+      if (html !== null && html !== shown) {
+        place.replaceChildren(...fragment(html).children);
+        shown = html;
+      }
+      const card = place.querySelector("[data-card]");
+      if (card?.dataset.finished === "yes") return card;
+      await pause(delay + SPREAD_MS * (following - 1));
+      const isLate = performance.now() - began > PATIENCE_MS;
+      delay = isLate ? AFTER_PATIENCE_MS : Math.min(2 * delay, SLOWEST_MS);
+    }
+  } finally {
+    following -= 1;
+  }
+}
+
+// The detection's own page: once the verdict is there, the picture and the file's facts are too.
+async function fillIn(page) {
+  const place = page.querySelector(".detection-verdict");
+  const card = await follow(place.querySelector("[data-card]").dataset.url, place);
+  if (!card) return;
+  announce(card.querySelector("[data-verdict]").textContent);
+  const html = await fetchCard(location.href);
+  if (!html) return;
+  const whole = fragment(html).querySelector("[data-page]");
+  page.replaceWith(whole);
+  document.title = new DOMParser().parseFromString(html, "text/html").title;
+  offerCopies(whole);
+}
+
+function offerCopies(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy]")) {
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      button.textContent = button.dataset.copied;
+    });
+  }
+}
+
+const page = document.querySelector("[data-page]");
+if (page) {
+  offerCopies(page);
+  if (page.dataset.page === "fills-in") fillIn(page);
+}

@@ -1,0 +1,215 @@
+// Drop, paste or choose images: each is sent by itself, and its verdict appears in its row.
+
+import { announce, follow } from "./card.js";
+
+const AT_ONCE = 3;
+const LARGEST_THUMBNAIL_BYTES = 20_000_000; // a browser decodes the whole file for it
+
+const form = document.querySelector("[data-upload]");
+const rows = document.querySelector("[data-rows]");
+const blank = document.querySelector("[data-row]");
+const words = document.querySelector("[data-words]").dataset;
+const input = form.elements.image;
+const maxBytes = Number(form.dataset.maxBytes);
+
+const waiting = [];
+let sending = 0;
+
+class Row {
+  constructor(file, name) {
+    this.file = file;
+    this.name = name;
+    this.isConfidential = form.elements.is_confidential.checked;
+    this.element = blank.content.firstElementChild.cloneNode(true);
+    for (const part of ["note", "progress", "error", "cancel", "again", "open", "place"]) {
+      this[part] = this.element.querySelector(`[data-${part}]`);
+    }
+    const shownName = this.element.querySelector("[data-name]");
+    shownName.textContent = shownName.title = name;
+    this.cancel.addEventListener("click", () => this.stop());
+    this.again.addEventListener("click", () => this.queue());
+    this.showPicture();
+  }
+
+  showPicture() {
+    const picture = this.element.querySelector("img");
+    if (this.file.size > LARGEST_THUMBNAIL_BYTES) return;
+    picture.addEventListener("load", () => (picture.hidden = false));
+    picture.src = URL.createObjectURL(this.file);
+  }
+
+  queue() {
+    if (this.file.size === 0) return this.refuse(words.empty);
+    if (this.file.size > maxBytes) return this.refuse(words.tooLarge);
+    this.element.classList.remove("is-refused");
+    this.error.hidden = this.again.hidden = true;
+    this.progress.hidden = this.cancel.hidden = false;
+    this.progress.value = 0;
+    this.note.textContent = words.waiting;
+    waiting.push(this);
+    sendNext();
+  }
+
+  send() {
+    sending += 1;
+    this.note.textContent = words.sending;
+    const request = new XMLHttpRequest();
+    this.request = request;
+    request.upload.addEventListener("progress", (event) => {
+      if (event.lengthComputable) this.progress.value = (100 * event.loaded) / event.total;
+    });
+    request.upload.addEventListener("load", () => {
+      this.progress.removeAttribute("value"); // sent: the bar now only says that it is alive
+      this.cancel.hidden = true;
+    });
+    request.addEventListener("load", () => this.answered(request));
+    request.addEventListener("error", () => this.refuse(words.offline, true));
+    request.addEventListener("abort", () => this.refuse(words.cancelled, true));
+    request.addEventListener("loadend", () => {
+      sending -= 1;
+      sendNext();
+    });
+    request.open("POST", form.dataset.upload);
+    request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
+    request.setRequestHeader("Accept", "application/json");
+    request.send(this.body());
+  }
+
+  body() {
+    const data = new FormData();
+    if (this.isConfidential) data.append("is_confidential", "true");
+    data.append("image", this.file, this.name);
+    return data;
+  }
+
+  answered(request) {
+    if (request.status === 200 || request.status === 202) {
+      return this.wait(JSON.parse(request.responseText));
+    }
+    if (request.status === 401 || request.status === 403) return this.refuse(words.signedOut);
+    this.refuse(detailOf(request) ?? words.trouble, request.status >= 500);
+  }
+
+  async wait(detection) {
+    this.note.textContent = words.sent;
+    this.open.href = detection.links.page;
+    this.open.hidden = false;
+    this.cancel.hidden = true;
+    const slow = setTimeout(() => (this.note.textContent = words.slow), 60_000);
+    const card = await follow(`/detections/${detection.id}/card`, this.place);
+    clearTimeout(slow);
+    this.progress.hidden = true;
+    this.note.textContent = card ? "" : words.trouble;
+    if (card) announce(`${this.name}: ${card.querySelector("[data-verdict]").textContent}`);
+  }
+
+  stop() {
+    const place = waiting.indexOf(this);
+    if (place >= 0) {
+      waiting.splice(place, 1);
+      this.refuse(words.cancelled, true);
+    } else {
+      this.request?.abort();
+    }
+  }
+
+  refuse(text, mayTryAgain = false) {
+    this.element.classList.add("is-refused");
+    this.note.textContent = "";
+    this.progress.hidden = this.cancel.hidden = true;
+    this.again.hidden = !mayTryAgain;
+    this.error.hidden = false;
+    this.error.textContent = text;
+    announce(`${this.name}: ${text}`);
+  }
+}
+
+function detailOf(request) {
+  try {
+    const problem = JSON.parse(request.responseText);
+    return problem.errors?.[0]?.detail ?? problem.detail;
+  } catch {
+    return undefined;
+  }
+}
+
+function sendNext() {
+  while (sending < AT_ONCE && waiting.length) waiting.shift().send();
+}
+
+function take(files, name) {
+  const fresh = [...files].map((file) => new Row(file, name ?? file.name));
+  form.classList.add("is-small"); // from now on the verdicts are what matters
+  rows.prepend(...fresh.map((row) => row.element));
+  for (const row of fresh) row.queue();
+}
+
+async function filesBelow(entry) {
+  if (entry.isFile) {
+    const isHidden = entry.name.startsWith(".");
+    return isHidden ? [] : [await new Promise((resolve, reject) => entry.file(resolve, reject))];
+  }
+  const reader = entry.createReader();
+  const found = [];
+  for (;;) {
+    const some = await new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+    if (!some.length) return found;
+    for (const child of some) found.push(...(await filesBelow(child)));
+  }
+}
+
+async function takeDropped(transfer) {
+  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
+  if (!entries.some((entry) => entry.isDirectory)) return take(transfer.files);
+  for (const entry of entries) take(await filesBelow(entry));
+}
+
+function hasFiles(event) {
+  return event.dataTransfer?.types.includes("Files");
+}
+
+function listen() {
+  input.addEventListener("change", () => {
+    take(input.files);
+    input.value = "";
+  });
+  form.addEventListener("submit", (event) => event.preventDefault());
+  window.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    form.classList.add("is-over");
+  });
+  window.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) form.classList.remove("is-over");
+  });
+  window.addEventListener("drop", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    form.classList.remove("is-over");
+    takeDropped(event.dataTransfer);
+  });
+  document.addEventListener("paste", (event) => {
+    if (!event.clipboardData?.files.length) return;
+    event.preventDefault();
+    const files = [...event.clipboardData.files];
+    for (const file of files) take([file], isUnnamed(file) ? words.pasted : undefined);
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (sending || waiting.length) event.preventDefault();
+  });
+}
+
+// What browsers call a picture that was copied and not a file.
+function isUnnamed(file) {
+  return !file.name || file.name === "image.png";
+}
+
+function start() {
+  form.classList.add("is-live");
+  input.required = false;
+  for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
+  for (const element of document.querySelectorAll("[data-without-script]")) element.hidden = true;
+  listen();
+}
+
+start();
