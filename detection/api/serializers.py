@@ -83,6 +83,7 @@ class SubmissionSerializer(serializers.Serializer[Submission]):
     priority = serializers.ChoiceField(
         Submission.Priority.choices, default=Submission.Priority.INTERACTIVE
     )
+    is_confidential = serializers.BooleanField(default=False)
 
     def validate_metadata(self, value: str) -> dict[str, Any]:
         try:
