@@ -101,7 +101,7 @@ class Decoder:
             return _result(output)
 
     def _ask(self, source: int, output: int, min_side: int | None) -> dict[str, Any]:
-        request = {"min_side": min_side, "limits": asdict(self._limits)}
+        request = {"min_side": min_side}
         child = self._ready()
         try:
             child.socket.settimeout(self._limits.wall_s + GRACE_S)
@@ -128,7 +128,7 @@ class Decoder:
             log.warning("the decoder process ended with %s", self._child.process.returncode)
             self._drop()
         if self._child is None:
-            self._child = _Child(self._module)
+            self._child = _Child(self._module, self._limits)
         return self._child
 
     def _drop(self) -> None:
@@ -148,11 +148,12 @@ class Decoder:
 class _Child:
     """The child process and the socket to it."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, limits: DecoderLimits) -> None:
         self.socket, theirs = socket.socketpair()
+        arguments = (str(theirs.fileno()), str(os.getpid()), json.dumps(asdict(limits)))
         with theirs:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", module, str(theirs.fileno()), str(os.getpid())],
+                [sys.executable, "-P", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -253,7 +254,7 @@ def _result(output: int) -> Decoded:
     if "code" in result:
         raise UnreadableImage(result["code"], result["detail"])
     height, width = result["shape"]
-    start = wire.HEAD.size + length
+    start = wire.HEAD.size + length + len(f"P6\n{width} {height}\n255\n")
     if not 0 < height * width <= max(MAX_PIXELS.values()) or size != start + height * width * 3:
         raise UnreadableImage("decoder_crashed", "the decoder wrote too few or too many pixels")
     pixels = np.empty((height, width, 3), np.uint8)
