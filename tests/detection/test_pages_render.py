@@ -1,0 +1,284 @@
+"""What the pages say in each state of a detection."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from accounts.models import User
+from detection.models import Detection, ModelVersion
+from tests import images
+
+pytestmark = pytest.mark.django_db
+Submit = Callable[..., Detection]
+
+
+@pytest.fixture
+def client(client_of: Callable[[User], Client], alice: User) -> Client:
+    return client_of(alice)
+
+
+@pytest.fixture
+def submit(client: Client, model_version: ModelVersion) -> Submit:
+    """Submits a drawn photograph as alice, through the page."""
+
+    def send(name: str = "photo.jpg", content: bytes | None = None, **fields: Any) -> Detection:
+        file = SimpleUploadedFile(name, content or images.jpeg_bytes(), "image/jpeg")
+        client.post(reverse("verify"), {"image": file, **fields})
+        return Detection.objects.latest("created_at")
+
+    return send
+
+
+def _finish(detection: Detection, probability: float | None, verdict: str, **more: Any) -> None:
+    claimed = Detection.objects.claim(detection.pk, worker="test:1:1")
+    assert claimed is not None
+    result = {"probability": probability, "verdict": verdict, "reasons": [], **more}
+    assert claimed.complete(**result)
+
+
+def _page(client: Client, detection: Detection) -> str:
+    return client.get(reverse("detection", args=[detection.pk])).content.decode()
+
+
+def _text(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_it_says_words_number_model_and_limits_together(client: Client, submit: Submit) -> None:
+    detection = submit()
+    ModelVersion.objects.update(
+        operating_point={
+            "authentic_below": 0.2,
+            "manipulated_from": 0.9,
+            "max_false_accusation_rate": 0.02,
+        }
+    )
+    _finish(detection, 0.934, Detection.Verdict.LIKELY_MANIPULATED)
+    card = client.get(reverse("detection_card", args=[detection.pk])).content.decode()
+    text = _text(card)
+    assert "Likely manipulated" in text
+    assert "93.4 %" in text
+    assert "From 90 %: likely manipulated" in text
+    assert "Below 20 %: likely authentic" in text
+    assert "fake 1" in text
+    assert "at most 2 %" in text
+    assert 'aria-hidden="true"' in card  # the icon only repeats the words
+
+
+def test_it_waits_with_a_reload_for_browsers_without_script(client: Client, submit: Submit) -> None:
+    html = _page(client, submit())
+    assert "Being checked" in html
+    assert '<noscript><meta http-equiv="refresh"' in html
+    assert 'data-finished="no"' in html
+
+
+def test_it_no_longer_reloads_once_the_verdict_is_there(client: Client, submit: Submit) -> None:
+    detection = submit()
+    _finish(detection, 0.05, Detection.Verdict.LIKELY_AUTHENTIC)
+    assert "http-equiv" not in _page(client, detection)
+
+
+def test_it_says_that_a_reason_outweighs_the_number(client: Client, submit: Submit) -> None:
+    detection = submit()
+    _finish(detection, 0.95, Detection.Verdict.INCONCLUSIVE, reasons=["unstable"])
+    text = _text(_page(client, detection))
+    assert "Cannot tell" in text
+    assert "merely re-saved or resized" in text
+    assert "By its number alone it would be “Likely manipulated”" in text
+
+
+def test_it_shows_no_number_where_nothing_was_scored(client: Client, submit: Submit) -> None:
+    detection = submit()
+    _finish(detection, None, Detection.Verdict.INCONCLUSIVE, reasons=["too_small"])
+    html = _page(client, detection)
+    assert "too small" in html
+    assert "estimated probability" not in html
+
+
+def test_it_tells_how_each_resaved_copy_was_answered(client: Client, submit: Submit) -> None:
+    detection = submit()
+    copies = {"jpeg_85": 0.95, "scale_75": 0.5}
+    _finish(
+        detection, 0.95, Detection.Verdict.INCONCLUSIVE, reasons=["unstable"], transforms=copies
+    )
+    text = _text(_page(client, detection))
+    assert "Saved again as JPEG, quality 85 95 % the same" in text
+    assert "Reduced to three quarters of its size 50 % Cannot tell" in text
+
+
+@pytest.mark.parametrize(("code", "may_retry"), [("truncated", False), ("decoder_timeout", True)])
+def test_it_offers_another_try_only_where_that_makes_sense(
+    client: Client, submit: Submit, code: str, may_retry: bool
+) -> None:
+    detection = submit()
+    claimed = Detection.objects.claim(detection.pk, worker="test:1:1")
+    assert claimed is not None
+    claimed.fail(code)
+    html = _page(client, detection)
+    assert "Could not be judged" in html
+    assert f'<code dir="ltr">{code}</code>' in html
+    assert (reverse("detection_retry", args=[detection.pk]) in html) is may_retry
+
+
+@pytest.mark.parametrize("name", images.HOSTILE_NAMES)
+def test_it_shows_a_hostile_name_as_text(client: Client, submit: Submit, name: str) -> None:
+    detection = submit(name)
+    for html in (_page(client, detection), client.get(reverse("history")).content.decode()):
+        assert "<script>alert" not in html
+        assert "<img src=x" not in html
+        assert "\u202e" not in html
+
+
+def test_it_isolates_names_from_the_direction_of_the_page(client: Client, submit: Submit) -> None:
+    detection = submit("صورة.jpg")
+    assert "صورة.jpg</bdi>" in _page(client, detection)
+    assert "صورة.jpg</bdi>" in client.get(reverse("history")).content.decode()
+
+
+def test_it_lists_metadata_as_text_of_the_file(client: Client, submit: Submit) -> None:
+    detection = submit()
+    detection.image.facts = {
+        "format": "JPEG",
+        "width": 320,
+        "height": 240,
+        "metadata": {"exif": {"Make": "<b>Nikon</b>"}, "exif_damaged": True},
+    }
+    detection.image.save(update_fields=["facts"])
+    _finish(detection, 0.05, Detection.Verdict.LIKELY_AUTHENTIC)
+    html = _page(client, detection)
+    assert "&lt;b&gt;Nikon&lt;/b&gt;" in html
+    assert "1 entry of metadata" in html
+    assert "metadata is damaged" in html
+
+
+def test_it_answers_each_file_of_a_form_by_itself(client: Client, model_version: object) -> None:
+    files = [
+        SimpleUploadedFile("good.jpg", images.jpeg_bytes(), "image/jpeg"),
+        SimpleUploadedFile("notes.jpg", images.text_bytes(), "image/jpeg"),
+    ]
+    response = client.post(reverse("verify"), {"image": files})
+    html = response.content.decode()
+    assert response.status_code == 415
+    assert "This is not a photograph this desk can read" in html
+    assert reverse("detection", args=[Detection.objects.get().pk]) in html
+
+
+def test_it_says_that_no_file_was_chosen(client: Client) -> None:
+    response = client.post(reverse("verify"))
+    assert response.status_code == 400
+    assert "No photograph was chosen" in response.content.decode()
+
+
+def test_history_invites_whoever_has_none(client: Client) -> None:
+    html = client.get(reverse("history")).content.decode()
+    assert "Nothing here yet" in html
+
+
+def test_history_says_when_a_filter_matches_nothing(client: Client, submit: Submit) -> None:
+    submit()
+    html = client.get(reverse("history"), {"verdict": "likely_authentic"}).content.decode()
+    assert "Nothing matches" in html
+    assert "photo.jpg" not in html
+
+
+def test_history_offers_other_peoples_images_to_reviewers_only(
+    client: Client, client_of: Callable[[User], Client], carol: User
+) -> None:
+    assert "Everybody" not in client.get(reverse("history")).content.decode()
+    assert "Everybody" in client_of(carol).get(reverse("history")).content.decode()
+
+
+def test_history_takes_the_same_queries_for_many_rows_as_for_one(
+    client: Client, submit: Submit
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            client.get(reverse("history"))
+        return len(asked)
+
+    submit(content=images.jpeg_bytes(seed=1))
+    one = queries()
+    for seed in range(2, 6):
+        submit(content=images.jpeg_bytes(seed=seed))
+    assert queries() == one
+
+
+def test_a_confidential_submission_says_so(client: Client, submit: Submit) -> None:
+    assert "hidden from moderators" in _page(client, submit(is_confidential="true"))
+
+
+def test_pages_carry_nothing_that_the_content_security_policy_refuses(
+    client: Client, submit: Submit
+) -> None:
+    detection = submit()
+    _finish(detection, 0.5, Detection.Verdict.INCONCLUSIVE)
+    addresses = [reverse(n) for n in ("verify", "history", "responsible_use")]
+    for address in [*addresses, reverse("detection", args=[detection.pk])]:
+        html = client.get(address).content.decode()
+        assert not re.search(
+            r"<style|\sstyle=|\son\w+=|<script(?![^>]*\ssrc=)|javascript:", html
+        ), address
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_every_page_states_its_language_and_direction(client: Client, language: str) -> None:
+    client.post(reverse("set_language"), {"language": language, "next": "/"})
+    direction = {"en": "ltr", "ar": "rtl"}[language]
+    for name in ("verify", "history", "responsible_use", "account_change_password"):
+        html = client.get(reverse(name)).content.decode()
+        assert f'<html lang="{language}" dir="{direction}">' in html
+
+
+def test_the_reset_page_says_that_no_mail_is_sent(db: None, settings: Any) -> None:
+    settings.HAS_MAIL = False
+    html = Client().get(reverse("account_reset_password")).content.decode()
+    assert "This desk sends no mail" in html
+    assert "password_link" in html
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "account_login",
+        "account_signup",
+        "account_reset_password",
+        "account_reset_password_done",
+        "account_reset_password_from_key_done",
+        "account_inactive",
+        "account_email_verification_sent",
+        "responsible_use",
+    ],
+)
+def test_signed_out_pages_open(db: None, name: str) -> None:
+    response = Client().get(reverse(name))
+    assert response.status_code == 200
+    assert "Unmask</title>" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    "name", ["account_email", "account_change_password", "account_logout", "account_reauthenticate"]
+)
+def test_account_pages_open(client: Client, name: str) -> None:
+    assert "Unmask</title>" in client.get(reverse(name)).content.decode()
+
+
+def test_a_reset_link_that_was_used_says_so(db: None) -> None:
+    address = reverse("account_reset_password_from_key", args=["1", "used-up"])
+    html = Client().get(address, follow=True).content.decode()
+    assert "This link no longer works" in html
+
+
+@pytest.mark.parametrize(
+    "template", ["400.html", "403.html", "403_csrf.html", "404.html", "500.html"]
+)
+def test_error_pages_need_no_request(template: str) -> None:
+    from django.template.loader import get_template
+
+    assert "Unmask</title>" in get_template(template).render()
