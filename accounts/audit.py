@@ -1,6 +1,7 @@
 """record(): the one door to the audit trail."""
 
 import secrets
+from collections.abc import Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -45,9 +46,9 @@ def record(
     target: models.Model,
     owner: User | None = None,
     target_sha256: str = "",
-    before: dict[str, Any] | None = None,
-    after: dict[str, Any] | None = None,
-    detail: dict[str, Any] | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    detail: Mapping[str, Any] | None = None,
 ) -> AuditEvent:
     """Append one event to its chain, in the transaction of the action that it records.
 

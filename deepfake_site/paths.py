@@ -7,12 +7,12 @@ from pathlib import Path
 
 from deepfake_site.env import env_str
 
-BASE_DIR = Path(__file__).resolve().parent.parent
+PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 
 def data_dir() -> Path:
     """Folder of all that must outlive a restart; UNMASK_DATA, else `data/` in the project."""
-    return Path(env_str("UNMASK_DATA") or BASE_DIR / "data").expanduser().resolve()
+    return Path(env_str("UNMASK_DATA") or PROJECT_DIR / "data").expanduser().resolve()
 
 
 def runtime_dir() -> Path:

@@ -10,9 +10,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from deepfake_site.env import env_bool, env_int, env_list, env_secret, env_str
-from deepfake_site.paths import BASE_DIR, data_dir, runtime_dir
+from deepfake_site.paths import PROJECT_DIR, data_dir, runtime_dir
 
 # --- The installation --------------------------------------------------------------------------
+BASE_DIR = PROJECT_DIR
 DATA_DIR = data_dir()
 RUNTIME_DIR = runtime_dir()
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)

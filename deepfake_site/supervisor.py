@@ -122,6 +122,7 @@ class _Child:
         os.close(theirs)
         os.set_blocking(self._pipe, False)
         self._selector.register(self._pipe, selectors.EVENT_READ, self._read)
+        self._say_line(f"pid {pid}")
 
     def is_alive(self) -> bool:
         """Whether it runs; reaps it, once, if it has ended."""

@@ -1,6 +1,5 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,29 +7,34 @@ from typing import Any
 import numpy as np
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.db import connection
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
 
 from accounts import append_only
-from accounts.models import ApiKey, AuditChain, User
-from detection import detector, doorbell
+from accounts.models import ApiKey, User
+from detection import detector
 from detection.models import Detection, ModelVersion
-from detection.services import submission
 from tests import images
 
+ON_REQUEST = (
+    ("--runslow", "slow", "trains a network"),
+    ("--integration", "integration", "breaks real processes on purpose"),
+)
 PASSWORD = "correct horse battery staple"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--runslow", action="store_true", help="run tests that train a network")
+    for option, _marker, reason in ON_REQUEST:
+        parser.addoption(option, action="store_true", help=reason)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--runslow"):
+    for option, marker, reason in ON_REQUEST:
+        if config.getoption(option):
+            continue
         for item in items:
-            if "slow" in item.keywords:
-                item.add_marker(pytest.mark.skip(reason="trains a network; say --runslow"))
+            if marker in item.keywords:
+                item.add_marker(pytest.mark.skip(reason=f"{reason}; say {option}"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -73,7 +77,11 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
         calls.append(str(detection_id))
         return True
 
-    for module in ("detection.services.submission", "detection.services.sweeping", "detection.tasks"):
+    for module in (
+        "detection.services.submission",
+        "detection.services.sweeping",
+        "detection.tasks",
+    ):
         monkeypatch.setattr(f"{module}.ring", ring)
     return calls
 

@@ -1,0 +1,124 @@
+"""A whole installation in real processes, as `make run` starts it, in a folder of its own."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import psutil
+
+from tests import images
+
+PROJECT = Path(__file__).resolve().parents[2]
+EMAIL = "desk@example.org"
+PASSWORD = "a long enough password"
+START_S = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Installation:
+    """`manage.py up` as a child process, and a client with a key of its administrator."""
+
+    def __init__(self, data: Path, **environment: str) -> None:
+        self.data = data
+        self.port = free_port()
+        self.origin = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{k: v for k, v in os.environ.items() if k not in {"SECRET_KEY", "DATABASE_URL"}},
+            "DJANGO_SETTINGS_MODULE": "deepfake_site.settings",
+            "UNMASK_DATA": str(data),
+            "PORT": str(self.port),
+            "UNMASK_ADMIN_EMAIL": EMAIL,
+            "UNMASK_ADMIN_PASSWORD": PASSWORD,
+            **environment,
+        }
+        self.log_path = data.parent / "up.log"
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> "Installation":
+        with self.log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=PROJECT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        seen = self.log.count("Unmask is ready")
+        self.wait_until(lambda: self.log.count("Unmask is ready") > seen or self._has_ended())
+        assert not self._has_ended(), self.log
+        return self
+
+    def stop(self) -> int:
+        """Ctrl-C; the exit status."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+    @property
+    def log(self) -> str:
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def manage(self, *arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=PROJECT,
+            env=self.environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        ).stdout.strip()
+
+    def client(self) -> httpx.Client:
+        key = self.manage("create_api_key", EMAIL, "test")
+        headers = {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.origin, headers=headers, timeout=20)
+
+    def family(self) -> list[psutil.Process]:
+        """Every process below the supervisor."""
+        assert self.process is not None
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def service(self, name: str) -> psutil.Process:
+        """The living process of one service, as the supervisor announced it."""
+
+        def latest() -> int:
+            return int(re.findall(rf"^{name} +\| pid (\d+)$", self.log, re.MULTILINE)[-1])
+
+        self.wait_until(lambda: psutil.pid_exists(latest()), 20)
+        return psutil.Process(latest())
+
+    def wait_until(self, condition: Callable[[], bool], timeout_s: float = START_S) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not condition():
+            assert time.monotonic() < deadline, self.log[-4000:]
+            time.sleep(0.05)
+
+    def _has_ended(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+
+def submit(client: httpx.Client, seed: int) -> str:
+    """Upload one picture of its own; the detection's id."""
+    files = {"image": (f"{seed}.jpg", images.jpeg_bytes(seed=seed), "image/jpeg")}
+    answer = client.post("/api/v1/detections", files=files)
+    assert answer.status_code in {200, 202}, answer.text
+    return answer.json()["id"]
+
+
+def status(client: httpx.Client, detection_id: str) -> str:
+    return client.get(f"/api/v1/detections/{detection_id}").json()["status"]

@@ -1,0 +1,118 @@
+"""What only real processes can show: nothing lost, nothing doubled, no orphan left."""
+
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.integration.installation import PROJECT, Installation, free_port, status, submit
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    running = Installation(tmp_path / "data").start()
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.stop()
+
+
+def _all_done(client: object, ids: list[str]) -> bool:
+    return all(status(client, pk) == "done" for pk in ids)
+
+
+def _count(installation: Installation, sql: str) -> int:
+    with sqlite3.connect(installation.data / "unmask.sqlite3") as database:
+        return database.execute(sql).fetchone()[0]
+
+
+def test_it_judges_keeps_and_ends_without_an_orphan(installation: Installation) -> None:
+    with installation.client() as client:
+        ids = [submit(client, seed) for seed in range(3)]
+        installation.wait_until(lambda: _all_done(client, ids), 30)
+    family = installation.family()
+    assert not any("tensorflow" in m.path for p in family for m in p.memory_maps(grouped=True))
+
+    assert installation.stop() == 0
+    installation.wait_until(lambda: not any(p.is_running() for p in family), 5)
+
+    installation.start()
+    with installation.client() as client:
+        assert _all_done(client, ids)
+
+
+@pytest.mark.integration
+def test_a_killed_worker_loses_and_doubles_nothing(installation: Installation) -> None:
+    with installation.client() as client:
+        ids = []
+        for seed in range(24):
+            ids.append(submit(client, seed))
+            if seed % 8 == 4:
+                pool = installation.service("worker").children()
+                victim = pool[0] if seed == 4 and pool else installation.service("worker")
+                victim.send_signal(signal.SIGKILL)
+        installation.wait_until(lambda: _all_done(client, ids), 60)
+    verdicts = _count(
+        installation,
+        "select count(*) from accounts_auditevent where action = 'detection.completed'",
+    )
+    assert verdicts == len(set(ids)) == 24
+
+
+@pytest.mark.integration
+def test_a_stopped_broker_costs_an_upload_half_a_second_and_loses_nothing(
+    installation: Installation,
+) -> None:
+    broker = installation.service("valkey")
+    with installation.client() as client:
+        submit(client, 100)  # so that the web processes hold an open connection
+        broker.suspend()
+        started = time.monotonic()
+        ids = [submit(client, 200 + n) for n in range(5)]
+        assert time.monotonic() - started < 20, "each upload waited for the broker"
+        broker.kill()
+        installation.wait_until(lambda: _all_done(client, ids), 90)
+
+
+@pytest.mark.integration
+def test_a_killed_supervisor_leaves_no_orphan(installation: Installation) -> None:
+    family = installation.family()
+    assert len(family) >= 7
+    installation.process.kill()
+    installation.process.wait()
+    installation.wait_until(lambda: not any(_is_alive(p) for p in family), 20)
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
+    port = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+        environment = {**os.environ, "UNMASK_DATA": str(tmp_path), "PORT": str(port)}
+        environment["DJANGO_SETTINGS_MODULE"] = "deepfake_site.settings"
+        ended = subprocess.run(
+            [sys.executable, "manage.py", "up"],
+            cwd=PROJECT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert ended.returncode != 0
+    assert f"Port {port}" in ended.stderr
+    assert f"PORT={port + 1} make run" in ended.stderr
