@@ -70,6 +70,7 @@ def _figures(artifact: Artifact) -> str:
     for split, heading in HEADINGS.items():
         if split in artifact.metrics:
             sections.append(f"### {heading}\n\n{_table(artifact.metrics[split])}")
+    sections.append(_worst_source(artifact))
     sections += [_veto_line(artifact, split) for split in ("val", "test")]
     return "\n\n".join(sections)
 
@@ -84,10 +85,23 @@ def _table(report: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _worst_source(artifact: Artifact) -> str:
+    rows = artifact.metrics["test"].items()
+    rates = {source: row["false_accusations"] for source, row in rows if source != POOLED}
+    counted = {source: rate for source, rate in rates.items() if rate["value"] is not None}
+    worst = max(counted, key=lambda source: counted[source]["value"])
+    shown = _figure(counted[worst], "false_accusations")
+    return (
+        "A rate that holds in the pool need not hold for each kind of picture. Most often accused "
+        f"among the test images are the reals of `{worst}`: {shown} per cent of "
+        f"{counted[worst]['n']}."
+    )
+
+
 def _veto_line(artifact: Artifact, split: str) -> str:
     row = artifact.metrics[split][POOLED]
     vetoes = ", ".join(f"`{code}` {n}" for code, n in sorted(row["vetoes"].items())) or "none"
-    return f"Vetoes on {row['n']} {split} images: {vetoes}."
+    return f"Vetoes on {row['n']} {split} images: {vetoes}; each leaves one image undecided."
 
 
 def _calibration(artifact: Artifact) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.datasets.identity import perceptual_hash, same_picture_groups
-from ml.datasets.manifest import LABELS, Manifest, Sample
+from ml.datasets.manifest import LABELS, Manifest, Sample, check_labels
 from ml.datasets.splits import grouped_split
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import DatasetError, UnreadableImage
@@ -22,7 +22,8 @@ def read_folders(
     were saved.
 
     Raises:
-        DatasetError: a folder is missing or empty, or files cannot be read; all are listed.
+        DatasetError: a folder is missing or empty, files cannot be read, or one is in both; all
+            are listed.
     """
     labelled = [
         (path, label) for name, label in LABELS.items() for path in _files(_child(folder, name))
@@ -41,6 +42,7 @@ def read_folders(
         )
         for path, label in labelled
     ]
+    check_labels(samples)
     return Manifest(tuple(grouped_split(samples, seed=seed)), _identity(samples, seed))
 
 

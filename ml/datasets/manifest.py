@@ -59,6 +59,7 @@ def read_manifest(path: Path) -> Manifest:
     if missing:
         raise DatasetError(f"{path} has no column {', '.join(sorted(missing))}")
     samples = _samples(list(rows), path.parent)
+    check_labels(samples)
     check_groups(samples)
     return Manifest(tuple(samples), hashlib.sha256(content).hexdigest())
 
@@ -76,6 +77,20 @@ def check_groups(samples: Iterable[Sample]) -> None:
     torn = tuple(f"{key}: {', '.join(sorted(s))}" for key, s in splits.items() if len(s) > 1)
     if torn:
         raise DatasetError(f"{len(torn)} groups or files are in more than one split", torn)
+
+
+def check_labels(samples: Iterable[Sample]) -> None:
+    """No file may be listed as real and as fake.
+
+    Raises:
+        DatasetError: lists every such file.
+    """
+    labels: dict[str, set[int]] = {}
+    for sample in samples:
+        labels.setdefault(sample.sha256, set()).add(sample.label)
+    torn = tuple(sha256 for sha256, found in labels.items() if len(found) > 1)
+    if torn:
+        raise DatasetError(f"{len(torn)} files are both real and fake", torn)
 
 
 def _samples(rows: Sequence[dict[str, str]], folder: Path) -> list[Sample]:

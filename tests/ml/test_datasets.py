@@ -183,6 +183,13 @@ def test_the_same_file_under_two_names_is_one_group(tmp_path: Path):
     assert splits["again.jpg"] == splits["0.jpg"]
 
 
+def test_a_file_in_both_folders_stops_the_run(tmp_path: Path):
+    data = folders(tmp_path)
+    (data / "Fake" / "same.jpg").write_bytes((data / "Real" / "3.jpg").read_bytes())
+    with pytest.raises(DatasetError, match="both real and fake"):
+        read_folders(data, seed=1)
+
+
 def test_unreadable_files_in_folders_are_all_listed(tmp_path: Path):
     data = folders(tmp_path)
     (data / "Real" / "notes.txt").write_text("hello")

@@ -1,0 +1,50 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
+from ml.model_card import render
+
+CARD = Path(__file__).parents[2] / "docs" / "model-card.md"
+
+
+@pytest.fixture(scope="module")
+def artifact() -> Artifact:
+    return Artifact.read(DEFAULT_ARTIFACT, registered=shipped_hashes())
+
+
+def test_the_card_in_the_documentation_is_the_default_artifacts(artifact: Artifact):
+    assert CARD.read_text() == render(artifact)
+
+
+def test_it_says_what_the_licences_allow_and_what_the_network_cannot_do(artifact: Artifact):
+    card = render(artifact)
+    assert all(sentence in card for sentence in (*artifact.licence_notes, *artifact.limits))
+
+
+def test_every_source_has_its_false_accusations_with_an_interval(artifact: Artifact):
+    card = render(artifact)
+    for source, row in artifact.metrics["test"].items():
+        accused = row["false_accusations"]
+        if accused["value"] is not None:
+            shown = [f"{accused[key] * 100:.1f}" for key in ("value", "low", "high")]
+            assert f"| {source} |" in card
+            assert f"{shown[0]} ({shown[1]}–{shown[2]})" in card
+
+
+def test_another_threshold_changes_the_card(artifact: Artifact):
+    point = replace(artifact.operating_point, manipulated_from=0.999)
+    assert "0.999" in render(replace(artifact, operating_point=point))
+
+
+def test_it_names_the_source_whose_reals_are_accused_most(artifact: Artifact):
+    quiet = {"value": 0.01, "low": 0.0, "high": 0.1, "n": 50}
+    loud = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 40}
+    rows = artifact.metrics["test"]
+    changed = {
+        source: {**row, "false_accusations": loud if source == "photoshop" else quiet}
+        for source, row in rows.items()
+    }
+    card = render(replace(artifact, metrics={**artifact.metrics, "test": changed}))
+    assert "the reals of `photoshop`: 20.0 (10.0–30.0) per cent of 40" in card
