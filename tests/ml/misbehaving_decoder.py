@@ -67,7 +67,13 @@ def _escape() -> None:
         os._exit(98)
 
 
-ALLOWED_ENVIRONMENT = {"PYTHONPATH", "LC_ALL", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"}
+ALLOWED_ENVIRONMENT = {
+    "PYTHONPATH",
+    "LC_ALL",
+    "OPENBLAS_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "GLIBC_TUNABLES",
+}
 COMMANDS: dict[str, Callable[[], object]] = {
     "crash": lambda: os.kill(os.getpid(), signal.SIGSEGV),
     "segfault": lambda: __import__("ctypes").string_at(0),

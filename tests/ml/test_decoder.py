@@ -3,11 +3,13 @@
 import ast
 import gc
 import io
+import json
 import logging
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,12 +20,12 @@ import psutil
 import pytest
 from PIL import Image
 
-from ml.decoder import MIN_SIDE, Decoded, Decoder, DecoderLimits, check_libraries, libraries
+from ml.decoder import MIN_SIDE, Decoded, Decoder, DecoderLimits, check_libraries, libraries, wire
 from ml.decoder import process as decoder_process
 from ml.errors import DecoderUnavailable, UnreadableImage
 from ml.preview import encode_preview
 from tests import images
-from tests.ml.misbehaving_decoder import commanded
+from tests.ml.misbehaving_decoder import ALLOWED_ENVIRONMENT, commanded
 
 REPOSITORY = Path(__file__).parents[2]
 Decode = Callable[..., Decoded]
@@ -400,6 +402,43 @@ def test_too_much_output_is_refused(photo):
     assert failure.value.code == "decoder_crashed"
 
 
+FACTS = {"format": "PNG", "width": 2, "height": 1, "mode": "RGB"}
+
+
+@pytest.mark.parametrize(
+    ("message", "pixels"),
+    [
+        (b"", b""),
+        (b"[]", b""),
+        (b"not json", b""),
+        (b'{"code": "made_up", "detail": ""}', b""),
+        (b'{"shape": [1, 2]}', b"P6\n2 1\n255\n123456"),
+        ({"shape": [1, 2], "facts": FACTS | {"more": 1}}, b"P6\n2 1\n255\n123456"),
+        ({"shape": [1, 2], "facts": FACTS}, b"P6\n2 1\n255\n12345"),
+        ({"shape": [1, 2], "facts": FACTS}, b"P6\n2 1\n255\n1234567"),
+        ({"shape": [-1, -2], "facts": FACTS}, b"P6\n-2 -1\n255\n123456"),
+        ({"shape": [10**6, 10**6], "facts": FACTS}, b""),
+        ({"shape": "ab", "facts": FACTS}, b""),
+    ],
+)
+def test_nonsense_from_a_captured_decoder_is_a_crash(message, pixels):
+    body = message if isinstance(message, bytes) else json.dumps(message).encode()
+    with tempfile.TemporaryFile() as file:
+        file.write(wire.HEAD.pack(len(body)) + body + pixels)
+        file.flush()
+        with pytest.raises(UnreadableImage) as failure:
+            decoder_process._result(file.fileno())
+    assert failure.value.code == "decoder_crashed"
+
+
+def test_sense_from_the_decoder_is_read():
+    body = json.dumps({"shape": [1, 2], "facts": FACTS}).encode()
+    with tempfile.TemporaryFile() as file:
+        file.write(wire.HEAD.pack(len(body)) + body + b"P6\n2 1\n255\n123456")
+        file.flush()
+        assert decoder_process._result(file.fileno()).pixels.tobytes() == b"123456"
+
+
 @linux_only
 def test_the_decoder_reaches_nothing(command):
     """It tries files, sockets, programs, processes and its environment; each is refused."""
@@ -561,12 +600,7 @@ def test_the_child_gets_no_secret(photo, monkeypatch):
         decoder.decode(photo)
         environment = psutil.Process(decoder._child.process.pid).environ()
     assert "SECRET_KEY" not in environment
-    assert set(environment) <= {
-        "PYTHONPATH",
-        "LC_ALL",
-        "OPENBLAS_NUM_THREADS",
-        "OMP_NUM_THREADS",
-    }
+    assert set(environment) <= ALLOWED_ENVIRONMENT
 
 
 def test_a_child_that_never_starts_is_said():
