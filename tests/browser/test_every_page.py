@@ -1,0 +1,208 @@
+"""What holds for every page: keyboard, policy, width, direction, contrast, hostile names."""
+
+from collections.abc import Callable
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import expect
+
+from accounts.models import User
+from detection.models import Detection
+from tests import images
+from tests.browser.conftest import Visit, Visiting
+
+pytestmark = pytest.mark.browser
+
+# Every text node's colour against the nearest opaque background, by the formula of WCAG 2.2.
+LOW_CONTRAST = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data];
+  };
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((c) => c / 255).map((c) =>
+      c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const ground = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const colour = rgba(getComputedStyle(at).backgroundColor);
+      if (colour[3] === 255) return colour;
+    }
+    return rgba(getComputedStyle(document.documentElement).backgroundColor);
+  };
+  const low = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const text = walker.currentNode.textContent.trim();
+    const element = walker.currentNode.parentElement;
+    if (!text || !element.checkVisibility() || element.closest("template, noscript")) continue;
+    const pair = [rgba(getComputedStyle(element).color), ground(element)].map(luminance);
+    const ratio = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
+    if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${text.slice(0, 40)}`);
+  }
+  return low;
+}"""
+
+FOCUSED = """() => {
+  const { textContent, id } = document.activeElement;
+  return textContent.trim().split("\\n")[0] || id;
+}"""
+
+
+@pytest.fixture
+def detections(
+    model: object, alice: User, judge: Callable[..., None], client: Client
+) -> list[Detection]:
+    """One detection in each state, the first under a hostile name."""
+    client.force_login(alice)
+    verdicts = Detection.Verdict
+    made = []
+    for seed, name in enumerate(
+        ['<img src=x onerror="alert(1)">.jpg', "b.jpg", "c.jpg", "d.jpg", "e.jpg"]
+    ):
+        file = SimpleUploadedFile(name, images.jpeg_bytes(seed=seed), "image/jpeg")
+        client.post(reverse("verify"), {"image": file})
+        made.append(Detection.objects.latest("created_at"))
+    judge(made[0], 0.95, verdicts.LIKELY_MANIPULATED, transforms={"jpeg_85": 0.5})
+    judge(made[1], 0.05, verdicts.LIKELY_AUTHENTIC)
+    judge(made[2], 0.95, verdicts.INCONCLUSIVE, reasons=["unstable"])
+    claimed = Detection.objects.claim(made[3].pk, worker="test:1:1")
+    assert claimed is not None
+    claimed.fail("decoder_timeout")
+    return made
+
+
+@pytest.fixture
+def paths(detections: list[Detection]) -> list[str]:
+    names = ("verify", "history", "responsible_use", "account_change_password")
+    return [*map(reverse, names), *(reverse("detection", args=[row.pk]) for row in detections)]
+
+
+def _walk(visiting: Visit, alice: User, paths: list[str], check: Callable[[str], None]) -> None:
+    visiting.open("/accounts/login/")
+    check("sign-in")
+    visiting.sign_in(alice)
+    for path in [*paths, "/nowhere"]:
+        visiting.open(path)
+        check(path)
+
+
+def test_no_page_breaks_the_content_security_policy(
+    visit: Visiting, alice: User, paths: list[str]
+) -> None:
+    visiting = visit()
+    _walk(visiting, alice, paths, lambda path: None)
+    assert visiting.complaints == []
+    assert visiting.dialogs == []
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_no_page_scrolls_sideways_on_a_phone(
+    visit: Visiting, alice: User, paths: list[str], language: str
+) -> None:
+    visiting = visit(viewport={"width": 390, "height": 844})
+    too_wide = {}
+
+    def check(path: str) -> None:
+        if pixels := visiting.width_left_over():
+            too_wide[path] = pixels
+
+    visiting.sign_in(alice)
+    visiting.page.context.add_cookies(
+        [{"name": "django_language", "value": language, "url": visiting.base}]
+    )
+    for path in paths:
+        visiting.open(path)
+        check(path)
+    assert too_wide == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(
+    visit: Visiting, alice: User, paths: list[str], scheme: str
+) -> None:
+    visiting = visit(color_scheme=scheme)
+    low: dict[str, list[str]] = {}
+
+    def check(path: str) -> None:
+        if found := visiting.page.evaluate(LOW_CONTRAST):
+            low[path] = found
+
+    _walk(visiting, alice, paths, check)
+    assert low == {}
+
+
+def test_light_and_dark_differ(visit: Visiting, db: None) -> None:
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page = visit(color_scheme=scheme).open("/accounts/login/")
+        grounds.add(
+            page.evaluate("() => getComputedStyle(document.documentElement).backgroundColor")
+        )
+    assert len(grounds) == 2
+
+
+def test_the_keyboard_reaches_everything_on_verify(
+    visit: Visiting, model: object, alice: User
+) -> None:
+    visiting = visit()
+    visiting.sign_in(alice)
+    page, reached = visiting.open("/"), []
+    for _ in range(16):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate(FOCUSED))
+    assert reached[0] == "Skip to the content"
+    for name in (
+        "Verify",
+        "History",
+        "Sign out",
+        "image",
+        "is_confidential",
+        "Drawn harbour at dusk",
+    ):
+        assert name in reached, reached
+
+
+def test_the_skip_link_leads_past_the_navigation(visit: Visiting, alice: User) -> None:
+    visiting = visit()
+    page = visiting.open("/accounts/login/")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Email")).to_be_focused()
+
+
+def test_arabic_turns_the_page_and_stays(visit: Visiting, model: object, alice: User) -> None:
+    visiting = visit()
+    visiting.sign_in(alice)
+    page = visiting.page
+    page.get_by_role("button", name="العربيّة").click()
+    expect(page.locator("html")).to_have_attribute("dir", "rtl")
+    brand, nav = page.locator(".brand").bounding_box(), page.locator("nav.nav").bounding_box()
+    assert brand is not None
+    assert nav is not None
+    assert brand["x"] > nav["x"]  # the name stands at the start, which is now on the right
+    visiting.open("/history")
+    expect(page.locator("html")).to_have_attribute("lang", "ar")
+
+
+def test_wrong_passwords_are_answered_on_the_page(visit: Visiting, alice: User) -> None:
+    visiting = visit()
+    page = visiting.open("/accounts/login/")
+    page.get_by_label("Email").fill(alice.email)
+    page.get_by_label("Password").fill("not the password")
+    page.get_by_role("main").get_by_role("button").click()
+    expect(page.get_by_role("alert")).to_contain_text("not correct")
+
+
+def test_signing_out_ends_at_the_sign_in_page(visit: Visiting, model: object, alice: User) -> None:
+    visiting = visit()
+    visiting.sign_in(alice)
+    visiting.page.get_by_role("button", name="Sign out").click()
+    expect(visiting.page.get_by_role("heading", name="Sign in")).to_be_visible()

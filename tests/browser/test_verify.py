@@ -1,0 +1,162 @@
+"""Verify as a person meets it: choose, drop, paste, cancel, and without script."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from accounts.models import User
+from detection.models import Detection, Submission
+from tests import images
+from tests.browser.conftest import Visiting
+
+pytestmark = pytest.mark.browser
+
+DROP = """({ name, bytes, kind }) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], name, { type: "image/jpeg" }));
+  const event = kind === "paste"
+    ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
+    : new DragEvent("drop", { dataTransfer: transfer, bubbles: true });
+  document.body.dispatchEvent(event);
+}"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Callable[..., list[str]]:
+    """Writes files by name and returns their paths."""
+
+    def write(**contents: bytes) -> list[str]:
+        paths = []
+        for name, content in contents.items():
+            path = tmp_path / name.replace("_", ".")
+            path.write_bytes(content)
+            paths.append(str(path))
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def page(visit: Visiting, model: object, alice: User) -> Page:
+    visiting = visit()
+    visiting.sign_in(alice)
+    return visiting.page
+
+
+@pytest.mark.usefixtures("working")
+def test_chosen_images_get_their_verdicts_in_place(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    page.set_input_files(
+        "#image",
+        files(a_jpg=images.jpeg_bytes(seed=1), b_png=images.png_bytes(), c_jpg=images.text_bytes()),
+    )
+    expect(page.locator("[data-finished=yes]")).to_have_count(2)
+    row = page.locator(".row", has_text="a.jpg")
+    expect(row).to_contain_text("Likely manipulated")
+    expect(row).to_contain_text("95 %")
+    expect(page.locator(".row", has_text="c.jpg")).to_contain_text("not a photograph this desk can")
+    row.get_by_role("link", name="Details").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("a.jpg")
+
+
+@pytest.mark.parametrize("kind", ["drop", "paste"])
+def test_dropped_and_pasted_images_are_submitted(page: Page, kind: str) -> None:
+    page.evaluate(DROP, {"name": "moved.jpg", "bytes": list(images.jpeg_bytes()), "kind": kind})
+    expect(page.locator(".row")).to_contain_text("received, being checked")
+    assert Submission.objects.get().file_name == "moved.jpg"
+
+
+def test_more_images_than_are_sent_at_once_all_arrive(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    page.set_input_files(
+        "#image", files(**{f"p{n}_jpg": images.jpeg_bytes(seed=n) for n in range(8)})
+    )
+    expect(page.get_by_text("received, being checked")).to_have_count(8)
+    assert Detection.objects.count() == 8
+
+
+def test_an_upload_on_its_way_can_be_cancelled(page: Page, files: Callable[..., list[str]]) -> None:
+    page.route("**/api/v1/detections", lambda route: None)  # never answered
+    page.set_input_files(
+        "#image", files(**{f"p{n}_jpg": images.jpeg_bytes(seed=n) for n in range(4)})
+    )
+    last = page.locator(".row", has_text="p3.jpg")
+    expect(last).to_contain_text("waiting for its turn")
+    last.get_by_role("button", name="Cancel").click()
+    expect(last).to_contain_text("Cancelled. Nothing was stored.")
+    assert not Submission.objects.exists()
+
+
+def test_a_file_that_would_be_refused_is_not_even_sent(
+    visit: Visiting, model: object, alice: User, files: Callable[..., list[str]], settings: Any
+) -> None:
+    settings.MAX_UPLOAD_BYTES = 1024 * 1024
+    visiting = visit()
+    visiting.sign_in(alice)
+    page, sent = visiting.page, []
+    page.on("request", lambda request: sent.append(request.method))
+    page.set_input_files("#image", files(empty_jpg=b"", large_jpg=bytes(1024 * 1024 + 1)))
+    expect(page.locator(".row", has_text="empty.jpg")).to_contain_text("it has no bytes")
+    expect(page.locator(".row", has_text="large.jpg")).to_contain_text("larger than 1 MB")
+    assert "POST" not in sent
+
+
+def test_a_broken_connection_is_told_and_can_be_tried_again(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    page.route("**/api/v1/detections", lambda route: route.abort())
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
+    row = page.locator(".row")
+    expect(row).to_contain_text("The connection broke")
+    page.unroute("**/api/v1/detections")
+    row.get_by_role("button", name="Try again").click()
+    expect(row).to_contain_text("received, being checked")
+
+
+def test_confidential_is_sent_with_each_image(page: Page, files: Callable[..., list[str]]) -> None:
+    page.get_by_label("Confidential").check()
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
+    expect(page.locator(".row")).to_contain_text("received, being checked")
+    assert Detection.objects.get().image.is_confidential
+
+
+@pytest.mark.usefixtures("working")
+def test_a_sample_is_one_click_away(page: Page) -> None:
+    page.get_by_role("button", name="Drawn harbour").click()
+    expect(page.locator("[data-finished=yes]")).to_contain_text("Likely manipulated")
+    expect(page.locator(".picture img")).to_be_visible()
+
+
+def test_it_works_without_script(
+    visit: Visiting,
+    model: object,
+    alice: User,
+    files: Callable[..., list[str]],
+    judge: Callable[..., None],
+) -> None:
+    visiting = visit(java_script_enabled=False)
+    visiting.sign_in(alice)
+    page = visiting.page
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
+    page.get_by_role("main").get_by_role("button", name="Verify", exact=True).click()
+    expect(page.get_by_text("Being checked")).to_be_visible()
+    judge(Detection.objects.get(), 0.05, Detection.Verdict.LIKELY_AUTHENTIC)
+    expect(page.get_by_role("heading", name="Likely authentic")).to_be_visible()
+    assert Submission.objects.get().via == Submission.Via.PAGE
+
+
+def test_the_page_of_a_detection_fills_in_by_itself(
+    page: Page, files: Callable[..., list[str]], judge: Callable[..., None]
+) -> None:
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
+    page.get_by_role("link", name="Details").click()
+    expect(page.get_by_text("Being checked")).to_be_visible()
+    judge(Detection.objects.get(), None, Detection.Verdict.INCONCLUSIVE, reasons=["too_small"])
+    expect(page.get_by_role("heading", name="Cannot tell", exact=True)).to_be_visible()
+    expect(page.locator(".picture img")).to_be_visible()
+    expect(page).to_have_title("Cannot tell · Unmask")
