@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import OuterRef, Subquery
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -103,10 +102,15 @@ def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def history(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     verdict, whose = request.GET.get("verdict", ""), request.GET.get("whose", "mine")
-    rows = _named(_filtered(_whose(user, whose), verdict), user)
+    rows = _filtered(_whose(user, whose), verdict)
     found = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
+    names = _file_names(found.rows, user)
+    entries = [
+        {"detection": row, "card": verdict_card(row), "file_name": names.get(row.pk, "")}
+        for row in found.rows
+    ]
     context = {
-        "entries": [{"detection": row, "card": verdict_card(row)} for row in found.rows],
+        "entries": entries,
         "next_cursor": found.next_cursor,
         "is_first_page": not request.GET.get("cursor"),
         "verdict": verdict,
@@ -160,12 +164,12 @@ def _whose(user: User, whose: str) -> DetectionQuerySet:
     return rows if whose == "all" else rows.filter(image__owner=user)
 
 
-def _named(rows: DetectionQuerySet, user: User) -> DetectionQuerySet:
-    """With `file_name`, as the latest submission that this person may see calls the file."""
-    requests = Submission.objects.filter(detection=OuterRef("pk")).order_by("-created_at")
+def _file_names(rows: list[Detection], user: User) -> dict[uuid.UUID, str]:
+    """What the latest submission that this person may see calls each detection's file."""
+    requests = Submission.objects.filter(detection__in=rows).order_by("created_at")
     if not user.is_reviewer:
         requests = requests.filter(by=user)
-    return rows.annotate(file_name=Subquery(requests.values("file_name")[:1]))
+    return dict(requests.values_list("detection_id", "file_name"))
 
 
 def _filtered(rows: DetectionQuerySet, verdict: str) -> DetectionQuerySet:
