@@ -133,6 +133,8 @@ class ApiKey(models.Model):
             client = ipaddress.ip_address(address)
         except ValueError:
             return False
+        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
+            client = client.ipv4_mapped  # how a dual-stack socket names an IPv4 client
         return any(client in ipaddress.ip_network(network) for network in self.networks)
 
     def touch(self) -> None:

@@ -34,13 +34,15 @@ class Command(BaseCommand):
         if owner is None:
             raise CommandError(f"Nobody active has the e-mail address {options['email']}.")
         days = options["days"]
+        if days is not None and days < 1:
+            raise CommandError(f"--days is {days}; it must be 1 or more.")
         try:
             with transaction.atomic():
                 key, plaintext = ApiKey.objects.issue(
                     owner=owner,
                     name=options["name"],
                     scopes=options["scope"] or DEFAULT_SCOPES,
-                    expires_at=timezone.now() + timedelta(days=days) if days else None,
+                    expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
                     networks=options["network"],
                 )
                 audit.record(
