@@ -69,7 +69,8 @@ def check(
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise Judged(EXIT_FAILED) from None
     if not (as_json or as_csv):
-        Console(stderr=True, highlight=False).print(output.summary(results), style="dim")
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(output.summary(results), style="dim")
     raise Judged(exit_code(results))
 
 
@@ -116,9 +117,8 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
 
 
 def _stop(message: str) -> NoReturn:
-    Console(stderr=True, highlight=False).print(
-        f"unmask: {message}", style="red", markup=False, emoji=False
-    )
+    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console.print(f"unmask: {message}", style="red")
     raise Judged(EXIT_FAILED)
 
 

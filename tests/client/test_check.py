@@ -20,7 +20,6 @@ from client.check import Result as CheckResult
 from client.check import exit_code
 from client.files import find
 from client.output import shown
-from ml.artifact import DEFAULT_ARTIFACT
 from ml.decision import Verdict
 from ml.decoder import Decoded
 from ml.errors import ArtifactError
@@ -238,9 +237,6 @@ def test_an_artifact_that_cannot_be_loaded_is_said(tmp_path, monkeypatch):
     assert "artifact_missing" in result.stderr
 
 
-@pytest.mark.skipif(
-    not (DEFAULT_ARTIFACT / "model.onnx").exists(), reason="no artifact has been trained yet"
-)
 def test_the_command_judges_with_the_shipped_network(tmp_path):
     """In a process of its own: exit code, streams, and what it imports."""
     put(tmp_path, **{"a.jpg": images.jpeg_bytes(), "b.png": images.truncated(images.png_bytes())})
