@@ -14,7 +14,7 @@ QUALITY = 85
 def encode_preview(pixels: np.ndarray, max_side: int = PREVIEW_SIDE) -> bytes:
     """JPEG of decoded pixels, (h, w, 3) uint8, with the longer side at most `max_side`.
 
-    JPEG, since encoding WebP of this size took eight times as long.
+    From 1600 × 1200 this took 20 ms of processor time, WebP 33 (method 0) to 93 ms (method 4).
     """
     image = Image.fromarray(pixels)
     image.thumbnail((max_side, max_side), Image.Resampling.BICUBIC, reducing_gap=2.0)
