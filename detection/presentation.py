@@ -201,12 +201,12 @@ def _side(probability: float, low: float, high: float) -> str:
 
 
 def _dimensions(width: int, height: int) -> str:
-    size = {"width": width, "height": height}
+    size = f"\u2066{width} × {height}\u2069"  # isolated, so that width stays first in Arabic too
     if width * height < MEGAPIXEL:
-        return _("%(width)s × %(height)s pixels") % size
+        return _("%(size)s pixels") % {"size": size}
     megapixels = number_format(width * height / MEGAPIXEL, 1)
-    return _("%(width)s × %(height)s pixels (%(megapixels)s megapixels)") % {
-        **size,
+    return _("%(size)s pixels (%(megapixels)s megapixels)") % {
+        "size": size,
         "megapixels": megapixels,
     }
 
