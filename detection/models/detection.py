@@ -113,7 +113,7 @@ class Detection(models.Model):
             ),
             models.CheckConstraint(
                 condition=~Q(status="done")
-                | Q(probability__gte=0, probability__lte=1)
+                | Q(probability__isnull=False, probability__gte=0, probability__lte=1)
                 | Q(probability__isnull=True, verdict="inconclusive"),
                 name="no_probability_means_inconclusive",
             ),
