@@ -1,7 +1,6 @@
 """Accepting a request to judge an image."""
 
 import uuid
-from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -30,7 +29,8 @@ def submit_image(
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
-    The same bytes from the same owner are judged once per model version; every request is kept.
+    The same bytes from the same owner are judged once per model version; every request is kept. Any
+    one request may make an image confidential, none makes it public again.
     A crash between file and row leaves an orphan, which the sweeper removes after a day.
 
     Raises:
@@ -53,6 +53,8 @@ def submit_image(
         _keep(upload, new_id)
     with transaction.atomic():
         image, created = Image.objects.get_or_create(owner=by, sha256=upload.sha256, defaults=facts)
+        if is_confidential and not image.is_confidential:
+            Image.objects.filter(pk=image.pk).update(is_confidential=True)
         detection, is_new_work = Detection.objects.get_or_create(
             image=image,
             model_version=version,
@@ -75,11 +77,16 @@ def submit_image(
             target=submission,
             owner=by,
             target_sha256=image.sha256,
-            after={"image": str(image.pk), "detection": str(detection.pk), "via": via},
+            after={
+                "image": str(image.pk),
+                "detection": str(detection.pk),
+                "via": via,
+                "is_confidential": is_confidential,
+            },
             detail={"file_name": submission.file_name},
         )
         if is_new_work:
-            transaction.on_commit(partial(ring, detection.pk, detection.queue), robust=True)
+            _ring_after_commit(detection)
         elif detection.failure_code in TRANSIENT_FAILURES:
             retry_detection(by=by, detection=detection)
     if is_new and not created:  # another request brought the same bytes in the meantime
@@ -110,7 +117,7 @@ def retry_detection(*, by: User, detection: Detection) -> bool:
                 before={"status": "failed", "failure_code": detection.failure_code},
                 after={"status": "queued", "attempt_limit": limit},
             )
-            transaction.on_commit(partial(ring, detection.pk, detection.queue), robust=True)
+            _ring_after_commit(detection)
     return bool(won)
 
 
@@ -128,6 +135,11 @@ def _keep(upload: StoredUpload, image_id: uuid.UUID) -> None:
         if error.errno in DISK_IS_FULL:
             raise Refused("disk_full") from error
         raise
+
+
+def _ring_after_commit(detection: Detection) -> None:
+    # Not a partial: Django names a robust callback that fails by its __qualname__.
+    transaction.on_commit(lambda: ring(detection.pk, detection.queue), robust=True)
 
 
 def _active_version() -> ModelVersion:
