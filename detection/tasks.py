@@ -2,6 +2,7 @@
 
 import logging
 import os
+from datetime import timedelta
 from typing import Any
 
 from celery import shared_task
@@ -16,6 +17,7 @@ from ml.errors import ArtifactError, UnreadableImage
 
 log = logging.getLogger(__name__)
 
+AFTER_A_START = timedelta(seconds=2)
 # A crash may be the moment's and not the file's: try again while attempts are left.
 WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout"}
 
@@ -69,9 +71,8 @@ def load_model(**_: Any) -> None:
 @worker_ready.connect
 def take_over(**_: Any) -> None:
     """Pick up what dead processes of this host left behind."""
-    freed = sweeping.free_dead_leases()
-    swept = sweeping.sweep()
-    log.info("ready; leases freed %s, rows failed %s, doorbells %s", freed, *swept.values())
+    swept = sweeping.sweep(ring_again_after=AFTER_A_START)
+    log.info("ready; leases freed %s, rows failed %s, doorbells %s", *swept.values())
 
 
 def _try_again(claim: Detection) -> bool:

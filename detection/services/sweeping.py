@@ -16,15 +16,23 @@ from detection.models import Detection, Image
 
 log = logging.getLogger(__name__)
 
-FIRST_RING_AFTER = timedelta(seconds=10)
-RING_AGAIN_AFTER = timedelta(seconds=60)
+RING_AGAIN_AFTER = timedelta(seconds=30)
 RINGS_A_SWEEP = 500
 ORPHAN_AGE_S = 24 * 3600
 
 
-def sweep() -> dict[str, int]:
-    """One round; returns how many rows it ended and how many doorbells it rang."""
-    return {"failed": fail_exhausted(), "rung": ring_waiting()}
+def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
+    """One round: leases freed, rows ended, doorbells rung.
+
+    Args:
+        ring_again_after: how long a doorbell may go unheard; short after a worker's death, which
+            takes the messages it had fetched with it.
+    """
+    return {
+        "freed": free_dead_leases(),
+        "failed": fail_exhausted(),
+        "rung": ring_waiting(ring_again_after),
+    }
 
 
 def fail_exhausted() -> int:
@@ -35,11 +43,10 @@ def fail_exhausted() -> int:
     return sum(detection.fail("attempts_exhausted") for detection in hopeless)
 
 
-def ring_waiting() -> int:
+def ring_waiting(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     """Ring for queued rows nobody took and for expired leases, oldest first."""
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - RING_AGAIN_AFTER)
-    fresh = Q(status=Detection.Status.QUEUED, created_at__gt=Now() - FIRST_RING_AFTER)
-    waiting = Detection.objects.claimable().filter(unheard).exclude(fresh).order_by("created_at")
+    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - again_after)
+    waiting = Detection.objects.claimable().filter(unheard).order_by("created_at")
     rung = 0
     for pk, queue in waiting.values_list("pk", "queue")[:RINGS_A_SWEEP]:
         if not ring(pk, queue):

@@ -4,14 +4,18 @@ import os
 import re
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import httpx
 import psutil
+import psycopg2
 
 from tests import images
 
@@ -19,6 +23,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 EMAIL = "desk@example.org"
 PASSWORD = "a long enough password"
 START_S = 60.0
+NOT_INHERITED = {"SECRET_KEY", "SECRET_KEY_FILE", "DATABASE_URL", "REDIS_URL", "UNMASK_ORIGIN"}
 
 
 def free_port() -> int:
@@ -27,15 +32,72 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+class Database:
+    """A database of its own: a file below the data folder, or one on TEST_DATABASE_URL's server."""
+
+    def __init__(self, data: Path, name: str) -> None:
+        self.server = os.environ.get("TEST_DATABASE_URL", "")
+        self.name = name
+        self.url = f"{self.server.rpartition('/')[0]}/{name}" if self.server else ""
+        self.path = data / "unmask.sqlite3"
+        if self.server:
+            self._on_server(f"create database {name}")
+
+    def count(self, sql: str) -> int:
+        connection = psycopg2.connect(self.url) if self.server else sqlite3.connect(self.path)
+        with closing(connection), closing(connection.cursor()) as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()[0]
+
+    def drop(self) -> None:
+        if self.server:
+            self._on_server(f"drop database {self.name} with (force)")
+
+    def _on_server(self, sql: str) -> None:
+        with closing(psycopg2.connect(self.server)) as connection:
+            connection.autocommit = True
+            with closing(connection.cursor()) as cursor:
+                cursor.execute(sql)
+
+
+class Redis:
+    """A Redis server of its own, for runs that are to use Redis instead of the package's broker."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+
+    def stop(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
 class Installation:
-    """`manage.py up` as a child process, and a client with a key of its administrator."""
+    """`manage.py up` as a child process, and a client with a key of its administrator.
+
+    With TEST_DATABASE_URL and TEST_REDIS_URL set it runs on PostgreSQL and on Redis.
+    """
 
     def __init__(self, data: Path, **environment: str) -> None:
         self.data = data
+        self.database = Database(data, f"unmask_{uuid.uuid4().hex[:12]}")
+        self.redis = Redis(data.parent / "redis") if os.environ.get("TEST_REDIS_URL") else None
+        if self.redis:
+            self.redis.start()
+            environment["REDIS_URL"] = self.redis.url
+        if self.database.url:
+            environment["DATABASE_URL"] = self.database.url
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.environment = {
-            **{k: v for k, v in os.environ.items() if k not in {"SECRET_KEY", "DATABASE_URL"}},
+            **{name: value for name, value in os.environ.items() if name not in NOT_INHERITED},
             "DJANGO_SETTINGS_MODULE": "deepfake_site.settings",
             "UNMASK_DATA": str(data),
             "PORT": str(self.port),
@@ -67,6 +129,26 @@ class Installation:
         assert self.process is not None
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(30)
+
+    def close(self) -> None:
+        """Stop what still runs and leave nothing on any server."""
+        if self.process is not None and self.process.poll() is None:
+            self.stop()
+        if self.redis:
+            self.redis.stop()
+        self.database.drop()
+
+    def broker(self) -> psutil.Process:
+        if self.redis:
+            return psutil.Process(self.redis.process.pid)
+        return self.service("valkey")
+
+    def replace_broker(self) -> None:
+        """Kill the broker; another takes its place, from the supervisor or from here."""
+        self.broker().kill()
+        if self.redis:
+            self.redis.process.wait()
+            self.redis.start()
 
     @property
     def log(self) -> str:
