@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import uuid
+import weakref
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,7 +21,7 @@ REFUSAL = "upload_refusal"  # attribute of a request whose body was cut short, n
 
 
 class StoredUpload(UploadedFile):
-    """An upload on disk, not yet kept. Closing it removes what was not kept.
+    """An upload on disk, not yet kept. Closing or forgetting it removes what was not kept.
 
     `refusal` names why there is no usable file: "too_large", "disk_full" or empty.
     """
@@ -34,10 +35,12 @@ class StoredUpload(UploadedFile):
         self.path = path
         self.sha256 = ""
         self.refusal = ""
+        # A request that breaks off is not closed by Django, only let go.
+        self._remove = weakref.finalize(self, path.unlink, missing_ok=True)
 
     def close(self) -> None:
         super().close()
-        self.path.unlink(missing_ok=True)
+        self._remove()
 
 
 def interrupted(request: HttpRequest) -> str:
@@ -67,13 +70,12 @@ class StreamToDiskUploadHandler(FileUploadHandler):
     def new_file(self, *args: Any, **kwargs: Any) -> None:
         super().new_file(*args, **kwargs)
         path = storage.incoming_dir() / uuid.uuid4().hex
-        self.upload = StoredUpload(
-            path.open("xb+"), path, self.file_name or None, self.content_type
-        )
+        # By this name Django finds, and closes, what it was reading when it stops.
+        self.file = StoredUpload(path.open("xb+"), path, self.file_name or None, self.content_type)
         self.hash = hashlib.sha256()
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        upload = self.upload
+        upload = self.file
         if upload.refusal:
             return
         upload.size = (upload.size or 0) + len(raw_data)
@@ -92,7 +94,7 @@ class StreamToDiskUploadHandler(FileUploadHandler):
             self._refuse("disk_full")
 
     def file_complete(self, file_size: int) -> StoredUpload:
-        upload = self.upload
+        upload = self.file
         if not upload.refusal:
             try:
                 upload.file.flush()
@@ -106,9 +108,9 @@ class StreamToDiskUploadHandler(FileUploadHandler):
         return upload
 
     def upload_interrupted(self) -> None:
-        if hasattr(self, "upload"):
-            self.upload.close()
+        if hasattr(self, "file"):
+            self.file.close()
 
     def _refuse(self, code: str) -> None:
-        self.upload.refusal = code
-        self.upload.file.truncate(0)
+        self.file.refusal = code
+        self.file.file.truncate(0)

@@ -48,8 +48,8 @@ def signed_in(request: HttpRequest) -> User:
 def verify(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return _verify_page(request)
-    refusal, uploads = interrupted(request), uploaded(request, "image")
-    if refusal or not uploads:
+    uploads = uploaded(request, "image")  # reads the body, and finds out whether it broke off
+    if (refusal := interrupted(request)) or not uploads:
         error = Refused(refusal or "no_file")
         return _verify_page(request, [Outcome("", refusal=error)], status=error.status)
     outcomes = [_submit(request, upload) for upload in uploads]
