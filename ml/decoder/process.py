@@ -101,18 +101,22 @@ class Decoder:
             return _result(output)
 
     def _ask(self, source: int, output: int, min_side: int | None) -> dict[str, Any]:
-        request = {"min_side": min_side}
         child = self._ready()
+        reply = None
         try:
             child.socket.settimeout(self._limits.wall_s + GRACE_S)
-            wire.send(child.socket, request, [source, output])
-            return wire.receive(child.socket)[0]
+            wire.send(child.socket, {"min_side": min_side}, [source, output])
+            reply, _ = wire.receive(child.socket)
+            return reply
         except TimeoutError as error:
-            self._drop()
             raise UnreadableImage("decoder_timeout", "the decoder does not answer") from error
         except (OSError, EOFError) as error:
-            self._drop()
             raise UnreadableImage("decoder_crashed", "the decoder process ended") from error
+        finally:
+            # Also when a signal interrupts the wait (Ctrl-C, a soft time limit): the late answer
+            # would be taken for that of the next image.
+            if reply is None:
+                self._drop()
 
     def _ready(self) -> "_Child":
         child = self._spawn()

@@ -81,6 +81,7 @@ COMMANDS: dict[str, Callable[[], object]] = {
     "memory": _memory,
     "spin": _spin,
     "sleep": lambda: time.sleep(60),
+    "nap": lambda: time.sleep(0.5),
     "escape": _escape,
     "surprise": lambda: {}["unforeseen"],  # type: ignore[index]
 }

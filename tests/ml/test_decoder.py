@@ -478,6 +478,30 @@ def test_a_child_killed_in_the_middle_fails_that_image_alone(photo, tmp_path):
         assert decoder.decode(photo).pixels.shape == (240, 320, 3)
 
 
+def test_an_interrupted_wait_does_not_answer_the_next_image(photo, tmp_path):
+    """As when Celery's soft time limit or Ctrl-C ends a decode from outside."""
+
+    class SoftLimit(Exception):  # noqa: N818
+        pass
+
+    def interrupt(number: int, frame: object) -> None:
+        raise SoftLimit
+
+    sleeper = tmp_path / "sleeper"
+    sleeper.write_bytes(commanded(images.jpeg_bytes(), "nap"))
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with Decoder(module="tests.ml.misbehaving_decoder") as decoder:
+            decoder.decode(photo)
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            with pytest.raises(SoftLimit):
+                decoder.decode(sleeper)
+            photo.write_bytes(images.jpeg_bytes(64, 48))
+            assert decoder.decode(photo).pixels.shape == (48, 64, 3)
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+
+
 def test_threads_share_one(decoder, tmp_path):
     sizes = [(100 + 10 * i, 80 + 10 * i) for i in range(8)]
     wrong: list[tuple[int, int]] = []
