@@ -201,7 +201,7 @@ def _side(probability: float, low: float, high: float) -> str:
 
 
 def _dimensions(width: int, height: int) -> str:
-    size = f"\u2066{width} × {height}\u2069"  # isolated, so that width stays first in Arabic too
+    size = _isolated(f"{width} × {height}")
     if width * height < MEGAPIXEL:
         return _("%(size)s pixels") % {"size": size}
     megapixels = number_format(width * height / MEGAPIXEL, 1)
@@ -213,6 +213,11 @@ def _dimensions(width: int, height: int) -> str:
 
 def _pixels(facts: dict[str, Any]) -> str:
     return _("%(mode)s, %(bits)s bits a channel") % {
-        "mode": facts.get("mode", "?"),
+        "mode": _isolated(str(facts.get("mode", "?"))),
         "bits": facts.get("bits", 8),
     }
+
+
+def _isolated(text: str) -> str:
+    """Text that runs from left to right in Arabic too, without moving what stands around it."""
+    return f"\u2066{text}\u2069"
