@@ -1,7 +1,7 @@
 """Durable files: an original is synced under its final name before any row names it.
 
 Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
-`previews/ab/<image id>/<side>.webp` (rebuilt from pixels, disposable), `artifacts/<sha256>/`.
+`previews/ab/<image id>/<side>.jpg` (rebuilt from pixels, disposable), `artifacts/<sha256>/`.
 """
 
 import os
@@ -27,7 +27,7 @@ def original_path(image_id: uuid.UUID) -> Path:
 
 def preview_path(image_id: uuid.UUID, side: int) -> Path:
     name = str(image_id)
-    return settings.DATA_DIR / "previews" / name[:2] / name / f"{side}.webp"
+    return settings.DATA_DIR / "previews" / name[:2] / name / f"{side}.jpg"
 
 
 def artifact_dir(sha256: str) -> Path:

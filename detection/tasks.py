@@ -5,6 +5,7 @@ import os
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
@@ -42,11 +43,9 @@ def run_detection(detection_id: str) -> None:
         if not _try_again(claim):
             claim.fail("decoder_timeout")
         return
-    Image.objects.filter(pk=claim.image_id).update(
-        facts=judgement.facts, perceptual_hash=judgement.perceptual_hash
-    )
+    Image.objects.filter(pk=claim.image_id).update(facts=judgement.facts)
     if claim.complete(**judgement.result):
-        detector.write_previews(claim.image, judgement.pixels)
+        _describe(claim.image, judgement.pixels)
 
 
 @shared_task
@@ -73,6 +72,12 @@ def take_over(**_: Any) -> None:
     """Pick up what dead processes of this host left behind."""
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info("ready; leases freed %s, rows failed %s, doorbells %s", *swept.values())
+
+
+def _describe(image: Image, pixels: np.ndarray) -> None:
+    """What nobody waits for: previews, and the hash by which re-saved copies are found."""
+    detector.write_previews(image, pixels)
+    Image.objects.filter(pk=image.pk).update(perceptual_hash=detector.perceptual_hash(pixels))
 
 
 def _try_again(claim: Detection) -> bool:

@@ -1,6 +1,7 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def fake_judgement(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def judge(image: Any, version: Any) -> detector.Judgement:
         decoded = detector.decode(image)
-        return detector.Judgement(result, {"frames": 1}, "0" * 16, decoded.pixels)
+        return detector.Judgement(result, asdict(decoded.facts), decoded.pixels)
 
     monkeypatch.setattr(detector, "judge", judge)
     return result

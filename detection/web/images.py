@@ -20,7 +20,7 @@ SANDBOX = "sandbox; default-src 'none'"
 @login_required
 @require_GET
 def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
-    """A WebP without any metadata of the original; 404 where nothing could be decoded."""
+    """A JPEG without any metadata of the original; 404 where nothing could be decoded."""
     image = _visible(request, pk)
     if side not in detector.PREVIEW_SIDES:
         raise Http404
@@ -28,7 +28,7 @@ def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
         path = detector.preview(image, side)
     except (UnreadableImage, detector.OriginalMissing):
         raise Http404 from None
-    response = FileResponse(path.open("rb"), content_type="image/webp")
+    response = FileResponse(path.open("rb"), content_type="image/jpeg")
     response["Cache-Control"] = "private, max-age=600"
     response["Content-Security-Policy"] = SANDBOX
     return response

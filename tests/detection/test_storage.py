@@ -93,4 +93,4 @@ def test_previews_and_originals_lie_under_the_rows_id(data_dir):
     image_id = uuid.UUID("ab000000-0000-4000-8000-000000000001")
     assert storage.original_path(image_id) == data_dir / "originals" / "ab" / str(image_id)
     preview = storage.preview_path(image_id, 320)
-    assert preview == data_dir / "previews" / "ab" / str(image_id) / "320.webp"
+    assert preview == data_dir / "previews" / "ab" / str(image_id) / "320.jpg"
