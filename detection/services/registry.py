@@ -12,6 +12,10 @@ from detection import detector, storage
 from detection.models import ModelVersion
 
 
+class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the request)
+    """Another artifact already has this name and version."""
+
+
 def register_artifact(folder: Path, *, by: User | None, sha256: str) -> ModelVersion:
     """Copy an artifact into the registry under its SHA-256; the same artifact is registered once.
 
@@ -19,8 +23,10 @@ def register_artifact(folder: Path, *, by: User | None, sha256: str) -> ModelVer
         sha256: what the caller says the artifact's hash is; anything else is refused unread.
     Raises:
         ml.errors.ArtifactError: the files are missing, damaged or have another hash.
+        VersionTaken: a changed artifact needs a version of its own.
     """
     facts = detector.artifact_facts(folder, sha256)
+    _refuse_taken_version(facts["name"], facts["version"], sha256)
     _copy(folder, storage.artifact_dir(sha256))
     with transaction.atomic():
         version, created = ModelVersion.objects.get_or_create(
@@ -50,6 +56,15 @@ def activate(version: ModelVersion, *, by: User | None) -> None:
             target_sha256=version.artifact_sha256,
             before={"active": previous.artifact_sha256 if previous else None},
             after={"active": version.artifact_sha256},
+        )
+
+
+def _refuse_taken_version(name: str, version: str, sha256: str) -> None:
+    named = ModelVersion.objects.filter(name=name, version=version)
+    if other := named.exclude(artifact_sha256=sha256).first():
+        raise VersionTaken(
+            f"{other} is already registered, with the SHA-256 {other.artifact_sha256}; "
+            "give the new artifact another version."
         )
 
 

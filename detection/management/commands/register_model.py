@@ -25,7 +25,7 @@ class Command(BaseCommand):
         try:
             folder, sha256 = self._source(options)
             version = registry.register_artifact(folder, by=None, sha256=sha256)
-        except ArtifactError as error:
+        except (ArtifactError, registry.VersionTaken) as error:
             raise CommandError(str(error)) from error
         if options["activate"]:
             registry.activate(version, by=None)
