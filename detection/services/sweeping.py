@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import time
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -82,7 +83,7 @@ def remove_orphans() -> int:
     root = settings.DATA_DIR
     stale = [path for path in root.glob("incoming/*") if _is_old(path)]
     for path in root.glob("originals/*/*"):
-        if _is_old(path) and not Image.objects.filter(pk=path.name).exists():
+        if _is_old(path) and _is_orphan(path.name):
             stale.append(path)
     for path in stale:
         path.unlink(missing_ok=True)
@@ -99,6 +100,15 @@ def oldest_waiting_s() -> float:
         .first()
     )
     return max(0.0, time.time() - oldest.timestamp()) if oldest else 0.0
+
+
+def _is_orphan(name: str) -> bool:
+    """Whether a file among the originals is one of ours that no row names."""
+    try:
+        image_id = uuid.UUID(name)
+    except ValueError:
+        return False
+    return not Image.objects.filter(pk=image_id).exists()
 
 
 def _is_old(path: Path) -> bool:
