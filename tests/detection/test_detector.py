@@ -48,7 +48,7 @@ def test_a_veto_leaves_no_probability_and_no_decision(alice, red_model):
     assert "too_small" in result["reasons"]
 
 
-def test_the_perceptual_hash_survives_saving_again(alice, red_model):
+def test_the_perceptual_hash_survives_saving_again(alice, model_version):
     photo = images.photo_like(320, 240, 7)
     first, second = (
         detector.perceptual_hash(detector.decode(submitted(alice, data).image).pixels)

@@ -1,0 +1,108 @@
+"""A doorbell: a message with an id, and no harm done when there is nobody to hear it."""
+
+import logging
+import socket
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from kombu import Connection
+
+from detection import doorbell
+
+pytestmark = pytest.mark.usefixtures("real_doorbell", "_fresh")
+DETECTION = uuid.UUID("ab000000-0000-4000-8000-000000000001")
+
+
+@pytest.fixture
+def _fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection and no silence of an earlier test."""
+    monkeypatch.setattr(doorbell, "_mine", doorbell.local())
+
+
+@pytest.fixture
+def broker(settings) -> Iterator[Connection]:
+    """A broker in memory."""
+    settings.REDIS_URL = f"memory://{uuid.uuid4().hex}"
+    with Connection(settings.REDIS_URL) as connection:
+        yield connection
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def _heard(broker: Connection, queue: str) -> list[object]:
+    messages = []
+    with broker.SimpleQueue(queue) as box:
+        while message := box.queue.get(no_ack=True):
+            messages.append(message)
+    return messages
+
+
+def test_the_message_is_the_id_in_json(broker):
+    assert doorbell.ring(DETECTION, "detect")
+    (message,) = _heard(broker, "detect")
+    assert message.content_type == "application/json"
+    assert message.payload[0] == [str(DETECTION)]
+    assert message.headers["task"] == "detection.tasks.run_detection"
+
+
+def test_it_rings_at_the_queue_asked_for(broker):
+    doorbell.ring(DETECTION, "bulk")
+    assert len(_heard(broker, "bulk")) == 1
+    assert _heard(broker, "detect") == []
+
+
+def _away(settings, tmp_path: Path, kind: str, deaf_port: int) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        closed_port = free.getsockname()[1]
+    settings.REDIS_URL = {
+        "closed port": f"redis://127.0.0.1:{closed_port}/0",
+        "no socket": f"redis+socket://{tmp_path / 'valkey.sock'}",
+        "silence": f"redis://127.0.0.1:{deaf_port}/0",
+    }[kind]
+
+
+KINDS = ["closed port", "no socket", "silence"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_broker_that_is_away_is_no_error_and_costs_half_a_second(
+    settings, tmp_path, deaf_port, kind
+):
+    _away(settings, tmp_path, kind, deaf_port)
+    start = time.monotonic()
+    assert doorbell.ring(DETECTION, "detect") is False
+    assert time.monotonic() - start < 0.9  # 0.4 of patience; the rest is a busy machine's
+
+
+def test_after_that_others_do_not_wait_for_it_again(settings, tmp_path, deaf_port):
+    _away(settings, tmp_path, "silence", deaf_port)
+    doorbell.ring(DETECTION, "detect")
+    start = time.monotonic()
+    assert [doorbell.ring(DETECTION, "detect") for _ in range(20)] == [False] * 20
+    assert time.monotonic() - start < 0.2
+
+
+def test_it_rings_again_once_the_silence_is_over(settings, tmp_path, deaf_port, monkeypatch):
+    _away(settings, tmp_path, "closed port", deaf_port)
+    doorbell.ring(DETECTION, "detect")
+    settings.REDIS_URL = "memory://"
+    now = time.monotonic()
+    monkeypatch.setattr(doorbell.time, "monotonic", lambda: now + doorbell.SILENCE_S + 1)
+    assert doorbell.ring(DETECTION, "detect")
+
+
+def test_a_missed_doorbell_is_one_log_line(settings, tmp_path, deaf_port, caplog):
+    _away(settings, tmp_path, "closed port", deaf_port)
+    with caplog.at_level(logging.WARNING, "detection.doorbell"):
+        doorbell.ring(DETECTION, "detect")
+    assert len(caplog.records) == 1
+    assert "sweeper" in caplog.text
