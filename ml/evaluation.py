@@ -22,6 +22,7 @@ POOLED = "all"
 # beside the pool and never in it.
 APART = frozenset({"autoencoder"})
 SCORE_CUT = 0.5
+CHANCE = 0.5  # AUC of guessing
 
 
 # What happens to pictures on their way through publishing tools, harsher than the stability
@@ -30,7 +31,7 @@ Alteration = Callable[[Image.Image], Image.Image]
 DEGRADATIONS: dict[str, Alteration] = {
     "jpeg_50": lambda image: jpeg(image, 50),
     "webp_50": lambda image: webp(image, 50),
-    "half_size": lambda image: scaled(image, 0.5),
+    "scale_60": lambda image: scaled(image, 0.6),
 }
 
 
@@ -73,6 +74,42 @@ def verdict_report(judged: Sequence[Judged]) -> dict[str, Any]:
     for source in sorted({one.sample.source for one in judged}):
         report[source] = _verdict_slice([one for one in judged if one.sample.source == source])
     return report
+
+
+def degraded_report(before: Sequence[Judged], after: Sequence[Judged]) -> dict[str, Any]:
+    """The pooled report after some damage, and how many verdicts it moved.
+
+    Args:
+        before: the pictures as they are.
+        after: the same pictures damaged, in the same order.
+    """
+    pairs = [
+        (old.prediction.verdict, new.prediction.verdict)
+        for old, new in zip(before, after, strict=True)
+        if old.sample.source not in APART and old.prediction.verdict is not Verdict.INCONCLUSIVE
+    ]
+    withdrawn = sum(new is Verdict.INCONCLUSIVE for _, new in pairs)
+    reversed_ = sum(new is not old for old, new in pairs) - withdrawn
+    return {
+        **verdict_report(after)[POOLED],
+        "verdicts_withdrawn": _json(metrics.rate(withdrawn, len(pairs))),
+        "verdicts_reversed": _json(metrics.rate(reversed_, len(pairs))),
+    }
+
+
+def measured_limits(report: dict[str, Any]) -> list[str]:
+    """Sentences on the sources that a report shows the network cannot judge."""
+    blind = [
+        source
+        for source, row in report.items()
+        if row["auc"]["value"] is not None and row["auc"]["low"] <= CHANCE
+    ]
+    if not blind:
+        return []
+    return [
+        f"Among test images of {', '.join(blind)} it told fakes from reals no better than chance: "
+        "the 95 % interval of the AUC reaches down to 0.5."
+    ]
 
 
 def score_report(samples: Sequence[Sample], score: np.ndarray) -> dict[str, Any]:

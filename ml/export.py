@@ -19,7 +19,7 @@ from ml.datasets.arrays import plain_arrays
 from ml.datasets.manifest import Manifest, Sample
 from ml.decision import OperatingPoint
 from ml.errors import RunError
-from ml.evaluation import DEGRADATIONS, POOLED, judge, verdict_report
+from ml.evaluation import DEGRADATIONS, degraded_report, judge, measured_limits, verdict_report
 from ml.inference import OUTPUTS, Predictor
 from ml.operating_point import ErrorRates, fit_operating_point
 from ml.preprocess import Preprocessing
@@ -96,7 +96,9 @@ class _Staged:
         logit = self._logits(inputs)
         calibrated, point = fit_operating_point(rows, logit, self.preprocessing.size, self.rates)
         self._write_sidecar(network.LIMITS, calibrated, point, {})
-        self._write_sidecar(network.LIMITS, calibrated, point, self._figures())
+        figures = self._figures()
+        limits = [*network.LIMITS, *measured_limits(figures["test"])]
+        self._write_sidecar(limits, calibrated, point, figures)
 
     def _refuse_what_may_not_leave(self) -> None:
         if not self.config["is_exportable"]:
@@ -121,17 +123,17 @@ class _Staged:
 
     def _figures(self) -> dict[str, Any]:
         predictor = self._predictor()
-        figures = {}
-        for split in ("val", "test"):
-            rows = self.manifest.split(split)
-            judged = judge(predictor, rows, partial(self.report, split))
-            figures[split] = verdict_report(judged)
+        judged = {
+            split: judge(predictor, self.manifest.split(split), partial(self.report, split))
+            for split in ("val", "test")
+        }
         degraded = {}
         for name, alter in DEGRADATIONS.items():
             rows = self.manifest.split("test")
-            judged = judge(predictor, rows, partial(self.report, name), alter)
-            degraded[name] = verdict_report(judged)[POOLED]
-        return {**figures, "test_degraded": degraded}
+            after = judge(predictor, rows, partial(self.report, f"test, {name}"), alter)
+            degraded[name] = degraded_report(judged["test"], after)
+        reports = {split: verdict_report(rows) for split, rows in judged.items()}
+        return {**reports, "test_degraded": degraded}
 
     def _predictor(self) -> Predictor:
         return Predictor.load(self.folder, registered={artifact_sha256(self.folder)})

@@ -34,9 +34,9 @@ def _head(artifact: Artifact) -> str:
 
 Written by `python -m ml card` from the artifact's own sidecar; a test compares the two.
 
-Artifact SHA-256 `{artifact.sha256}`. Network `{artifact.architecture}`: input
-{artifact.preprocessing.size} by {artifact.preprocessing.size} pixels, whole picture,
-{artifact.preprocessing.resample} filter.
+Artifact SHA-256 `{artifact.sha256}`.
+Network `{artifact.architecture}`: the whole picture at {artifact.preprocessing.size} by
+{artifact.preprocessing.size} pixels, {artifact.preprocessing.resample} filter.
 
 **For** a first look at a photograph that a person then examines: the verdict comes with its
 error rates and with what else the file says. **Not for** deciding anything about anybody by
@@ -70,7 +70,7 @@ def _figures(artifact: Artifact) -> str:
     for split, heading in HEADINGS.items():
         if split in artifact.metrics:
             sections.append(f"### {heading}\n\n{_table(artifact.metrics[split])}")
-    sections.append(_worst_source(artifact))
+    sections += [_moved(artifact), _worst_source(artifact)]
     sections += [_veto_line(artifact, split) for split in ("val", "test")]
     return "\n\n".join(sections)
 
@@ -83,6 +83,14 @@ def _table(report: dict[str, Any]) -> str:
         figures = " | ".join(_figure(row[key], key) for key in COLUMNS)
         lines.append(f"| {source} | {counts} | {figures} |")
     return "\n".join(lines)
+
+
+def _moved(artifact: Artifact) -> str:
+    lines = ["| damage | verdicts before | reversed | withdrawn |", "| --- | --- | --- | --- |"]
+    for name, row in artifact.metrics["test_degraded"].items():
+        moved = [_figure(row[key], key) for key in ("verdicts_reversed", "verdicts_withdrawn")]
+        lines.append(f"| {name} | {row['verdicts_reversed']['n']} | {' | '.join(moved)} |")
+    return "What the same damage does to verdicts already given:\n\n" + "\n".join(lines)
 
 
 def _worst_source(artifact: Artifact) -> str:

@@ -6,7 +6,16 @@ from PIL import Image
 
 from ml.datasets.manifest import Sample, read_manifest
 from ml.decision import Verdict
-from ml.evaluation import DEGRADATIONS, POOLED, Judged, judge, score_report, verdict_report
+from ml.evaluation import (
+    DEGRADATIONS,
+    POOLED,
+    Judged,
+    degraded_report,
+    judge,
+    measured_limits,
+    score_report,
+    verdict_report,
+)
 from ml.inference import Prediction
 from tests.images import encode
 from tests.ml.tiny import predictor, write_manifest
@@ -65,6 +74,29 @@ def test_a_source_of_one_class_has_no_auc():
     report = verdict_report([judged(0, AUTHENTIC), judged(0, UNSURE)])[POOLED]
     assert report["auc"]["value"] is None
     assert report["fakes_caught"]["value"] is None
+
+
+def test_verdicts_that_damage_moves_are_counted():
+    before = [judged(0, AUTHENTIC)] * 4 + [judged(1, MANIPULATED), judged(1, UNSURE)]
+    after = [
+        *[judged(0, AUTHENTIC)] * 2,
+        judged(0, UNSURE),
+        judged(0, MANIPULATED),
+        judged(1, AUTHENTIC),
+        judged(1, MANIPULATED),
+    ]
+    report = degraded_report(before, after)
+    assert (report["verdicts_reversed"]["value"], report["verdicts_reversed"]["n"]) == (0.4, 5)
+    assert report["verdicts_withdrawn"]["value"] == 0.2
+
+
+def test_a_source_it_cannot_judge_becomes_a_limit_in_words():
+    blind = [judged(n % 2, UNSURE, score=0.5, source="swaps") for n in range(20)]
+    able = [judged(n % 2, UNSURE, score=n % 2, source="portraits") for n in range(20)]
+    [sentence] = measured_limits(verdict_report([*blind, *able]))
+    assert "swaps" in sentence
+    assert "portraits" not in sentence
+    assert measured_limits(verdict_report(able)) == []
 
 
 def test_the_plain_classifier_is_cut_at_half():

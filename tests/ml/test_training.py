@@ -129,7 +129,7 @@ def test_the_sidecar_states_its_figures_and_where_they_come_from(exported: Path,
     assert sidecar["training"]["manifest_sha256"] == manifest.sha256
     assert sidecar["training"]["train"] == {"n": 48, "n_fake": 24, "n_real": 24}
     assert sidecar["metrics"]["test"]["all"]["n"] == 12
-    assert set(sidecar["metrics"]["test_degraded"]) == {"jpeg_50", "webp_50", "half_size"}
+    assert set(sidecar["metrics"]["test_degraded"]) == {"jpeg_50", "webp_50", "scale_60"}
     assert sidecar["licence_notes"][0] == "drawn: ours, 48 images"
 
 
