@@ -23,7 +23,6 @@ from PIL import Image
 from ml.decoder import MIN_SIDE, Decoded, Decoder, DecoderLimits, check_libraries, libraries, wire
 from ml.decoder import process as decoder_process
 from ml.errors import DecoderUnavailable, UnreadableImage
-from ml.preview import encode_preview
 from tests import images
 from tests.ml.misbehaving_decoder import ALLOWED_ENVIRONMENT, commanded
 
@@ -290,16 +289,6 @@ def test_a_large_jpeg_may_come_smaller_but_not_below_the_side(decode):
     assert np.array_equal(decoded.pixels, decode(data, min_side=MIN_SIDE).pixels)
     assert decode(images.jpeg_bytes(2600, 2040), min_side=MIN_SIDE).pixels.shape[1] == 2600
     assert decode(data).pixels.shape == (2100, 2600, 3)
-
-
-def test_a_preview_is_small_and_says_nothing(decode):
-    preview = encode_preview(decode(images.gps_jpeg()).pixels, 100)
-    with Image.open(io.BytesIO(preview)) as image:
-        assert image.format == "JPEG"
-        assert image.size == (100, 75)
-        assert not image.getexif()
-        assert set(image.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
-    assert b"Maker" not in preview
 
 
 # --- what it refuses

@@ -52,11 +52,10 @@ class Command(BaseCommand):
 
     def _register_shipped_model(self) -> None:
         """Enter this release's model; it judges only where no other was chosen."""
-        is_first = not ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists()
         try:
-            call_command("register_model", shipped=True, activate=is_first)
+            call_command("register_model", shipped=True, activate_if_none=True)
         except CommandError as error:
-            if is_first:
+            if not ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists():
                 raise CommandError(f"The shipped model cannot be used: {error}") from error
             self.stderr.write(f"The shipped model was not registered: {error}")
 
