@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from detection import words
 from detection.figures import Figures, figures, percent
-from detection.limits import model_limits
+from detection.limits import limit_beside, model_limits
 from detection.models import Detection, Image
 
 MEGAPIXEL = 1_000_000
@@ -38,7 +38,8 @@ class VerdictCard:
         reasons: why it cannot tell, in sentences.
         overruled: what the number alone would have said, where a reason speaks against deciding.
         notes: what else was found about the file, in sentences.
-        limits: what was measured about the model, in sentences.
+        limit: how often the model is wrong when it says just this; empty if nobody measured it.
+        limits: everything that was measured about the model, in sentences.
     """
 
     tone: str
@@ -49,6 +50,7 @@ class VerdictCard:
     overruled: str | Promise
     notes: list[str]
     stability: list[Resaved]
+    limit: str
     limits: list[str]
 
     @property
@@ -66,7 +68,7 @@ TONES: dict[str, str] = {
 
 def verdict_card(detection: Detection) -> VerdictCard:
     """Put a detection into words, in the reader's language."""
-    reasons = _reasons(detection)
+    reasons, limits = _reasons(detection), model_limits(detection.model_version)
     return VerdictCard(
         tone=_tone(detection),
         title=_title(detection),
@@ -76,7 +78,8 @@ def verdict_card(detection: Detection) -> VerdictCard:
         overruled=_overruled(detection),
         notes=[note for note in file_notes(detection.image.facts) if note not in reasons],
         stability=_stability(detection),
-        limits=model_limits(detection.model_version),
+        limit=limit_beside(detection.verdict, limits),
+        limits=list(limits.values()),
     )
 
 
