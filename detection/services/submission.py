@@ -124,7 +124,7 @@ def retry_detection(*, by: User, detection: Detection) -> bool:
 def shown_name(client_name: str | None) -> str:
     """The client's file name as plain text for display: printable, at most 400 characters."""
     printable = "".join(char for char in client_name or "" if char.isprintable())
-    return printable[:400]
+    return printable.strip()[:400]
 
 
 def _keep(upload: StoredUpload, image_id: uuid.UUID) -> None:

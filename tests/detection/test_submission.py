@@ -142,8 +142,9 @@ def test_a_shown_name_has_no_controls(char):
     assert shown_name(f"a{char}b") == "ab"
 
 
-def test_no_name_is_no_name():
-    assert shown_name(None) == ""
+@pytest.mark.parametrize("name", [None, "", " ", "\u202e", " \t\n"])
+def test_nothing_to_show_is_no_name(name):
+    assert shown_name(name) == ""
 
 
 def test_the_file_name_is_not_in_the_hashed_row(alice):
