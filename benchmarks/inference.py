@@ -3,7 +3,7 @@
 python benchmarks/inference.py [--artifact FOLDER] [--repeats 200]
 
 Each of the three runs in a process of its own, pinned to one core, one after another. The limit
-is the network's arithmetic at the speed of a large single-precision matrix product.
+is the network's arithmetic at the speed of a large single-precision matrix product, at its best.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
@@ -56,9 +57,11 @@ def measure_predictor(artifact: Path, repeats: int) -> dict[str, Any]:
     """The whole of `Predictor.predict`, stability transforms included, by size of picture."""
     predictor = Predictor.load(artifact, registered={artifact_sha256(artifact)})
     figures = {}
+    # Smooth as photographs are: noise would cost the stability check's encoders twice as much.
+    patches = np.random.default_rng(1).integers(0, 256, (24, 32, 3), np.uint8)
     for width, height in ((320, 240), (1024, 768), (2000, 1500)):
-        noise = np.random.default_rng(1).integers(0, 256, (height // 4, width // 4, 3), np.uint8)
-        pixels = np.ascontiguousarray(noise.repeat(4, axis=0).repeat(4, axis=1))
+        picture = Image.fromarray(patches).resize((width, height), Image.Resampling.BICUBIC)
+        pixels = np.asarray(picture)
         decoded = Decoded(pixels, ImageFacts("JPEG", width, height, "RGB"))
         figures[f"{width}x{height}"] = timed(
             lambda decoded=decoded: predictor.predict([decoded]), max(20, repeats // 4)
@@ -78,7 +81,7 @@ def measure_limit(artifact: Path, repeats: int) -> dict[str, Any]:
     side = 1024
     left, right = np.random.default_rng(1).random((2, side, side), np.float32)
     figures = timed(lambda: left @ right, max(20, repeats // 4))
-    return {**figures, "gflops": 2 * side**3 / figures["median_ms"] / 1e6}
+    return {**figures, "gflops": 2 * side**3 / figures["p5_ms"] / 1e6}
 
 
 PARTS = {

@@ -49,10 +49,10 @@ class Preprocessing:
 
     def resize(self, image: Image.Image) -> np.ndarray:
         """The picture at the network's size as bytes, shape (size, size, 3), RGB."""
-        resized = image.convert("RGB").resize(
-            (self.size, self.size), FILTERS[self.resample], reducing_gap=REDUCING_GAP
-        )
-        return np.asarray(resized)
+        # converting copies, and most pictures here are RGB already
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        size = (self.size, self.size)
+        return np.asarray(rgb.resize(size, FILTERS[self.resample], reducing_gap=REDUCING_GAP))
 
     def normalise(self, resized: np.ndarray) -> np.ndarray:
         """Bytes of shape (..., size, size, 3) to float32 in the network's range."""

@@ -18,7 +18,7 @@ def view_of(image: Image.Image) -> Image.Image:
 def _reduced(image: Image.Image) -> Image.Image:
     ratio = VIEW_SIDE_PX / max(image.size)
     size = (max(1, round(image.width * ratio)), max(1, round(image.height * ratio)))
-    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return image.resize(size, Image.Resampling.BILINEAR, reducing_gap=1.0)
 
 
 def jpeg(image: Image.Image, quality: int) -> Image.Image:
