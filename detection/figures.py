@@ -44,15 +44,15 @@ def figures(probability: float | None, low: float | None, high: float | None) ->
 
 def percent(share: float, digits: int = 1) -> str:
     """A share in percent; never "0 %" or "100 %" for what is not quite that."""
-    smallest = 10.0**-digits
-    shown = round(100 * share, digits)
+    smallest, shown = 10.0**-digits, round(100 * share, digits)
     if shown >= 100 > 100 * share:
-        return _("over %(number)s %%") % {"number": number_format(100 - smallest, digits)}
-    if shown <= 0 < share:
-        return _("under %(number)s %%") % {"number": number_format(smallest, digits)}
-    if shown == int(shown):
-        digits = 0
-    return _("%(number)s %%") % {"number": number_format(shown, digits)}
+        text, number = _("over %(number)s %%"), number_format(100 - smallest, digits)
+    elif shown <= 0 < share:
+        text, number = _("under %(number)s %%"), number_format(smallest, digits)
+    else:
+        digits = 0 if shown == int(shown) else digits
+        text, number = _("%(number)s %%"), number_format(shown, digits)
+    return (text % {"number": number}).replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _digits(probability: float | None, cuts: list[float]) -> int:

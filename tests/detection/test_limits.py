@@ -12,7 +12,8 @@ def test_it_says_nothing_where_nothing_was_measured() -> None:
 
 def test_it_states_each_rate_with_its_n_and_interval() -> None:
     limits = model_limits(ModelVersion(metrics={"test": {"all": {"false_accusations": RATE}}}))
-    assert limits == {
+    plain = {name: text.replace("\N{NO-BREAK SPACE}", " ") for name, text in limits.items()}
+    assert plain == {
         "false_accusations": "On test images it had never seen, it wrongly called 1.8 % of 1,234"
         " real ones manipulated (95 % interval: 1.1 % to 2.9 %)."
     }
@@ -31,6 +32,6 @@ def test_the_limit_beside_a_verdict_says_how_often_that_verdict_is_wrong() -> No
         )
     )
     assert "fake ones authentic" in limit_beside("likely_authentic", limits)
-    assert "at most 2 %" in limit_beside("likely_manipulated", limits)
+    assert "at most 2\N{NO-BREAK SPACE}%" in limit_beside("likely_manipulated", limits)
     assert limit_beside("inconclusive", limits) == ""
     assert limit_beside("", limits) == ""

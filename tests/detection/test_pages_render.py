@@ -1,7 +1,7 @@
 """What the pages say in each state of a detection."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from accounts.models import User
 from detection.models import Detection, ModelVersion
@@ -227,6 +228,14 @@ def test_pages_carry_nothing_that_the_content_security_policy_refuses(
         ), address
 
 
+@pytest.fixture
+def own_language() -> Iterator[None]:
+    """A request leaves its language to the thread; the next test shall not have it."""
+    yield
+    translation.deactivate()
+
+
+@pytest.mark.usefixtures("own_language")
 @pytest.mark.parametrize("language", ["en", "ar"])
 def test_every_page_states_its_language_and_direction(client: Client, language: str) -> None:
     client.post(reverse("set_language"), {"language": language, "next": "/"})
