@@ -10,9 +10,13 @@ WARNING = (
     "Whether the weights may be used for anything else is for whoever uses them to settle."
 )
 
+# Words of licences that leave a use open or forbid it; "NC" is Creative Commons' non-commercial.
+RESTRICTING = ("research", "-nc-", "-nc ", "none stated", "not stated", "see source")
+
 
 def licence_notes(samples: Sequence[Sample]) -> list[str]:
-    """One line per source and licence with its number of images, and what follows from them."""
+    """One line per source and licence with its number of images, and what follows if any restricts."""
     counts = Counter((sample.source, sample.licence) for sample in samples)
     lines = [f"{source}: {licence}, {n} images" for (source, licence), n in sorted(counts.items())]
-    return [*lines, WARNING]
+    is_restricted = any(word in f"{line} ".lower() for line in lines for word in RESTRICTING)
+    return [*lines, WARNING] if is_restricted else lines
