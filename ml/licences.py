@@ -15,7 +15,7 @@ RESTRICTING = ("research", "-nc-", "-nc ", "none stated", "not stated", "see sou
 
 
 def licence_notes(samples: Sequence[Sample]) -> list[str]:
-    """One line per source and licence with its number of images, and what follows if any restricts."""
+    """One line per source and licence with its count, and a warning where one restricts."""
     counts = Counter((sample.source, sample.licence) for sample in samples)
     lines = [f"{source}: {licence}, {n} images" for (source, licence), n in sorted(counts.items())]
     is_restricted = any(word in f"{line} ".lower() for line in lines for word in RESTRICTING)
