@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django import forms
 from django.contrib import admin
+from django.contrib.auth.models import Group
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
 from accounts.models import ApiKey, AuditEvent, User
@@ -73,3 +76,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
     list_filter = ("action", "target_type")
     search_fields = ("target_id", "request_id")
     show_full_result_count = False
+
+
+# Not used here: roles decide what people may do, and allauth's own addresses follow User.email.
+admin.site.unregister(Group)
+admin.site.unregister(EmailAddress)
+admin.site.site_header = admin.site.site_title = _("Unmask, for operators")

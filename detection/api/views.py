@@ -48,11 +48,12 @@ class DetectionCollection(APIView):
             raise Refused("no_file")
         if len(uploads) > 1:
             raise ValidationError({"image": "Send exactly one image."})
+        key = request.auth if isinstance(request.auth, ApiKey) else None
         submission = submit_image(
             by=_caller(request),
             upload=uploads[0],
-            via=Submission.Via.API,
-            api_key=request.auth if isinstance(request.auth, ApiKey) else None,
+            via=Submission.Via.API if key else Submission.Via.PAGE,
+            api_key=key,
             **form.validated_data,
         )
         return _answer(request, submission.detection_id)
