@@ -72,6 +72,7 @@ def decode(image: Image) -> Decoded:
 
     Raises:
         ml.errors.UnreadableImage: the bytes cannot be decoded; `code` says why.
+        ml.errors.DecoderUnavailable: the decoder does not start.
         OriginalMissing: the file is gone or no longer has the recorded SHA-256.
     """
     path = storage.original_path(image.pk)
@@ -111,7 +112,7 @@ def preview(image: Image, side: int) -> Path:
     """File of one preview, made now if the worker has not made it yet.
 
     Raises:
-        ml.errors.UnreadableImage, OriginalMissing: there is nothing to show.
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
     """
     path = storage.preview_path(image.pk, side)
     if not path.exists():

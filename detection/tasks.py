@@ -14,13 +14,13 @@ from detection import detector
 from detection.doorbell import ring
 from detection.models import Detection, Image, ModelVersion
 from detection.services import sweeping
-from ml.errors import ArtifactError, UnreadableImage
+from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
 
 AFTER_A_START = timedelta(seconds=2)
 # A crash may be the moment's and not the file's: try again while attempts are left.
-WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout"}
+WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"}
 
 
 @shared_task
@@ -32,16 +32,14 @@ def run_detection(detection_id: str) -> None:
     try:
         judgement = detector.judge(claim.image, claim.model_version)
     except UnreadableImage as error:
-        if error.code not in WORTH_ANOTHER_TRY or not _try_again(claim):
-            claim.fail(error.code)
+        _fail_or_try_again(claim, error.code)
         return
-    except (ArtifactError, detector.OriginalMissing) as error:
+    except (ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
         log.error("detection %s: %s", claim.pk, error.code)
-        claim.fail(error.code)
+        _fail_or_try_again(claim, error.code)
         return
     except SoftTimeLimitExceeded:
-        if not _try_again(claim):
-            claim.fail("decoder_timeout")
+        _fail_or_try_again(claim, "decoder_timeout")
         return
     Image.objects.filter(pk=claim.image_id).update(facts=judgement.facts)
     if claim.complete(**judgement.result):
@@ -80,9 +78,9 @@ def _describe(image: Image, pixels: np.ndarray) -> None:
     Image.objects.filter(pk=image.pk).update(perceptual_hash=detector.perceptual_hash(pixels))
 
 
-def _try_again(claim: Detection) -> bool:
-    """Put the row back and ring; False when this was the last attempt."""
-    if not claim.release():
-        return False
-    ring(claim.pk, claim.queue)
-    return True
+def _fail_or_try_again(claim: Detection, code: str) -> None:
+    """Put the row back and ring where that may help and an attempt is left; else it failed."""
+    if code in WORTH_ANOTHER_TRY and claim.release():
+        ring(claim.pk, claim.queue)
+    else:
+        claim.fail(code)

@@ -44,6 +44,11 @@ FAILURES: dict[str, str | Promise] = {
     "decoder_crashed": _("Decoding this file ended the decoder each time. The bytes were kept."),
     "decoder_timeout": _("Decoding took longer than allowed. The bytes were kept."),
     "decoder_memory": _("Decoding needed more memory than allowed. The bytes were kept."),
+    "decoder_not_started": _("The decoder of this desk could not start. Tell your operator."),
+    "library_too_old": _(
+        "An image library of this desk is too old to be trusted, so nothing is decoded. "
+        "Tell your operator."
+    ),
     "attempts_exhausted": _(
         "The check was interrupted every time it was tried. The bytes were kept; try again."
     ),
@@ -87,6 +92,8 @@ TRANSIENT_FAILURES = frozenset(
         "decoder_crashed",
         "decoder_timeout",
         "decoder_memory",
+        "decoder_not_started",
+        "library_too_old",
         "artifact_unregistered",
         "artifact_invalid",
         "artifact_missing",

@@ -12,7 +12,7 @@ from accounts import audit
 from detection import detector, storage
 from detection.models import Image
 from detection.web.pages import signed_in
-from ml.errors import UnreadableImage
+from ml.errors import DecoderUnavailable, UnreadableImage
 
 SANDBOX = "sandbox; default-src 'none'"
 
@@ -26,7 +26,7 @@ def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
         raise Http404
     try:
         path = detector.preview(image, side)
-    except (UnreadableImage, detector.OriginalMissing):
+    except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
     response = FileResponse(path.open("rb"), content_type="image/jpeg")
     response["Cache-Control"] = "private, max-age=600"
