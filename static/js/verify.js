@@ -1,14 +1,17 @@
 // Drop, paste or choose images: each is sent by itself, and its verdict appears in its row.
 
-import { announce, follow } from "./card.js";
+import { announce, fetchCard, follow, fragment } from "./card.js";
 
 const AT_ONCE = 3;
+const STORE = "detections";
+const MOST_KEPT = 50;
 const LARGEST_THUMBNAIL_BYTES = 20_000_000; // a browser decodes the whole file for it
 
 const form = document.querySelector("[data-upload]");
 const rows = document.querySelector("[data-rows]");
 const blank = document.querySelector("[data-row]");
 const words = document.querySelector("[data-words]").dataset;
+const clearPlace = document.querySelector("[data-clear-place]");
 const input = form.elements.image;
 const maxBytes = Number(form.dataset.maxBytes);
 
@@ -16,26 +19,31 @@ const waiting = [];
 let sending = 0;
 
 class Row {
-  constructor(file, name) {
+  constructor(name, file) {
     this.file = file;
-    this.name = name;
     this.isConfidential = form.elements.is_confidential.checked;
     this.element = blank.content.firstElementChild.cloneNode(true);
     for (const part of ["note", "progress", "error", "cancel", "again", "open", "place"]) {
       this[part] = this.element.querySelector(`[data-${part}]`);
     }
-    const shownName = this.element.querySelector("[data-name]");
-    shownName.textContent = shownName.title = name;
+    this.picture = this.element.querySelector("img");
+    this.call(name);
     this.cancel.addEventListener("click", () => this.stop());
     this.again.addEventListener("click", () => this.queue());
-    this.showPicture();
+    if (file && file.size <= LARGEST_THUMBNAIL_BYTES) this.show(URL.createObjectURL(file));
   }
 
-  showPicture() {
-    const picture = this.element.querySelector("img");
-    if (this.file.size > LARGEST_THUMBNAIL_BYTES) return;
-    picture.addEventListener("load", () => (picture.hidden = false));
-    picture.src = URL.createObjectURL(this.file);
+  call(name) {
+    this.name = name;
+    const shown = this.element.querySelector("[data-name]");
+    shown.textContent = shown.title = name;
+  }
+
+  show(address) {
+    this.picture.addEventListener("error", () => (this.picture.hidden = true), { once: true });
+    this.picture.addEventListener("load", () => URL.revokeObjectURL(address), { once: true });
+    this.picture.hidden = false;
+    this.picture.src = address;
   }
 
   queue() {
@@ -84,23 +92,39 @@ class Row {
 
   answered(request) {
     if (request.status === 200 || request.status === 202) {
-      return this.wait(JSON.parse(request.responseText));
+      const { id } = JSON.parse(request.responseText);
+      keep([id, ...kept().filter((other) => other !== id)]);
+      return this.wait(id);
     }
     if (request.status === 401 || request.status === 403) return this.refuse(words.signedOut);
     this.refuse(detailOf(request) ?? words.trouble, request.status >= 500);
   }
 
-  async wait(detection) {
+  async wait(id) {
     this.note.textContent = words.sent;
-    this.open.href = detection.links.page;
+    this.open.href = `/detections/${id}`;
     this.open.hidden = false;
     this.cancel.hidden = true;
     const slow = setTimeout(() => (this.note.textContent = words.slow), 60_000);
-    const card = await follow(`/detections/${detection.id}/card`, this.place);
+    const card = await follow(`/detections/${id}/card`, this.place);
     clearTimeout(slow);
     this.progress.hidden = true;
     this.note.textContent = card ? "" : words.trouble;
-    if (card) announce(`${this.name}: ${card.querySelector("[data-verdict]").textContent}`);
+    if (!card) return;
+    if (this.picture.hidden && card.dataset.picture) this.show(card.dataset.picture);
+    announce(`${this.name}: ${card.querySelector("[data-verdict]").textContent}`);
+  }
+
+  // A detection of this tab whose file is no longer at hand; one that is gone is forgotten.
+  async restore(id) {
+    const html = await fetchCard(`/detections/${id}/card`);
+    const card = html ? fragment(html).querySelector("[data-card]") : null;
+    if (!card) {
+      this.element.remove();
+      return keep(kept().filter((other) => other !== id));
+    }
+    this.call(card.dataset.name);
+    this.wait(id);
   }
 
   stop() {
@@ -137,8 +161,30 @@ function sendNext() {
   while (sending < AT_ONCE && waiting.length) waiting.shift().send();
 }
 
+// The tab remembers its detections by their ids, so that looking into one does not lose the others.
+function kept() {
+  return JSON.parse(sessionStorage.getItem(STORE) ?? "[]");
+}
+
+function keep(ids) {
+  sessionStorage.setItem(STORE, JSON.stringify(ids.slice(0, MOST_KEPT)));
+  clearPlace.hidden = !ids.length;
+}
+
+function restore() {
+  const ids = kept();
+  if (!ids.length) return;
+  form.classList.add("is-small");
+  clearPlace.hidden = false;
+  for (const id of ids) {
+    const row = new Row("", null);
+    rows.append(row.element);
+    row.restore(id);
+  }
+}
+
 function take(files, name) {
-  const fresh = [...files].map((file) => new Row(file, name ?? file.name));
+  const fresh = [...files].map((file) => new Row(name ?? file.name, file));
   form.classList.add("is-small"); // from now on the verdicts are what matters
   rows.prepend(...fresh.map((row) => row.element));
   for (const row of fresh) row.queue();
@@ -194,6 +240,11 @@ function listen() {
     const files = [...event.clipboardData.files];
     for (const file of files) take([file], isUnnamed(file) ? words.pasted : undefined);
   });
+  document.querySelector("[data-clear]").addEventListener("click", () => {
+    keep([]);
+    for (const place of rows.querySelectorAll("[data-finished=yes]")) place.closest(".row").remove();
+    for (const row of rows.querySelectorAll(".is-refused")) row.remove();
+  });
   window.addEventListener("beforeunload", (event) => {
     if (sending || waiting.length) event.preventDefault();
   });
@@ -210,6 +261,7 @@ function start() {
   for (const element of document.querySelectorAll("[data-with-script]")) element.hidden = false;
   for (const element of document.querySelectorAll("[data-without-script]")) element.hidden = true;
   listen();
+  restore();
 }
 
 start();

@@ -160,3 +160,27 @@ def test_the_page_of_a_detection_fills_in_by_itself(
     expect(page.get_by_role("heading", name="Cannot tell", exact=True)).to_be_visible()
     expect(page.locator(".picture img")).to_be_visible()
     expect(page).to_have_title("Cannot tell · Unmask")
+
+
+@pytest.mark.usefixtures("working")
+def test_looking_into_one_verdict_does_not_lose_the_others(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes(seed=1), b_png=images.png_bytes()))
+    expect(page.locator("[data-finished=yes]")).to_have_count(2)
+    page.locator(".row", has_text="a.jpg").get_by_role("link", name="Details").click()
+    page.get_by_role("link", name="Verify", exact=True).click()
+    expect(page.locator("[data-finished=yes]")).to_have_count(2)
+    expect(page.locator(".row", has_text="b.png").locator("img")).to_be_visible()
+    page.get_by_role("button", name="Clear the list").click()
+    expect(page.locator(".row")).to_have_count(0)
+    page.reload()
+    expect(page.locator(".row")).to_have_count(0)
+
+
+def test_a_picture_the_browser_cannot_show_gets_ours(
+    page: Page, files: Callable[..., list[str]], working: None
+) -> None:
+    page.set_input_files("#image", files(phone_heic=images.heic_bytes()))
+    expect(page.locator("[data-finished=yes]")).to_have_count(1)
+    expect(page.locator(".row img")).to_be_visible()
