@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -25,6 +25,8 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         error = exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    if isinstance(error, SuspiciousOperation):  # such as more files than a form may have
+        error = exceptions.ParseError()
     response = exception_handler(error, context)
     if response is None or not isinstance(error, exceptions.APIException):
         return response

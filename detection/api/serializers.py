@@ -1,6 +1,8 @@
 """The shape of a detection for machines."""
 
 import json
+import math
+import re
 from typing import Any
 
 from django.urls import reverse
@@ -8,6 +10,10 @@ from rest_framework import serializers
 
 from detection.models import Detection, Submission
 from detection.words import failure_sentence
+
+MAX_LEVELS = 16  # of objects and lists inside each other
+HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+BAD_METADATA = "metadata must be a JSON object, without NUL characters or infinite numbers."
 
 
 class DetectionSerializer(serializers.ModelSerializer[Detection]):
@@ -88,8 +94,19 @@ class SubmissionSerializer(serializers.Serializer[Submission]):
     def validate_metadata(self, value: str) -> dict[str, Any]:
         try:
             parsed = json.loads(value)
-        except ValueError:
-            raise serializers.ValidationError("metadata must be a JSON object.") from None
-        if not isinstance(parsed, dict):
-            raise serializers.ValidationError("metadata must be a JSON object.")
+        except (ValueError, RecursionError):
+            raise serializers.ValidationError(BAD_METADATA) from None
+        if not isinstance(parsed, dict) or not _is_storable(parsed, MAX_LEVELS):
+            raise serializers.ValidationError(BAD_METADATA)
         return parsed
+
+
+def _is_storable(value: Any, levels: int) -> bool:
+    """Whether every database keeps this JSON value as it is."""
+    if isinstance(value, dict):
+        value = [part for item in value.items() for part in item]
+    if isinstance(value, list):
+        return levels > 0 and all(_is_storable(item, levels - 1) for item in value)
+    if isinstance(value, str):
+        return "\x00" not in value and not HALF_CHARACTER.search(value)
+    return not isinstance(value, float) or math.isfinite(value)

@@ -6,7 +6,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import status
-from rest_framework.exceptions import NotAuthenticated, ValidationError
+from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
 from rest_framework.parsers import FormParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -65,6 +65,13 @@ class DetectionResource(APIView):
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         row = get_object_or_404(_visible(request), pk=pk)
         return Response(DetectionSerializer(row, context={"request": request}).data)
+
+
+class Nowhere(APIView):
+    """Every address the API does not have: also a 404 has the shape of the API's errors."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound
 
 
 def _caller(request: Request) -> User:
