@@ -46,7 +46,8 @@ def _predictor(artifact_sha256: str) -> Predictor:
 
 
 def warm(version: ModelVersion) -> None:
-    """Load a model into this process before the first image asks for it."""
+    """Get decoder and model ready in this process before the first image asks for them."""
+    _decoder().start()
     _predictor(version.artifact_sha256)
 
 

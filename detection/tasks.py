@@ -9,6 +9,7 @@ import numpy as np
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
+from django.db import transaction
 
 from detection import detector
 from detection.doorbell import ring
@@ -41,8 +42,10 @@ def run_detection(detection_id: str) -> None:
     except SoftTimeLimitExceeded:
         _fail_or_try_again(claim, "decoder_timeout")
         return
-    Image.objects.filter(pk=claim.image_id).update(facts=judgement.facts)
-    if claim.complete(**judgement.result):
+    with transaction.atomic():  # one sync to disk instead of two
+        Image.objects.filter(pk=claim.image_id).update(facts=judgement.facts)
+        is_recorded = claim.complete(**judgement.result)
+    if is_recorded:
         _describe(claim.image, judgement.pixels)
 
 
