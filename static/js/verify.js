@@ -11,7 +11,7 @@ const form = document.querySelector("[data-upload]");
 const rows = document.querySelector("[data-rows]");
 const blank = document.querySelector("[data-row]");
 const words = document.querySelector("[data-words]").dataset;
-const clearPlace = document.querySelector("[data-clear-place]");
+const visit = document.querySelector("[data-visit]");
 const input = form.elements.image;
 const maxBytes = Number(form.dataset.maxBytes);
 
@@ -111,6 +111,7 @@ class Row {
     this.progress.hidden = true;
     this.note.textContent = card ? "" : words.trouble;
     if (!card) return;
+    tally();
     if (this.picture.hidden && card.dataset.picture) this.show(card.dataset.picture);
     announce(`${this.name}: ${card.querySelector("[data-verdict]").textContent}`);
   }
@@ -168,14 +169,22 @@ function kept() {
 
 function keep(ids) {
   sessionStorage.setItem(STORE, JSON.stringify(ids.slice(0, MOST_KEPT)));
-  clearPlace.hidden = !ids.length;
+  visit.hidden = !ids.length;
+}
+
+function tally() {
+  for (const item of visit.querySelectorAll("[data-count]")) {
+    const found = rows.querySelectorAll(`.card.tone-${item.dataset.count}`).length;
+    item.querySelector("b").textContent = found;
+    item.hidden = !found;
+  }
 }
 
 function restore() {
   const ids = kept();
   if (!ids.length) return;
   form.classList.add("is-small");
-  clearPlace.hidden = false;
+  visit.hidden = false;
   for (const id of ids) {
     const row = new Row("", null);
     rows.append(row.element);
@@ -244,6 +253,7 @@ function listen() {
     keep([]);
     for (const place of rows.querySelectorAll("[data-finished=yes]")) place.closest(".row").remove();
     for (const row of rows.querySelectorAll(".is-refused")) row.remove();
+    tally();
   });
   window.addEventListener("beforeunload", (event) => {
     if (sending || waiting.length) event.preventDefault();

@@ -172,6 +172,7 @@ def test_looking_into_one_verdict_does_not_lose_the_others(
     page.get_by_role("link", name="Verify", exact=True).click()
     expect(page.locator("[data-finished=yes]")).to_have_count(2)
     expect(page.locator(".row", has_text="b.png").locator("img")).to_be_visible()
+    expect(page.locator(".tally")).to_contain_text("2 Likely manipulated")
     page.get_by_role("button", name="Clear the list").click()
     expect(page.locator(".row")).to_have_count(0)
     page.reload()

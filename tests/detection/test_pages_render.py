@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -245,8 +246,10 @@ def test_every_page_states_its_language_and_direction(client: Client, language: 
         assert f'<html lang="{language}" dir="{direction}">' in html
 
 
-def test_the_reset_page_says_that_no_mail_is_sent(db: None, settings: Any) -> None:
-    settings.HAS_MAIL = False
+def test_the_reset_page_says_that_no_mail_is_sent(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "HAS_MAIL", False)
     html = Client().get(reverse("account_reset_password")).content.decode()
     assert "This desk sends no mail" in html
     assert "password_link" in html
@@ -291,3 +294,11 @@ def test_error_pages_need_no_request(template: str) -> None:
     from django.template.loader import get_template
 
     assert "Unmask</title>" in get_template(template).render()
+
+
+def test_stylesheets_know_no_left_and_right() -> None:
+    physical = re.compile(
+        r"\b(margin|padding|border)-(left|right)|(?<![\w-])(left|right)\s*:|: (left|right);"
+    )
+    for sheet in (settings.BASE_DIR / "static" / "css").glob("*.css"):
+        assert not physical.search(sheet.read_text()), sheet.name
