@@ -40,6 +40,14 @@ def env_int(name: str, default: int, *, minimum: int = 0, maximum: int = 2**31) 
     return number
 
 
+def env_choice(name: str, default: str, choices: set[str]) -> str:
+    """Read one of a few words."""
+    value = env_str(name) or default
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} is {value!r}; say one of {', '.join(sorted(choices))}.")
+    return value
+
+
 def env_list(name: str) -> list[str]:
     """Read words separated by commas."""
     return [word.strip() for word in env_str(name).split(",") if word.strip()]
@@ -49,7 +57,7 @@ def env_secret(name: str, *, default_file: Path | None = None) -> str:
     """Read a secret from NAME, from the file NAME_FILE names, or from a file of our own.
 
     Raises:
-        ImproperlyConfigured: NAME_FILE names a file that cannot be read.
+        ImproperlyConfigured: the file cannot be read, or is no text.
     """
     if value := env_str(name):
         return value
@@ -61,3 +69,5 @@ def env_secret(name: str, *, default_file: Path | None = None) -> str:
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE is {str(path)!r}: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}_FILE is {str(path)!r}, which is no text.") from None

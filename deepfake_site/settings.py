@@ -1,5 +1,6 @@
 """Every setting of Unmask, read from the environment once; `.env.example` lists the variables."""
 
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -9,7 +10,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from deepfake_site.env import env_bool, env_int, env_list, env_secret, env_str
+from deepfake_site.env import env_bool, env_choice, env_int, env_list, env_secret, env_str
 from deepfake_site.paths import PROJECT_DIR, data_dir, runtime_dir
 
 # --- The installation --------------------------------------------------------------------------
@@ -19,14 +20,15 @@ RUNTIME_DIR = runtime_dir()
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
 WEB_BIND = env_str("UNMASK_BIND") or "127.0.0.1"
 WEB_WORKERS = env_int("UNMASK_WEB_WORKERS", 2, minimum=1, maximum=64)
-UNMASK_ORIGIN = env_str("UNMASK_ORIGIN") or f"http://127.0.0.1:{PORT}"
+UNMASK_ORIGIN = env_str("UNMASK_ORIGIN").rstrip("/") or f"http://127.0.0.1:{PORT}"
 DEBUG = env_bool("UNMASK_DEBUG")
 
-_origin = urlsplit(UNMASK_ORIGIN)
-if _origin.scheme not in {"http", "https"} or not _origin.hostname or _origin.path.strip("/"):
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+if not ORIGIN.fullmatch(UNMASK_ORIGIN):
     raise ImproperlyConfigured(
         f"UNMASK_ORIGIN is {UNMASK_ORIGIN!r}; it must look like https://unmask.example.org."
     )
+_origin = urlsplit(UNMASK_ORIGIN)
 IS_HTTPS = _origin.scheme == "https"
 
 SECRET_KEY = env_secret("SECRET_KEY", default_file=DATA_DIR / "secret_key")
@@ -97,7 +99,7 @@ TEMPLATES = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = env_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'unmask.sqlite3'}"
 _database = environ.Env.db_url_config(DATABASE_URL)
-if _database["ENGINE"] == "django.db.backends.sqlite3":
+if _database.get("ENGINE") == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
         # IMMEDIATE takes the write lock at BEGIN, so a reader never fails when it turns writer;
         # FULL because WAL with NORMAL may lose the last commits when the power goes.
@@ -106,7 +108,7 @@ if _database["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
         "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;",
     }
-elif _database["ENGINE"] == "django.db.backends.postgresql":
+elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
 else:
@@ -169,7 +171,12 @@ LANGUAGE_COOKIE_SECURE = IS_HTTPS
 EMAIL_URL = env_secret("EMAIL_URL")
 HAS_MAIL = bool(EMAIL_URL)
 if HAS_MAIL:
-    vars().update(environ.Env.email_url_config(EMAIL_URL))
+    try:
+        vars().update(environ.Env.email_url_config(EMAIL_URL))
+    except ImproperlyConfigured:  # it does not say of what
+        raise ImproperlyConfigured(
+            "EMAIL_URL must look like smtp+tls://user:password@mail.example.org:587."
+        ) from None
 else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 DEFAULT_FROM_EMAIL = env_str("UNMASK_FROM_EMAIL") or f"unmask@{_origin.hostname}"
@@ -208,6 +215,8 @@ TIME_ZONE = "UTC"
 
 # --- Queue: the message is a doorbell, the database owns the work -------------------------------
 REDIS_URL = env_secret("REDIS_URL") or f"redis+socket://{RUNTIME_DIR / 'valkey.sock'}"
+if urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "redis+socket", "sentinel"}:
+    raise ImproperlyConfigured("REDIS_URL must start with redis://, rediss:// or redis+socket://.")
 LEASE = timedelta(seconds=40)
 MAX_ATTEMPTS = 3
 CELERY_BROKER_URL = REDIS_URL
@@ -255,6 +264,7 @@ REST_FRAMEWORK = {
 }
 
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
+LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -273,7 +283,7 @@ LOGGING = {
             "filters": ["request_id"],
         }
     },
-    "root": {"handlers": ["console"], "level": env_str("UNMASK_LOG_LEVEL") or "INFO"},
+    "root": {"handlers": ["console"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"handlers": ["console"], "propagate": False},
         "celery.app.trace": {"level": "WARNING"},

@@ -1,0 +1,197 @@
+"""Settings: safe by default, and a bad value is refused by the name of its variable."""
+
+import ast
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import settings as current
+from django.db import connection
+from django.db.backends.sqlite3.base import DatabaseWrapper
+
+ROOT = Path(current.BASE_DIR)
+SITE = ROOT / "deepfake_site"
+KEY = "k" * 50
+READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_secret"}
+SHOWN = (
+    "DEBUG ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS SESSION_COOKIE_NAME SESSION_COOKIE_SECURE"
+    " CSRF_COOKIE_SECURE SECURE_HSTS_SECONDS CSRF_COOKIE_HTTPONLY UNMASK_ORIGIN UNMASK_SIGNUP"
+    " MAX_UPLOAD_BYTES REDIS_URL HAS_MAIL EMAIL_BACKEND SECURE_PROXY_SSL_HEADER"
+)
+
+
+def _start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Load the real settings in a process of their own and print some."""
+    code = (
+        "import json; from deepfake_site import settings as s;"
+        f"print(json.dumps({{n: getattr(s, n) for n in {SHOWN.split()!r}}}, default=str))"
+    )
+    base = {"PATH": os.environ["PATH"], "UNMASK_DATA": str(tmp_path), "SECRET_KEY": KEY}
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={name: value for name, value in (base | environment).items() if value is not None},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def _settings(tmp_path: Path, **environment: str) -> dict[str, Any]:
+    run = _start(tmp_path, **environment)
+    assert run.returncode == 0, run.stderr
+    return json.loads(run.stdout)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "0"),
+        ("PORT", "70000"),
+        ("UNMASK_DEBUG", "perhaps"),
+        ("UNMASK_SIGNUP", "perhaps"),
+        ("UNMASK_ORIGIN", "unmask.example.org"),
+        ("UNMASK_ORIGIN", "ftp://unmask.example.org"),
+        ("UNMASK_ORIGIN", "https://unmask.example.org/desk"),
+        ("UNMASK_ORIGIN", "https://unmask.example.org:port"),
+        ("UNMASK_MAX_UPLOAD_MB", "0"),
+        ("UNMASK_TRUSTED_PROXIES", "-1"),
+        ("UNMASK_WORKERS", "many"),
+        ("UNMASK_WEB_WORKERS", "0"),
+        ("UNMASK_LOG_LEVEL", "LOUD"),
+        ("DATABASE_URL", "mysql://127.0.0.1/unmask"),
+        ("DATABASE_URL", "nonsense"),
+        ("EMAIL_URL", "nonsense"),
+        ("REDIS_URL", "nonsense"),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", ""),
+        ("SECRET_KEY_FILE", "/nowhere/at/all"),
+    ],
+)
+def test_a_bad_value_stops_the_start_and_names_its_variable(tmp_path, variable, value):
+    environment = {"SECRET_KEY": ""} if variable == "SECRET_KEY_FILE" else {}
+    run = _start(tmp_path, **environment | {variable: value})
+    assert run.returncode != 0
+    assert variable in run.stderr.strip().splitlines()[-1]
+
+
+def test_it_is_safe_by_default(tmp_path):
+    found = _settings(tmp_path)
+    assert found["DEBUG"] is False
+    assert found["UNMASK_SIGNUP"] is False
+    assert found["HAS_MAIL"] is False
+    assert set(found["ALLOWED_HOSTS"]) == {"127.0.0.1", "localhost", "[::1]"}
+    assert found["SECURE_PROXY_SSL_HEADER"] is None
+
+
+def test_a_public_address_that_is_https_hardens_the_cookies(tmp_path):
+    found = _settings(tmp_path, UNMASK_ORIGIN="https://unmask.example.org")
+    assert found["SESSION_COOKIE_NAME"].startswith("__Host-")
+    assert found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is True
+    assert found["SECURE_HSTS_SECONDS"] >= 31_536_000
+    assert "unmask.example.org" in found["ALLOWED_HOSTS"]
+
+
+def test_a_slash_after_the_public_address_changes_nothing(tmp_path):
+    found = _settings(tmp_path, UNMASK_ORIGIN="https://unmask.example.org/")
+    assert found["UNMASK_ORIGIN"] == "https://unmask.example.org"
+    assert found["CSRF_TRUSTED_ORIGINS"] == ["https://unmask.example.org"]
+
+
+def test_plain_http_still_lets_one_sign_in(tmp_path):
+    found = _settings(tmp_path, UNMASK_ORIGIN="http://10.0.0.5:8000")
+    assert found["SESSION_COOKIE_SECURE"] is False
+    assert not found["SESSION_COOKIE_NAME"].startswith("__Host-")
+
+
+def test_the_secret_key_may_come_from_a_file(tmp_path):
+    (tmp_path / "key").write_text(KEY + "\n")
+    _settings(tmp_path, SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "key"))
+
+
+def test_the_secret_key_may_lie_in_the_data_folder(tmp_path):
+    (tmp_path / "secret_key").write_text(KEY)
+    _settings(tmp_path, SECRET_KEY="")
+
+
+def test_the_limit_is_given_in_megabytes(tmp_path):
+    assert _settings(tmp_path, UNMASK_MAX_UPLOAD_MB="3")["MAX_UPLOAD_BYTES"] == 3 * 1024**2
+
+
+def test_mail_is_used_where_it_is_configured(tmp_path):
+    found = _settings(tmp_path, EMAIL_URL="smtp://user:password@mail.example.org:25")
+    assert found["HAS_MAIL"] is True
+    assert found["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+
+
+# --- the database
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's own settings")
+@pytest.mark.parametrize(
+    ("pragma", "expected"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1)],
+)
+def test_sqlite_loses_nothing_when_the_power_goes(db, tmp_path, pragma, expected):
+    assert _pragma(tmp_path, pragma) == expected
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's own settings")
+def test_sqlite_waits_for_its_turn_and_takes_it_at_once():
+    options = current.DATABASES["default"]["OPTIONS"]
+    assert options["transaction_mode"] == "IMMEDIATE"
+    assert options["timeout"] >= 20
+
+
+def _pragma(tmp_path: Path, pragma: str) -> object:
+    """Asked of a database in a file, as installations have; tests may have it in memory."""
+    own = current.DATABASES["default"] | {"NAME": str(tmp_path / "own.sqlite3")}
+    wrapper = DatabaseWrapper(connection.settings_dict | own, alias="own")
+    try:
+        with wrapper.cursor() as cursor:
+            cursor.execute(f"PRAGMA {pragma}")
+            return cursor.fetchone()[0]
+    finally:
+        wrapper.close()
+
+
+# --- .env.example
+
+
+def _variables_read() -> set[str]:
+    found = set()
+    for path in SITE.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in READERS:
+                name = node.args[0]
+                if isinstance(name, ast.Constant):
+                    found.add(name.value)
+                    if node.func.id == "env_secret":  # type: ignore[attr-defined]
+                        found.add(f"{name.value}_FILE")
+    return found
+
+
+def test_every_variable_is_in_the_example_and_nothing_else():
+    text = (ROOT / ".env.example").read_text()
+    listed = re.findall(r"^#?\s?([A-Z][A-Z0-9_]+)=", text, re.M)
+    assert len(listed) == len(set(listed))
+    assert set(listed) == _variables_read()
+
+
+def test_every_variable_of_the_example_has_a_comment():
+    lines = (ROOT / ".env.example").read_text().splitlines()
+    for before, line in itertools.pairwise(lines):
+        if re.match(r"#?\s?[A-Z][A-Z0-9_]+=", line):
+            assert before.startswith("#"), line
+
+
+def test_the_search_for_variables_finds_some():
+    assert {"SECRET_KEY", "SECRET_KEY_FILE", "PORT", "UNMASK_DATA"} <= _variables_read()
