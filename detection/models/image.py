@@ -10,18 +10,23 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 
 
+def visibility(user: User, image: str = "") -> Q:
+    """Which images a person may see: one's own, those of a case one belongs to, and for reviewers
+    all but the confidential.
+
+    Args:
+        image: path from the filtered model to Image, such as `image__`.
+    """
+    in_case = Image.cases.through.objects.filter(Q(case__people=user) | Q(case__owner=user))
+    visible = Q(**{f"{image}owner": user}) | Q(**{f"{image}pk__in": in_case.values("image_id")})
+    if user.is_reviewer:
+        visible |= Q(**{f"{image}is_confidential": False})
+    return visible
+
+
 class ImageQuerySet(models.QuerySet["Image"]):
     def visible_to(self, user: User) -> "ImageQuerySet":
-        """One's own, those in a case one belongs to, and for reviewers all but the confidential."""
-        mine = Q(owner=user)
-        shared = Q(pk__in=Image.cases.through.objects.filter(case__people=user).values("image_id"))
-        owned_case = Q(
-            pk__in=Image.cases.through.objects.filter(case__owner=user).values("image_id")
-        )
-        visible = mine | shared | owned_case
-        if user.is_reviewer:
-            visible |= Q(is_confidential=False)
-        return self.filter(visible)
+        return self.filter(visibility(user))
 
 
 class Image(models.Model):
