@@ -1,0 +1,55 @@
+"""Alive, and able to work: what an operator's machine is told."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from deepfake_site import health
+from tests.factories import detection_row, done_row
+
+
+def test_alive_needs_no_database(client):
+    response = client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+def test_ready_with_a_model_and_nothing_waiting(client, model_version):
+    response = client.get("/readyz")
+    assert response.status_code == 200
+    assert response.json()["status"] == "ready"
+
+
+def test_not_ready_without_a_model(client, db):
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["model"]) == (503, "none")
+
+
+@pytest.mark.parametrize(("age_s", "status"), [(30, 200), (90, 503)])
+def test_not_ready_when_work_piles_up(client, alice, model_version, age_s, status):
+    since = timezone.now() - timedelta(seconds=age_s)
+    detection_row(alice, model_version, created_at=since)
+    response = client.get("/readyz")
+    assert response.status_code == status
+    assert response.json()["oldest_waiting_s"] == pytest.approx(age_s, abs=10)
+
+
+def test_old_finished_work_does_not_matter(client, alice, model_version):
+    done_row(alice, model_version, created_at=timezone.now() - timedelta(days=9))
+    assert client.get("/readyz").status_code == 200
+
+
+def test_not_ready_without_a_database(client, monkeypatch, db):
+    def away() -> float:
+        raise OperationalError("gone")
+
+    monkeypatch.setattr(health, "oldest_waiting_s", away)
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["database"]) == (503, "away")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_it_tells_nothing_about_people_or_versions(client, model_version, path):
+    text = client.get(path).content.decode()
+    assert not [word for word in ("django", "python", "@", "sha256") if word in text.lower()]

@@ -1,0 +1,163 @@
+"""Which part may know which: accounts nothing of detection, the web nothing of TensorFlow."""
+
+import ast
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from detection import words
+from detection.models import Detection
+from ml.decision import REASONS, Verdict
+from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
+from ml.header import ACCEPTED_SENTENCE, MAX_PIXELS
+from ml.stability import TRANSFORMS
+
+ROOT = Path(__file__).parents[1]
+PACKAGES = ("accounts", "client", "deepfake_site", "detection", "ml")
+HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax", "matplotlib")
+# Outside these, detection may name the errors of ml and nothing else of it.
+DOORS_TO_ML = {
+    "detection/detector.py": None,
+    "detection/validators.py": {"ml.errors", "ml.header"},
+}
+
+
+def _modules(*packages: str) -> list[str]:
+    paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    return sorted(path.relative_to(ROOT).as_posix() for path in paths)
+
+
+def _tree(module: str) -> ast.AST:
+    return ast.parse((ROOT / module).read_text())
+
+
+def _imports(module: str) -> Iterator[str]:
+    """Whole names of what a module imports, `from a.b import c` as a.b."""
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+
+
+def _packages(module: str) -> set[str]:
+    return {name.split(".")[0] for name in _imports(module)}
+
+
+@pytest.mark.parametrize("module", _modules("accounts"))
+def test_accounts_knows_nothing_of_detection(module):
+    assert not _packages(module) & {"detection", "ml", "client"}
+
+
+@pytest.mark.parametrize("module", _modules("detection"))
+def test_detection_reaches_ml_through_its_door_only(module):
+    allowed = DOORS_TO_ML.get(module, {"ml.errors"})
+    used = {name for name in _imports(module) if name.split(".")[0] == "ml"}
+    assert allowed is None or used <= allowed
+
+
+@pytest.mark.parametrize("module", _modules("detection/models"))
+def test_models_know_neither_views_nor_services(module):
+    upper = ("services", "tasks", "detector", "web", "api", "storage", "doorbell")
+    assert not {
+        name for name in _imports(module) if name.startswith(tuple(f"detection.{u}" for u in upper))
+    }
+
+
+@pytest.mark.parametrize("module", _modules("detection/services", "detection/models", "ml"))
+def test_what_lies_below_knows_no_requests(module):
+    assert not {"django.http", "django.shortcuts", "rest_framework"} & set(_imports(module))
+
+
+@pytest.mark.parametrize("module", _modules("accounts", "client", "detection", "ml"))
+def test_the_environment_is_read_in_deepfake_site_only(module):
+    names = {node.attr for node in ast.walk(_tree(module)) if isinstance(node, ast.Attribute)}
+    assert not names & {"environ", "environb", "getenv", "putenv"}
+
+
+@pytest.mark.parametrize("module", _modules(*PACKAGES))
+def test_no_image_is_opened_with_every_format_pillow_knows(module):
+    for node in ast.walk(_tree(module)):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Image.open"):
+            assert "formats" in {keyword.arg for keyword in node.keywords}, node.lineno
+
+
+@pytest.mark.parametrize("module", _modules(*PACKAGES))
+def test_truncated_images_are_never_let_through(module):
+    assert "LOAD_TRUNCATED_IMAGES = True" not in ast.unparse(_tree(module))
+
+
+@pytest.mark.parametrize("module", _modules("accounts", "deepfake_site", "detection"))
+def test_nothing_heavy_is_imported_beside_ml(module):
+    assert not _packages(module) & set(HEAVY)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import deepfake_site.wsgi",
+        "import deepfake_site.wsgi; from deepfake_site import urls",
+        "import django; django.setup(); import detection.tasks, deepfake_site.celery",
+    ],
+    ids=["web", "web with its addresses", "worker"],
+)
+def test_web_and_celery_processes_never_load_tensorflow(imports):
+    code = f"import sys; {imports}; print(sorted(set(sys.modules) & set({HEAVY!r})))"
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert run.stdout.strip().splitlines()[-1] == "[]"
+
+
+# --- words that are said in two places
+
+
+def test_the_verdicts_of_the_database_are_those_of_ml():
+    assert set(Detection.Verdict.values) == {str(verdict) for verdict in Verdict}
+
+
+def test_every_verdict_has_a_meaning():
+    assert set(words.VERDICT_MEANINGS) == set(Detection.Verdict.values)
+
+
+def test_every_reason_has_a_sentence():
+    assert set(words.REASONS) == set(REASONS)
+
+
+def test_every_transform_has_a_name():
+    assert set(words.TRANSFORMS) == set(TRANSFORMS)
+
+
+@pytest.mark.parametrize("error", [UnreadableImage, DecoderUnavailable, ArtifactError])
+def test_every_failure_has_a_sentence(error):
+    assert set(words.FAILURES) >= error.CODES
+    assert all(str(words.FAILURES[code]).endswith(".") for code in error.CODES)
+
+
+def test_every_code_fits_its_column():
+    longest = Detection._meta.get_field("failure_code").max_length
+    assert all(len(code) <= longest for code in words.FAILURES)
+
+
+def test_trying_again_is_offered_for_known_failures_only():
+    assert set(words.FAILURES) >= words.TRANSIENT_FAILURES
+
+
+def test_a_file_is_not_to_blame_for_a_failure_that_may_pass():
+    assert not words.TRANSIENT_FAILURES & {"truncated", "corrupt", "unsupported_format"}
+
+
+def test_the_pages_accept_what_ml_accepts():
+    for name in ACCEPTED_SENTENCE.replace(" or ", ", ").split(", "):
+        assert name in str(words.ACCEPTED)
+        assert name.upper() in MAX_PIXELS
