@@ -199,6 +199,11 @@ function take(files, name) {
   for (const row of fresh) row.queue();
 }
 
+function takeChosen() {
+  take(input.files);
+  input.value = "";
+}
+
 async function filesBelow(entry) {
   if (entry.isFile) {
     const isHidden = entry.name.startsWith(".");
@@ -224,10 +229,7 @@ function hasFiles(event) {
 }
 
 function listen() {
-  input.addEventListener("change", () => {
-    take(input.files);
-    input.value = "";
-  });
+  input.addEventListener("change", takeChosen);
   form.addEventListener("submit", (event) => event.preventDefault());
   window.addEventListener("dragover", (event) => {
     if (!hasFiles(event)) return;
@@ -272,6 +274,7 @@ function start() {
   for (const element of document.querySelectorAll("[data-without-script]")) element.hidden = true;
   listen();
   restore();
+  if (input.files.length) takeChosen(); // chosen before this script had arrived
 }
 
 start();

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
 from detection.models import Detection, Submission
@@ -61,6 +61,17 @@ def test_chosen_images_get_their_verdicts_in_place(
     expect(page.locator(".row", has_text="c.jpg")).to_contain_text("not a photograph this desk can")
     row.get_by_role("link", name="Details").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("a.jpg")
+
+
+def test_images_chosen_before_the_script_has_arrived_are_not_lost(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    held: list[Route] = []
+    page.route("**/js/verify.js", held.append)
+    page.goto(page.url, wait_until="commit")
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
+    held[0].continue_()
+    expect(page.locator(".row")).to_contain_text("received, being checked")
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
