@@ -1,5 +1,6 @@
 """The same functions as the pages, for machines: `/api/v1/detections`."""
 
+import re
 import uuid
 from typing import Any
 
@@ -24,6 +25,7 @@ from detection.uploads import interrupted, uploaded
 
 PAGE_SIZE = 50
 RETRY_AFTER_S = 1
+SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 class DetectionCollection(APIView):
@@ -100,15 +102,17 @@ def _visible(request: Request) -> DetectionQuerySet:
 
 
 def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
-    """Apply `verdict`, `status` and `sha256`; an unknown value is an error, not an empty list."""
+    """Apply `verdict`, `status` and `sha256`; an impossible value is an error, not an empty list."""
     errors = {}
     for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
         if value := params.get(name):
             if value not in known.values:
                 errors[name] = f"{value!r} is unknown; say one of {', '.join(known.values)}."
             rows = rows.filter(**{name: value})
+    if sha256 := params.get("sha256"):
+        if not SHA256.fullmatch(sha256):
+            errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
+        rows = rows.filter(image__sha256=sha256.lower())
     if errors:
         raise ValidationError(errors)
-    if sha256 := params.get("sha256"):
-        rows = rows.filter(image__sha256=sha256.lower())
     return rows

@@ -384,6 +384,12 @@ def test_an_unknown_filter_value_is_400_and_says_what_is_known(api, field):
     assert "say one of" in body["errors"][0]["detail"]
 
 
+@pytest.mark.parametrize("value", ["x", "0" * 63, "g" * 64, "0" * 65])
+def test_a_filter_by_what_is_no_hash_is_400(api, value):
+    body = _assert_problem(api.get(URL, {"sha256": value}), 400, "invalid")
+    assert "64 hexadecimal digits" in body["errors"][0]["detail"]
+
+
 @pytest.mark.parametrize("field", ["verdict", "status", "sha256", "cursor"])
 @pytest.mark.parametrize("value", ["\x00", "é" * 300, "'; DROP TABLE x; --", "[]", "%"])
 def test_a_hostile_filter_is_no_error_of_ours(api, alice, model_version, field, value):
