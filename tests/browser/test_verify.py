@@ -67,8 +67,9 @@ def test_images_chosen_before_the_script_has_arrived_are_not_lost(
     page: Page, files: Callable[..., list[str]]
 ) -> None:
     held: list[Route] = []
-    page.route("**/js/verify.js", held.append)
-    page.goto(page.url, wait_until="commit")
+    page.route("**/js/verify.js", lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request("**/js/verify.js"):
+        page.goto(page.url, wait_until="commit")
     page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
     held[0].continue_()
     expect(page.locator(".row")).to_contain_text("received, being checked")
