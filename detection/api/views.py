@@ -102,7 +102,7 @@ def _visible(request: Request) -> DetectionQuerySet:
 
 
 def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
-    """Apply `verdict`, `status` and `sha256`; an impossible value is an error, not an empty list."""
+    """Apply `verdict`, `status`, `sha256`; an impossible value is an error, not an empty list."""
     errors = {}
     for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
         if value := params.get(name):
