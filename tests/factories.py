@@ -1,5 +1,6 @@
 """Rows and files that tests start from, without the path that makes them in earnest."""
 
+import functools
 import hashlib
 import io
 import uuid
@@ -23,9 +24,14 @@ WORKER = "test-host:1:1"
 Answer = TypeVar("Answer")
 
 
+@functools.cache
+def _photograph() -> bytes:
+    return images.jpeg_bytes()
+
+
 def stored_upload(data: bytes | None = None, name: str = "photo.jpg") -> StoredUpload:
     """An upload as the handler leaves it: on disk in `incoming/`, hashed and counted."""
-    content = images.jpeg_bytes() if data is None else data
+    content = _photograph() if data is None else data
     path = storage.incoming_dir() / uuid.uuid4().hex
     path.write_bytes(content)
     upload = StoredUpload(path.open("rb+"), path, name, None)

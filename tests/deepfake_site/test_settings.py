@@ -2,16 +2,16 @@
 
 import ast
 import itertools
-import json
 import os
 import re
-import subprocess
-import sys
+import runpy
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings as current
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
@@ -19,35 +19,18 @@ ROOT = Path(current.BASE_DIR)
 SITE = ROOT / "deepfake_site"
 KEY = "k" * 50
 READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_secret"}
-SHOWN = (
-    "DEBUG ALLOWED_HOSTS CSRF_TRUSTED_ORIGINS SESSION_COOKIE_NAME SESSION_COOKIE_SECURE"
-    " CSRF_COOKIE_SECURE SECURE_HSTS_SECONDS CSRF_COOKIE_HTTPONLY UNMASK_ORIGIN UNMASK_SIGNUP"
-    " MAX_UPLOAD_BYTES REDIS_URL HAS_MAIL EMAIL_BACKEND SECURE_PROXY_SSL_HEADER"
-)
 
 
-def _start(tmp_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Load the real settings in a process of their own and print some."""
-    code = (
-        "import json; from deepfake_site import settings as s;"
-        f"print(json.dumps({{n: getattr(s, n) for n in {SHOWN.split()!r}}}, default=str))"
-    )
-    base = {"PATH": os.environ["PATH"], "UNMASK_DATA": str(tmp_path), "SECRET_KEY": KEY}
-    return subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={name: value for name, value in (base | environment).items() if value is not None},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture
+def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Loads the real settings in an environment of these variables alone."""
 
+    def run(**environment: str) -> dict[str, Any]:
+        base = {"UNMASK_DATA": str(tmp_path), "SECRET_KEY": KEY}
+        monkeypatch.setattr(os, "environ", base | environment)
+        return runpy.run_path(str(SITE / "settings.py"))
 
-def _settings(tmp_path: Path, **environment: str) -> dict[str, Any]:
-    run = _start(tmp_path, **environment)
-    assert run.returncode == 0, run.stderr
-    return json.loads(run.stdout)
+    return run
 
 
 @pytest.mark.parametrize(
@@ -76,15 +59,14 @@ def _settings(tmp_path: Path, **environment: str) -> dict[str, Any]:
         ("SECRET_KEY_FILE", "/nowhere/at/all"),
     ],
 )
-def test_a_bad_value_stops_the_start_and_names_its_variable(tmp_path, variable, value):
+def test_a_bad_value_stops_the_start_and_names_its_variable(load, variable, value):
     environment = {"SECRET_KEY": ""} if variable == "SECRET_KEY_FILE" else {}
-    run = _start(tmp_path, **environment | {variable: value})
-    assert run.returncode != 0
-    assert variable in run.stderr.strip().splitlines()[-1]
+    with pytest.raises(ImproperlyConfigured, match=variable):
+        load(**environment | {variable: value})
 
 
-def test_it_is_safe_by_default(tmp_path):
-    found = _settings(tmp_path)
+def test_it_is_safe_by_default(load):
+    found = load()
     assert found["DEBUG"] is False
     assert found["UNMASK_SIGNUP"] is False
     assert found["HAS_MAIL"] is False
@@ -92,42 +74,42 @@ def test_it_is_safe_by_default(tmp_path):
     assert found["SECURE_PROXY_SSL_HEADER"] is None
 
 
-def test_a_public_address_that_is_https_hardens_the_cookies(tmp_path):
-    found = _settings(tmp_path, UNMASK_ORIGIN="https://unmask.example.org")
+def test_a_public_address_that_is_https_hardens_the_cookies(load):
+    found = load(UNMASK_ORIGIN="https://unmask.example.org")
     assert found["SESSION_COOKIE_NAME"].startswith("__Host-")
     assert found["SESSION_COOKIE_SECURE"] is found["CSRF_COOKIE_SECURE"] is True
     assert found["SECURE_HSTS_SECONDS"] >= 31_536_000
     assert "unmask.example.org" in found["ALLOWED_HOSTS"]
 
 
-def test_a_slash_after_the_public_address_changes_nothing(tmp_path):
-    found = _settings(tmp_path, UNMASK_ORIGIN="https://unmask.example.org/")
+def test_a_slash_after_the_public_address_changes_nothing(load):
+    found = load(UNMASK_ORIGIN="https://unmask.example.org/")
     assert found["UNMASK_ORIGIN"] == "https://unmask.example.org"
     assert found["CSRF_TRUSTED_ORIGINS"] == ["https://unmask.example.org"]
 
 
-def test_plain_http_still_lets_one_sign_in(tmp_path):
-    found = _settings(tmp_path, UNMASK_ORIGIN="http://10.0.0.5:8000")
+def test_plain_http_still_lets_one_sign_in(load):
+    found = load(UNMASK_ORIGIN="http://10.0.0.5:8000")
     assert found["SESSION_COOKIE_SECURE"] is False
     assert not found["SESSION_COOKIE_NAME"].startswith("__Host-")
 
 
-def test_the_secret_key_may_come_from_a_file(tmp_path):
+def test_the_secret_key_may_come_from_a_file(load, tmp_path):
     (tmp_path / "key").write_text(KEY + "\n")
-    _settings(tmp_path, SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "key"))
+    load(SECRET_KEY="", SECRET_KEY_FILE=str(tmp_path / "key"))
 
 
-def test_the_secret_key_may_lie_in_the_data_folder(tmp_path):
+def test_the_secret_key_may_lie_in_the_data_folder(load, tmp_path):
     (tmp_path / "secret_key").write_text(KEY)
-    _settings(tmp_path, SECRET_KEY="")
+    load(SECRET_KEY="")
 
 
-def test_the_limit_is_given_in_megabytes(tmp_path):
-    assert _settings(tmp_path, UNMASK_MAX_UPLOAD_MB="3")["MAX_UPLOAD_BYTES"] == 3 * 1024**2
+def test_the_limit_is_given_in_megabytes(load):
+    assert load(UNMASK_MAX_UPLOAD_MB="3")["MAX_UPLOAD_BYTES"] == 3 * 1024**2
 
 
-def test_mail_is_used_where_it_is_configured(tmp_path):
-    found = _settings(tmp_path, EMAIL_URL="smtp://user:password@mail.example.org:25")
+def test_mail_is_used_where_it_is_configured(load):
+    found = load(EMAIL_URL="smtp://user:password@mail.example.org:25")
     assert found["HAS_MAIL"] is True
     assert found["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
 

@@ -27,7 +27,7 @@ class Supervised:
             from deepfake_site import supervisor
             from deepfake_site.supervisor import Service, Supervisor
             supervisor.RESTART_PAUSES_S = (0.1, 0.1, 5)
-            supervisor.STOP_PATIENCE_S = 2.0
+            supervisor.STOP_PATIENCE_S = 0.5
             SLEEP = [sys.executable, "-c", "import time; time.sleep(300)"]
             """
         )
@@ -218,12 +218,11 @@ def test_what_others_lean_on_ends_last(supervise):
                     sys.exit(0)
                 signal.signal(signal.SIGTERM, bye)
                 print("ready", name)
-                while True:
-                    time.sleep(1)
+                time.sleep(300)
             return run
         SERVICES = [
             Service("broker", child("broker", 0), is_leaned_on=True),
-            Service("worker", child("worker", 0.5)),
+            Service("worker", child("worker", 0.2)),
         ]
         """
     )

@@ -120,13 +120,13 @@ def test_it_says_so_of_a_camera_file_with_two_pictures(door, page):
 
 
 def test_of_one_frame_it_says_nothing(door, page):
-    door.send(images.jpeg_bytes())
+    door.send(_built("jpeg"))
     _judged()
     assert "frame 1 of" not in page()
 
 
 def test_it_says_how_many_bytes_follow_the_image(door, page):
-    door.send(images.with_trailing(images.jpeg_bytes(), b"x" * 1234))
+    door.send(images.with_trailing(_built("jpeg"), b"x" * 1234))
     _judged()
     assert "1,234 bytes follow the end of the image" in page()
 
@@ -170,7 +170,7 @@ def test_a_turned_photograph_is_listed_upright(door, page):
 
 
 def test_the_name_does_not_decide(door):
-    assert door.is_accepted(door.send(images.png_bytes(), "clip.mp4"))
+    assert door.is_accepted(door.send(_built("png"), "clip.mp4"))
 
 
 # --- refused
@@ -219,7 +219,7 @@ def test_over_the_limit_is_said_and_nothing_kept(door, settings, times):
 
 
 def test_a_broken_header_is_said(door):
-    response = door.send(images.jpeg_bytes()[:10])
+    response = door.send(_built("jpeg")[:10])
     assert response.status_code == 415
     assert "damaged" in door.sentence(response)
     assert _nothing_is_stored()
@@ -227,7 +227,7 @@ def test_a_broken_header_is_said(door):
 
 def test_no_model_is_said(door, model_version):
     model_version.delete()
-    response = door.send(images.jpeg_bytes())
+    response = door.send(_built("jpeg"))
     assert response.status_code == 503
     assert "No model is active" in door.sentence(response)
     assert _nothing_is_stored()
@@ -260,7 +260,7 @@ def dying_decoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float],
     decoders: list[Decoder] = []
 
     def install(wall_s: float) -> None:
-        limits = DecoderLimits(wall_s=wall_s, memory_bytes=600 << 20)
+        limits = DecoderLimits(wall_s=wall_s, memory_bytes=400 << 20)
         decoders.append(Decoder(limits, module="tests.ml.misbehaving_decoder"))
         monkeypatch.setattr(detector, "_decoder", lambda: decoders[-1])
 
@@ -282,7 +282,7 @@ def test_a_decoder_that_dies_fails_with_a_code_and_keeps_the_image(
     door, page, dying_decoder, command, wall_s, code, attempts
 ):
     dying_decoder(wall_s)
-    data = commanded(images.jpeg_bytes(), command)
+    data = commanded(_built("jpeg"), command)
     assert door.is_accepted(door.send(data))
     for _ in range(attempts):
         assert Detection.objects.get().status == "queued"
@@ -295,9 +295,9 @@ def test_a_decoder_that_dies_fails_with_a_code_and_keeps_the_image(
 
 def test_the_next_image_is_judged_after_one_that_killed_the_decoder(door, dying_decoder):
     dying_decoder(10)
-    door.send(commanded(images.jpeg_bytes(), "crash"))
+    door.send(commanded(_built("jpeg"), "crash"))
     _judged()
-    door.send(images.png_bytes())
+    door.send(_built("png"))
     good = Detection.objects.get(image__format="PNG")
     run_detection(str(good.pk))
     good.refresh_from_db()
@@ -306,7 +306,7 @@ def test_the_next_image_is_judged_after_one_that_killed_the_decoder(door, dying_
 
 def test_the_api_says_why_it_failed(alice, key_of):
     door = Door("api", Client(headers={"Authorization": f"Bearer {key_of(alice)}"}))
-    url = door.send(images.truncated(images.jpeg_bytes()))["Location"]
+    url = door.send(images.truncated(_built("jpeg")))["Location"]
     _judged()
     answer = door.client.get(url).json()
     assert answer["failure"]["code"] == "truncated"
@@ -318,17 +318,17 @@ def test_the_api_says_why_it_failed(alice, key_of):
 
 
 def test_two_identical_uploads_are_one_image_judged_once(door):
-    door.send(images.jpeg_bytes(), "one.jpg")
-    door.send(images.jpeg_bytes(), "two.jpg")
+    door.send(_built("jpeg"), "one.jpg")
+    door.send(_built("jpeg"), "two.jpg")
     counts = [model.objects.count() for model in (Image, Detection, Submission)]
     assert counts == [1, 1, 2]
     assert set(Submission.objects.values_list("file_name", flat=True)) == {"one.jpg", "two.jpg"}
 
 
 def test_what_another_person_submitted_makes_no_difference(door, bob, client_of):
-    Door("page", client_of(bob)).send(images.jpeg_bytes())
+    Door("page", client_of(bob)).send(_built("jpeg"))
     run_detection(str(Detection.objects.get().pk))
-    assert door.is_accepted(door.send(images.jpeg_bytes()))
+    assert door.is_accepted(door.send(_built("jpeg")))
     mine = Detection.objects.get(image__owner__email="alice@example.org")
     assert mine.status == "queued"
     assert Image.objects.count() == 2
@@ -337,7 +337,7 @@ def test_what_another_person_submitted_makes_no_difference(door, bob, client_of)
 @pytest.mark.parametrize("name", [name for name in images.HOSTILE_NAMES if name.strip()])
 def test_a_hostile_name_stays_text(door, page, name):
     raw = name.replace('"', "%22").replace("\r", "").replace("\n", "").replace("\x00", "")
-    assert door.is_accepted(door.send(images.jpeg_bytes(), raw))
+    assert door.is_accepted(door.send(_built("jpeg"), raw))
     stored = Submission.objects.get().file_name
     assert stored.isprintable()
     assert "/" not in stored
@@ -351,11 +351,11 @@ def test_a_hostile_name_stays_text(door, page, name):
 
 @pytest.mark.parametrize("name", [" ", ".", "..", "/", "../", "a/..", "\u202e"])
 def test_a_name_of_nothing_does_no_harm(door, name):
-    assert door.send(images.jpeg_bytes(), name).status_code in {202, 302, 400}
+    assert door.send(_built("jpeg"), name).status_code in {202, 302, 400}
     assert set(Submission.objects.values_list("file_name", flat=True)) <= {""}
 
 
 def test_a_name_that_breaks_out_of_its_header_is_no_error(door):
-    response = door.send(images.jpeg_bytes(), 'a.jpg"\r\nX-Injected: yes\r\n\r\n')
+    response = door.send(_built("jpeg"), 'a.jpg"\r\nX-Injected: yes\r\n\r\n')
     assert response.status_code in {202, 302, 400, 415}
     assert "X-Injected" not in response
