@@ -117,3 +117,13 @@ def test_a_later_request_without_a_key_is_not_recorded_under_it(
     _get(key_of(alice))
     client_of(alice).post("/", {"image": photo})
     assert AuditEvent.objects.get(action="submission.accepted").key_prefix == ""
+
+
+def test_no_key_is_logged(alice, key_of, photo, model_version, caplog, capsys):
+    key = key_of(alice)
+    for plaintext in (key, key[:-1] + "x"):
+        headers = {"Authorization": f"Bearer {plaintext}"}
+        Client().post(URL, {"image": photo}, headers=headers)
+        Client().get(f"{URL}/nowhere", {"key": plaintext}, headers=headers)
+    assert caplog.records
+    assert key.split("_")[2] not in caplog.text + capsys.readouterr().err
