@@ -29,7 +29,8 @@ DOORS_TO_ML = {
 
 def _modules(*packages: str) -> list[str]:
     paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
-    return sorted(path.relative_to(ROOT).as_posix() for path in paths)
+    names = (path.relative_to(ROOT).as_posix() for path in paths)
+    return sorted(name for name in names if "/migrations/" not in name)
 
 
 @functools.cache

@@ -273,7 +273,6 @@ def dying_decoder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[float],
     ("command", "wall_s", "code", "attempts"),
     [
         ("crash", 10, "decoder_crashed", MAX_ATTEMPTS),
-        ("vanish", 10, "decoder_crashed", MAX_ATTEMPTS),
         ("sleep", 0.3, "decoder_timeout", MAX_ATTEMPTS),
         ("memory", 10, "decoder_memory", 1),
     ],
