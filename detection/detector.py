@@ -13,11 +13,20 @@ import PIL.Image
 
 from detection import storage
 from detection.models import Image, ModelVersion
-from ml.artifact import DEFAULT_ARTIFACT, Artifact, artifact_sha256, shipped_hashes
+from ml.artifact import (
+    DEFAULT_ARTIFACT,
+    MODEL_FILE,
+    SIDECAR_FILE,
+    Artifact,
+    artifact_sha256,
+    shipped_hashes,
+)
 from ml.decoder import MIN_SIDE, Decoded, Decoder
+from ml.errors import ArtifactError
 from ml.inference import Prediction, Predictor
 
 PREVIEW_SIDES = (1024, 320)
+ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
 
 
 @dataclass(frozen=True)
@@ -137,6 +146,14 @@ def artifact_facts(folder: Path, sha256: str) -> dict[str, Any]:
         "metrics": artifact.metrics,
         "licence_notes": "\n".join(artifact.licence_notes),
     }
+
+
+def is_artifact(folder: Path, sha256: str) -> bool:
+    """Whether a folder holds the artifact with this hash, complete and unaltered."""
+    try:
+        return artifact_sha256(folder) == sha256
+    except ArtifactError:  # a file is missing
+        return False
 
 
 def shipped_default() -> tuple[Path, str]:

@@ -5,6 +5,7 @@ Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (n
 """
 
 import os
+import shutil
 import uuid
 from pathlib import Path
 
@@ -54,6 +55,23 @@ def keep_original(incoming: Path, image_id: uuid.UUID) -> Path:
 def drop_original(image_id: uuid.UUID) -> None:
     """Remove the file of an image whose row was never written."""
     original_path(image_id).unlink(missing_ok=True)
+
+
+def copy_durably(source: Path, final: Path) -> None:
+    """Put a synced copy of a file under its final name, in place of what may be there.
+
+    A copy that was interrupted stays in `incoming/`, where the sweeper finds it.
+    """
+    part = incoming_dir() / uuid.uuid4().hex
+    try:
+        shutil.copyfile(source, part)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        _make_durable_dir(final.parent)
+        part.replace(final)
+    finally:
+        part.unlink(missing_ok=True)
+    sync_dir(final.parent)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

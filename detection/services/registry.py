@@ -1,6 +1,6 @@
 """Registering artifacts and choosing the one that judges."""
 
-import shutil
+import logging
 from pathlib import Path
 
 from django.db import transaction
@@ -11,6 +11,8 @@ from accounts.models import User
 from detection import detector, storage
 from detection.models import ModelVersion
 
+log = logging.getLogger(__name__)
+
 
 class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the request)
     """Another artifact already has this name and version."""
@@ -18,6 +20,8 @@ class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the re
 
 def register_artifact(folder: Path, *, by: User | None, sha256: str) -> ModelVersion:
     """Copy an artifact into the registry under its SHA-256; the same artifact is registered once.
+
+    Registering it again repairs a stored copy that was damaged.
 
     Args:
         sha256: what the caller says the artifact's hash is; anything else is refused unread.
@@ -27,7 +31,7 @@ def register_artifact(folder: Path, *, by: User | None, sha256: str) -> ModelVer
     """
     facts = detector.artifact_facts(folder, sha256)
     _refuse_taken_version(facts["name"], facts["version"], sha256)
-    _copy(folder, storage.artifact_dir(sha256))
+    _copy(folder, storage.artifact_dir(sha256), sha256)
     with transaction.atomic():
         version, created = ModelVersion.objects.get_or_create(
             artifact_sha256=sha256, defaults=facts
@@ -68,12 +72,16 @@ def _refuse_taken_version(name: str, version: str, sha256: str) -> None:
         )
 
 
-def _copy(source: Path, final: Path) -> None:
-    """Copy an artifact's files; a copy that was interrupted is never taken for a whole one."""
-    if final.is_dir():
+def _copy(source: Path, final: Path, sha256: str) -> None:
+    """Copy an artifact's files unless they are there unaltered; each is replaced as a whole.
+
+    File by file, since a folder that holds something cannot be replaced in one step. In between,
+    the two do not have the hash they are asked for, and nothing is judged with them.
+    """
+    if detector.is_artifact(final, sha256):
         return
-    part = final.with_name(f"{final.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    shutil.copytree(source, part)
-    part.rename(final)
-    storage.sync_dir(final.parent)
+    if final.is_dir():
+        log.warning("stored artifact %s is damaged, copied anew from %s", sha256, source)
+    for name in detector.ARTIFACT_FILES:
+        storage.copy_durably(source / name, final / name)
+    detector.artifact_facts(final, sha256)  # refuse what changed while it was copied

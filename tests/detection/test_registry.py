@@ -1,6 +1,8 @@
 """Artifacts are registered by a hash that somebody vouches for; one at a time judges."""
 
+import errno
 import io
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from detection import detector, storage
 from detection.models import ModelVersion
 from detection.services import registry
 from ml.errors import ArtifactError
+from tests.factories import files_below, in_parallel
 from tests.ml.tiny import POINT, write_artifact
 
 pytestmark = pytest.mark.django_db
@@ -62,14 +65,77 @@ def test_a_missing_file_is_refused(folder):
     assert error.value.code == "artifact_missing"
 
 
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [_empty, Path.unlink])
+@pytest.mark.parametrize("name", detector.ARTIFACT_FILES)
+def test_registering_again_repairs_a_damaged_copy(folder, name, damage):
+    sha256 = write_artifact(folder)
+    version = registry.register_artifact(folder, by=None, sha256=sha256)
+    damage(storage.artifact_dir(sha256) / name)
+    assert registry.register_artifact(folder, by=None, sha256=sha256) == version
+    assert detector.is_artifact(storage.artifact_dir(sha256), sha256)
+
+
+def test_an_unaltered_copy_is_left_alone(folder, monkeypatch):
+    sha256 = write_artifact(folder)
+    registry.register_artifact(folder, by=None, sha256=sha256)
+    monkeypatch.setattr(storage, "copy_durably", None)
+    registry.register_artifact(folder, by=None, sha256=sha256)
+
+
 def test_a_copy_that_was_interrupted_is_done_again(folder):
     sha256 = write_artifact(folder)
-    part = storage.artifact_dir(sha256).with_name(f"{sha256}.part")
-    part.mkdir(parents=True)
-    (part / "model.onnx").write_bytes(b"half")
+    patch = pytest.MonkeyPatch()
+    patch.setattr(storage.os, "fsync", _fail)
+    with pytest.raises(OSError, match="broken"):
+        registry.register_artifact(folder, by=None, sha256=sha256)
+    patch.undo()
+    assert not ModelVersion.objects.exists()
     registry.register_artifact(folder, by=None, sha256=sha256)
-    assert detector.artifact_facts(storage.artifact_dir(sha256), sha256)
-    assert not part.exists()
+    assert detector.is_artifact(storage.artifact_dir(sha256), sha256)
+    assert files_below("incoming") == []
+
+
+def _fail(*_: object) -> None:
+    raise OSError(errno.EIO, "broken")
+
+
+def test_what_changes_while_it_is_copied_is_not_registered(folder, monkeypatch):
+    sha256 = write_artifact(folder)
+    copy = storage.copy_durably
+
+    def meddle(source: Path, final: Path) -> None:
+        copy(source, final)
+        final.write_bytes(b"something else")
+
+    monkeypatch.setattr(storage, "copy_durably", meddle)
+    with pytest.raises(ArtifactError) as error:
+        registry.register_artifact(folder, by=None, sha256=sha256)
+    assert error.value.code == "artifact_unregistered"
+    assert not ModelVersion.objects.exists()
+
+
+def test_every_file_of_a_copy_is_synced_before_it_has_its_name(folder, monkeypatch):
+    sha256 = write_artifact(folder)
+    synced = []
+    fsync = os.fsync
+    monkeypatch.setattr(
+        storage.os, "fsync", lambda number: (synced.append(os.fstat(number).st_ino), fsync(number))
+    )
+    registry.register_artifact(folder, by=None, sha256=sha256)
+    final = storage.artifact_dir(sha256)
+    assert {path.stat().st_ino for path in (*final.iterdir(), final, final.parent)} <= set(synced)
+
+
+def test_parallel_registrations_are_one_whole_copy(folder):
+    sha256 = write_artifact(folder)
+    final = storage.artifact_dir(sha256)
+    in_parallel(lambda: registry._copy(folder, final, sha256), times=4)
+    assert detector.is_artifact(final, sha256)
+    assert len(list(final.iterdir())) == 2
 
 
 def test_activating_retires_the_previous_one(folder, dora, model_version):
