@@ -4,9 +4,9 @@ from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 
 from detection.models import ModelVersion
-from detection.services.sweeping import oldest_waiting_s
+from detection.services.progress import stalled_s
 
-WAITING_TOO_LONG_S = 60
+STALLED_TOO_LONG_S = 60
 
 
 def healthz(request: HttpRequest) -> JsonResponse:
@@ -15,19 +15,19 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database answers, a model is active, and detections do not pile up unjudged."""
+    """The database answers, a model is active, and waiting detections are being taken up."""
     try:
         has_model = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists()
-        waiting_s = oldest_waiting_s()
+        stalled = stalled_s()
     except DatabaseError:
         return JsonResponse({"status": "unready", "database": "away"}, status=503)
-    is_ready = has_model and waiting_s < WAITING_TOO_LONG_S
+    is_ready = has_model and stalled < STALLED_TOO_LONG_S
     return JsonResponse(
         {
             "status": "ready" if is_ready else "unready",
             "database": "ok",
             "model": "active" if has_model else "none",
-            "oldest_waiting_s": round(waiting_s, 1),
+            "stalled_s": round(stalled, 1),
         },
         status=200 if is_ready else 503,
     )

@@ -227,7 +227,6 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    "queue_order_strategy": "priority",
 }
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -242,13 +241,21 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "detect"
-CELERY_TASK_ROUTES = {"detection.tasks.sweep": {"queue": "evidence"}}
+CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
+    "detection.tasks.sweep": {"queue": "sweep"},
+    "detection.tasks.tidy": {"queue": "evidence"},
+}
 CELERY_BEAT_SCHEDULE = {
     "sweep": {
         "task": "detection.tasks.sweep",
         "schedule": schedule(run_every=timedelta(seconds=15)),
-        "options": {"expires": 15},
-    }
+        "options": {"expires": 60},
+    },
+    "tidy": {
+        "task": "detection.tasks.tidy",
+        "schedule": schedule(run_every=timedelta(hours=1)),
+        "options": {"expires": 3600},
+    },
 }
 
 # --- API ---------------------------------------------------------------------------------------

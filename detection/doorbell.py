@@ -9,12 +9,24 @@ from celery import Celery, current_app
 from django.conf import settings
 from kombu import Connection
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.4
 SILENCE_S = 2.0  # after a broker was away, do not make every upload wait for it
 _mine = local()  # a connection is not shared between threads
+
+
+def unanswered(queue: str) -> int | None:
+    """How many messages lie in a queue; None when the broker does not answer."""
+    try:
+        # The Redis transport's own channel: kombu's common interface cannot count without declaring.
+        return _connection().default_channel.client.llen(queue)  # type: ignore[attr-defined]
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("the broker does not answer: %s", type(error).__name__)
+        _forget()
+        return None
 
 
 def ring(detection_id: uuid.UUID, queue: str, *, app: Celery = current_app) -> bool:

@@ -9,12 +9,12 @@ import numpy as np
 from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
-from django.db import transaction
+from django.db import connections, transaction
 
 from detection import detector
 from detection.doorbell import ring
 from detection.models import Detection, Image, ModelVersion
-from detection.services import sweeping
+from detection.services import leases, orphans, sweeping
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"
 @shared_task
 def run_detection(detection_id: str) -> None:
     """Judge one image. A repeated delivery finds nothing to claim and returns."""
-    claim = Detection.objects.claim(detection_id, worker=sweeping.process_name(os.getpid()))
+    claim = Detection.objects.claim(detection_id, worker=leases.process_name(os.getpid()))
     if claim is None:
         return
     try:
@@ -51,9 +51,14 @@ def run_detection(detection_id: str) -> None:
 
 @shared_task
 def sweep() -> None:
-    """Ring again for what waits, end what is hopeless, remove what nobody names."""
+    """Free dead leases, end what is hopeless, ring again for what waits."""
     sweeping.sweep()
-    sweeping.remove_orphans()
+
+
+@shared_task
+def tidy() -> None:
+    """Remove uploads that never ended, set aside files that nobody names."""
+    orphans.tidy()
 
 
 @worker_process_init.connect
@@ -73,6 +78,7 @@ def take_over(**_: Any) -> None:
     """Pick up what dead processes of this host left behind."""
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info("ready; leases freed %s, rows failed %s, doorbells %s", *swept.values())
+    connections.close_all()  # or every pool process started from here on would share it
 
 
 def _describe(image: Image, pixels: np.ndarray) -> None:

@@ -5,11 +5,11 @@ import hashlib
 import uuid
 import weakref
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NoReturn
 
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
-from django.core.files.uploadhandler import FileUploadHandler, StopUpload
+from django.core.files.uploadhandler import FileUploadHandler, SkipFile, StopUpload
 from django.http import HttpRequest
 
 from detection import storage
@@ -17,6 +17,7 @@ from detection import storage
 DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
 # Past this we cut the connection instead of reading on just to answer politely.
 PATIENCE = 4
+MAX_REQUEST_BYTES = 500 * 1024 * 1024  # all files of one request together
 REFUSAL = "upload_refusal"  # attribute of a request whose body was cut short, naming why
 
 
@@ -66,8 +67,13 @@ class StreamToDiskUploadHandler(FileUploadHandler):
         *rest: Any,
     ) -> None:
         self.body_length = content_length
+        self.received = 0
 
     def new_file(self, *args: Any, **kwargs: Any) -> None:
+        """Open a file for somebody known; a stranger's bytes are read past, not stored."""
+        user = getattr(self.request, "user", None)
+        if user is None or not user.is_authenticated:
+            raise SkipFile
         super().new_file(*args, **kwargs)
         path = storage.incoming_dir() / uuid.uuid4().hex
         # By this name Django finds, and closes, what it was reading when it stops.
@@ -79,11 +85,14 @@ class StreamToDiskUploadHandler(FileUploadHandler):
         if upload.refusal:
             return
         upload.size = (upload.size or 0) + len(raw_data)
+        self.received += len(raw_data)
+        if self.received > MAX_REQUEST_BYTES:
+            self._refuse("too_large")
+            self._break_off()
         if upload.size > settings.MAX_UPLOAD_BYTES:
             self._refuse("too_large")
             if self.body_length > PATIENCE * settings.MAX_UPLOAD_BYTES:
-                setattr(self.request, REFUSAL, "too_large")
-                raise StopUpload(connection_reset=True)
+                self._break_off()
             return
         self.hash.update(raw_data)
         try:
@@ -110,6 +119,10 @@ class StreamToDiskUploadHandler(FileUploadHandler):
     def upload_interrupted(self) -> None:
         if hasattr(self, "file"):
             self.file.close()
+
+    def _break_off(self) -> NoReturn:
+        setattr(self.request, REFUSAL, "too_large")
+        raise StopUpload(connection_reset=True)
 
     def _refuse(self, code: str) -> None:
         self.file.refusal = code

@@ -84,6 +84,7 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
         "detection.tasks",
     ):
         monkeypatch.setattr(f"{module}.ring", ring)
+    monkeypatch.setattr("detection.services.sweeping.unanswered", lambda queue: 0)
     return calls
 
 

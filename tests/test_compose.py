@@ -21,7 +21,7 @@ SCHEMA = json.loads((REPOSITORY / "tests/schemas/compose-spec.json").read_text()
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text()
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if "build" in service}
-QUEUES = {"detect", "bulk", "evidence", "deliver", "train"}
+QUEUES = {"sweep", "detect", "bulk", "evidence", "deliver", "train"}
 
 
 def problems(compose: dict[str, Any]) -> list[str]:

@@ -90,6 +90,7 @@ class Detection(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     rung_at = models.DateTimeField(null=True, blank=True)  # the last doorbell
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
+    queued_at = models.DateTimeField(default=timezone.now, editable=False)  # anew at each retry
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(_("judged"), null=True, blank=True)
 

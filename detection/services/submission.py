@@ -105,6 +105,7 @@ def retry_detection(*, by: User, detection: Detection) -> bool:
             failure_code="",
             completed_at=None,
             attempt_limit=limit,
+            queued_at=timezone.now(),
             rung_at=timezone.now(),
         )
         if won:

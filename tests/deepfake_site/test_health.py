@@ -29,10 +29,10 @@ def test_not_ready_without_a_model(client, db):
 @pytest.mark.parametrize(("age_s", "status"), [(30, 200), (90, 503)])
 def test_not_ready_when_work_piles_up(client, alice, model_version, age_s, status):
     since = timezone.now() - timedelta(seconds=age_s)
-    detection_row(alice, model_version, created_at=since)
+    detection_row(alice, model_version, queued_at=since)
     response = client.get("/readyz")
     assert response.status_code == status
-    assert response.json()["oldest_waiting_s"] == pytest.approx(age_s, abs=10)
+    assert response.json()["stalled_s"] == pytest.approx(age_s, abs=10)
 
 
 def test_old_finished_work_does_not_matter(client, alice, model_version):
@@ -44,7 +44,7 @@ def test_not_ready_without_a_database(client, monkeypatch, db):
     def away() -> float:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(health, "oldest_waiting_s", away)
+    monkeypatch.setattr(health, "stalled_s", away)
     response = client.get("/readyz")
     assert (response.status_code, response.json()["database"]) == (503, "away")
 

@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent
 from detection.models import Detection
-from detection.services import sweeping
-from tests.factories import detection_row, done_row, files_below, running_row, submitted
+from detection.services import leases, sweeping
+from tests.factories import detection_row, done_row, running_row
 
 pytestmark = pytest.mark.django_db
 LONG_AGO = timedelta(minutes=10)
@@ -135,90 +134,66 @@ def _dead_pid() -> int:
 def test_the_lease_of_a_dead_process_of_this_host_is_freed(alice, model_version):
     row = running_row(alice, model_version)
     _change(row, lease_owner=f"{socket.gethostname()}:{_dead_pid()}:123")
-    assert sweeping.free_dead_leases() == 1
+    assert leases.free_dead_leases() == 1
     assert Detection.objects.claim(row.pk, worker="next").attempt == 2
 
 
 def test_the_lease_of_a_living_process_is_kept(alice, model_version):
     row = running_row(alice, model_version)
-    _change(row, lease_owner=sweeping.process_name(os.getpid()))
-    assert sweeping.free_dead_leases() == 0
+    _change(row, lease_owner=leases.process_name(os.getpid()))
+    assert leases.free_dead_leases() == 0
 
 
 def test_a_pid_that_was_given_out_again_is_another_process(alice, model_version):
     row = running_row(alice, model_version)
-    host, pid, _start = sweeping.process_name(os.getpid()).split(":")
+    host, pid, _start = leases.process_name(os.getpid()).split(":")
     _change(row, lease_owner=f"{host}:{pid}:1")
-    assert sweeping.free_dead_leases() == 1
+    assert leases.free_dead_leases() == 1
 
 
 def test_another_hosts_leases_are_not_ours_to_free(alice, model_version):
     row = running_row(alice, model_version)
     _change(row, lease_owner=f"another-host:{_dead_pid()}:123")
-    assert sweeping.free_dead_leases() == 0
+    assert leases.free_dead_leases() == 0
 
 
 def test_a_zombie_is_dead():
     process = subprocess.Popen([sys.executable, "-c", ""])
     deadline = time.monotonic() + 20
-    while not sweeping.process_name(process.pid).endswith(":gone"):
+    while not leases.process_name(process.pid).endswith(":gone"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
     process.wait()
-
-
-# --- tidying
-
-
-def test_a_day_old_upload_that_never_ended_is_removed(data_dir):
-    (data_dir / "incoming").mkdir()
-    old, new = data_dir / "incoming" / "old", data_dir / "incoming" / "new"
-    for path in (old, new):
-        path.write_bytes(b"x")
-    _age(old, 25)
-    assert sweeping.remove_orphans() == 1
-    assert files_below("incoming") == [new]
-
-
-def test_a_day_old_original_without_a_row_is_removed(alice, model_version, data_dir):
-    kept = files_below("originals")
-    submitted(alice)
-    kept = _age(files_below("originals")[0], 48)
-    orphan = kept.with_name(str(uuid.uuid4()))
-    orphan.write_bytes(b"x")
-    _age(orphan, 25)
-    fresh = kept.with_name(str(uuid.uuid4()))
-    fresh.write_bytes(b"x")
-    assert sweeping.remove_orphans() == 1
-    assert set(files_below("originals")) == {kept, fresh}
-
-
-def test_a_file_that_is_not_ours_does_not_stop_the_sweep(data_dir):
-    folder = data_dir / "originals" / "ab"
-    folder.mkdir(parents=True)
-    stranger, orphan = folder / "notes.txt", folder / str(uuid.uuid4())
-    for path in (stranger, orphan):
-        path.write_bytes(b"x")
-        _age(path, 25)
-    assert sweeping.remove_orphans() == 1
-    assert files_below("originals") == [stranger]
-
-
-# --- how long something waits
-
-
-def test_nothing_waits_without_open_work(alice, model_version):
-    done_row(alice, model_version, created_at=timezone.now() - LONG_AGO)
-    assert sweeping.oldest_waiting_s() == 0
-
-
-def test_the_oldest_open_row_counts(alice, model_version):
-    detection_row(alice, model_version)
-    running_row(alice, model_version, created_at=timezone.now() - LONG_AGO)
-    assert sweeping.oldest_waiting_s() == pytest.approx(600, abs=30)
 
 
 def test_the_command_says_what_it_did(alice, model_version, capsys):
     detection_row(alice, model_version)
     call_command("sweep")
     assert "rung 1" in capsys.readouterr().out
+
+
+def test_a_backlog_of_bulk_rows_does_not_keep_an_interactive_one_waiting(
+    alice, model_version, rung, monkeypatch
+):
+    monkeypatch.setattr(sweeping, "ENOUGH_MESSAGES", 3)
+    for _ in range(8):
+        detection_row(alice, model_version, queue="bulk", created_at=timezone.now() - LONG_AGO)
+    interactive = detection_row(alice, model_version)
+    sweeping.sweep()
+    assert str(interactive.pk) in rung
+    assert len(rung) == 4
+
+
+def test_rows_unheard_longest_come_first(alice, model_version, rung, monkeypatch):
+    monkeypatch.setattr(sweeping, "ENOUGH_MESSAGES", 2)
+    rows = [detection_row(alice, model_version) for _ in range(5)]
+    for _ in range(3):
+        sweeping.ring_waiting(again_after=timedelta(0))
+    assert set(rung) == {str(row.pk) for row in rows}
+
+
+def test_a_queue_with_enough_messages_gets_no_more(alice, model_version, rung, monkeypatch):
+    monkeypatch.setattr(sweeping, "unanswered", lambda queue: sweeping.ENOUGH_MESSAGES)
+    detection_row(alice, model_version)
+    assert sweeping.ring_waiting() == 0
+    assert rung == []

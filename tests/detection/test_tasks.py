@@ -10,7 +10,7 @@ from accounts.models import AuditEvent
 from deepfake_site import celery_app
 from detection import detector, tasks
 from detection.models import Detection, Image
-from detection.services import sweeping
+from detection.services import leases
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 from tests import images
 from tests.factories import in_parallel, submitted
@@ -46,7 +46,7 @@ def test_it_says_which_process_holds_the_lease(alice, model_version, monkeypatch
 
     monkeypatch.setattr(detector, "judge", judge)
     _run(alice)
-    assert seen == [sweeping.process_name(os.getpid())]
+    assert seen == [leases.process_name(os.getpid())]
 
 
 def test_it_keeps_what_decoding_found(alice, model_version, fake_judgement):
@@ -164,7 +164,7 @@ def test_the_sweep_task_rings_and_tidies(alice, model_version, rung):
 def test_a_starting_worker_takes_over(alice, model_version, rung):
     detection_id = submitted(alice).detection_id
     claim = Detection.objects.claim(detection_id, worker="x")
-    host = sweeping.process_name(os.getpid()).split(":")[0]
+    host = leases.process_name(os.getpid()).split(":")[0]
     Detection.objects.filter(pk=claim.pk).update(lease_owner=f"{host}:{os.getpid()}:1")
     tasks.take_over()
     assert rung == [str(detection_id)]

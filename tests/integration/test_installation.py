@@ -109,3 +109,22 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert ended.returncode != 0
     assert f"Port {port}" in ended.stderr
     assert f"PORT={port + 1} make run" in ended.stderr
+
+
+@pytest.mark.integration
+def test_a_second_start_on_the_same_folder_is_refused(installation: Installation) -> None:
+    other = {**installation.environment, "PORT": str(free_port())}
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        cwd=PROJECT,
+        env=other,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert f"already runs on {installation.data}: {installation.origin}, process" in ended.stderr
+    with installation.client() as client:
+        pk = submit(client, 1)
+        installation.wait_until(lambda: status(client, pk) == "done", 30)

