@@ -21,7 +21,7 @@ _mine = local()  # a connection is not shared between threads
 def unanswered(queue: str) -> int | None:
     """How many messages lie in a queue; None when the broker does not answer."""
     try:
-        # The Redis transport's own channel: kombu's common interface cannot count without declaring.
+        # The Redis transport's own channel; kombu's interface cannot count without declaring.
         return _connection().default_channel.client.llen(queue)  # type: ignore[attr-defined]
     except (OperationalError, RedisError, OSError) as error:
         log.warning("the broker does not answer: %s", type(error).__name__)
