@@ -133,6 +133,15 @@ def test_a_stranger_gets_404(alice, bob, api, client_of, model_version):
     _assert_problem(client_of(bob).get(f"{URL}/{row.pk}"), 404, "not_found")
 
 
+@pytest.mark.parametrize("method", ["get", "head", "put", "patch", "delete"])
+def test_no_method_tells_a_strangers_row_from_none(bob, alice, client_of, model_version, method):
+    row = done_row(alice, model_version)
+    call = getattr(client_of(bob), method)
+    theirs, nobodys = call(f"{URL}/{row.pk}"), call(NOWHERE)
+    assert theirs.status_code == nobodys.status_code in {404, 405}
+    assert {*theirs.headers} == {*nobodys.headers}
+
+
 def test_a_strangers_row_reads_like_no_row(alice, bob, client_of, model_version):
     row = done_row(alice, model_version)
     browser = client_of(bob)
@@ -318,6 +327,10 @@ def test_a_wrong_method_is_405(api, method, url):
     response = getattr(api, method)(url)
     _assert_problem(response, 405, "method_not_allowed")
     assert "GET" in response["Allow"]
+
+
+def test_an_answer_in_another_language_of_machines_is_406(api):
+    _assert_problem(api.get(URL, headers={"Accept": "application/xml"}), 406, "not_acceptable")
 
 
 @pytest.mark.parametrize("path", ["/x", "/1", "/../x", f"/{uuid.uuid4()}/x"])

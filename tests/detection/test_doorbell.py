@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from kombu import Connection
 
 from detection import doorbell
+from detection.management.commands import up
 
 pytestmark = pytest.mark.usefixtures("real_doorbell", "_fresh")
 DETECTION = uuid.UUID("ab000000-0000-4000-8000-000000000001")
@@ -28,6 +30,22 @@ def broker(settings) -> Iterator[Connection]:
     settings.REDIS_URL = f"memory://{uuid.uuid4().hex}"
     with Connection(settings.REDIS_URL) as connection:
         yield connection
+
+
+@pytest.fixture
+def valkey(settings, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The broker that `manage.py up` starts, on a socket of its own."""
+    path = tmp_path / "valkey.sock"
+    options = ["--port", "0", "--unixsocket", str(path), "--save", ""]
+    server = subprocess.Popen([up._valkey_binary(), *options], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    settings.REDIS_URL = f"redis+socket://{path}"
+    yield server
+    server.kill()
+    server.wait()
 
 
 @pytest.fixture
@@ -59,6 +77,21 @@ def test_it_rings_at_the_queue_asked_for(broker):
     assert _heard(broker, "detect") == []
 
 
+def test_it_knows_how_many_messages_wait(valkey):
+    assert doorbell.unanswered("detect") == 0
+    for _ in range(3):
+        assert doorbell.ring(DETECTION, "detect")
+    assert [doorbell.unanswered(queue) for queue in ("detect", "bulk")] == [3, 0]
+
+
+def test_a_broker_that_dies_in_between_is_no_error(valkey):
+    assert doorbell.ring(DETECTION, "detect")
+    valkey.kill()
+    valkey.wait()
+    assert doorbell.ring(DETECTION, "detect") is False
+    assert doorbell.unanswered("detect") is None
+
+
 def _away(settings, tmp_path: Path, kind: str, deaf_port: int) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -81,6 +114,14 @@ def test_a_broker_that_is_away_is_no_error_and_costs_half_a_second(
     start = time.monotonic()
     assert doorbell.ring(DETECTION, "detect") is False
     assert time.monotonic() - start < 0.9  # 0.4 of patience; the rest is a busy machine's
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_of_a_broker_that_is_away_nobody_knows_how_many_wait(settings, tmp_path, deaf_port, kind):
+    _away(settings, tmp_path, kind, deaf_port)
+    start = time.monotonic()
+    assert doorbell.unanswered("detect") is None
+    assert time.monotonic() - start < 0.9
 
 
 def test_after_that_others_do_not_wait_for_it_again(settings, tmp_path, deaf_port):

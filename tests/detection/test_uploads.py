@@ -7,10 +7,12 @@ import io
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.test import RequestFactory
 
+from accounts.models import User
 from detection import uploads
 from tests import images
 from tests.factories import files_below, multipart
@@ -18,9 +20,15 @@ from tests.factories import files_below, multipart
 MEGABYTE = 1024 * 1024
 
 
+def _posted(body: bytes, content_type: str) -> HttpRequest:
+    """Sent by somebody signed in."""
+    request = RequestFactory().generic("POST", "/", body, content_type)
+    request.user = User(email="alice@example.org")
+    return request
+
+
 def _request(parts: list[tuple[str, str | None, bytes]]) -> HttpRequest:
-    body, content_type = multipart(parts)
-    return RequestFactory().generic("POST", "/", body, content_type)
+    return _posted(*multipart(parts))
 
 
 def _leftovers() -> list[Any]:
@@ -75,7 +83,7 @@ def test_a_file_over_the_limit_spares_its_neighbours(settings):
 
 def test_far_over_the_limit_it_stops_reading(settings):
     body, content_type = multipart([("image", "a.jpg", b"x" * settings.MAX_UPLOAD_BYTES * 5)])
-    request = RequestFactory().generic("POST", "/", body, content_type)
+    request = _posted(body, content_type)
     request._stream = stream = io.BytesIO(body)
     assert uploads.uploaded(request, "image") == []
     assert uploads.interrupted(request) == "too_large"
@@ -90,6 +98,24 @@ def test_far_over_the_limit_nothing_is_left(settings):
     assert files_below("incoming") == []
 
 
+def test_a_stranger_stores_nothing():
+    request = _request([("image", "a.jpg", images.jpeg_bytes()), ("note", None, b"kept")])
+    request.user = AnonymousUser()
+    assert uploads.uploaded(request, "image") == []
+    assert request.POST["note"] == "kept"
+    assert files_below("incoming") == []
+
+
+def test_all_files_of_a_request_together_have_a_limit(monkeypatch, settings):
+    monkeypatch.setattr(uploads, "MAX_REQUEST_BYTES", 3 * settings.MAX_UPLOAD_BYTES)
+    part = b"x" * settings.MAX_UPLOAD_BYTES
+    request = _request([("image", f"{n}.jpg", part) for n in range(5)])
+    uploads.uploaded(request, "image")
+    assert uploads.interrupted(request) == "too_large"
+    request.close()
+    assert files_below("incoming") == []
+
+
 def test_a_client_that_goes_away_leaves_nothing():
     class Broken(io.BytesIO):
         def read(self, *size: int) -> bytes:
@@ -98,7 +124,7 @@ def test_a_client_that_goes_away_leaves_nothing():
             return super().read(min(*size, 16384))
 
     body, content_type = multipart([("image", "a.jpg", b"x"), ("image", "b.jpg", b"y" * MEGABYTE)])
-    request = RequestFactory().generic("POST", "/", body, content_type)
+    request = _posted(body, content_type)
     request._stream = Broken(body)
     with pytest.raises(UnreadablePostError):
         _ = request.FILES
@@ -109,7 +135,7 @@ def test_a_client_that_goes_away_leaves_nothing():
 
 def test_a_body_that_breaks_off_leaves_nothing():
     body, content_type = multipart([("image", "a.jpg", images.jpeg_bytes())])
-    request = RequestFactory().generic("POST", "/", body[:3000], content_type)
+    request = _posted(body[:3000], content_type)
     _ = request.FILES
     request.close()
     del request
@@ -126,7 +152,7 @@ def test_too_many_files_leave_nothing(client_of, alice, settings):
 def test_a_bad_transfer_encoding_leaves_nothing():
     body, content_type = multipart([("image", "a.jpg", b"not base64!")])
     body = body.replace(b"\r\n\r\n", b"\r\nContent-Transfer-Encoding: base64\r\n\r\n", 1)
-    request = RequestFactory().generic("POST", "/", body, content_type)
+    request = _posted(body, content_type)
     with pytest.raises(MultiPartParserError):
         _ = request.FILES
     del request
