@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from detection.models import Detection
+from detection.models.detection import DetectionQuerySet
 
 Status = Detection.Status
 RECENT = timedelta(seconds=60)
@@ -16,12 +17,20 @@ def stalled_s() -> float:
 
     A long queue that is being worked off is not a stall, and neither is a bulk backlog.
     """
-    if Detection.objects.filter(status=Status.RUNNING, started_at__gt=Now() - RECENT).exists():
-        return 0.0
+    interactive = Detection.objects.filter(queue=Detection.Queue.DETECT)
     queued_at = (
-        Detection.objects.filter(status=Status.QUEUED, queue=Detection.Queue.DETECT)
+        interactive.filter(status=Status.QUEUED)
         .order_by("queued_at")
         .values_list("queued_at", flat=True)
         .first()
     )
-    return max(0.0, time.time() - queued_at.timestamp()) if queued_at else 0.0
+    waited_s = max(0.0, time.time() - queued_at.timestamp()) if queued_at else 0.0
+    # Finished rows count too, or the moment between two images would look like a standstill. No
+    # index helps here, so it is asked only when something did wait long.
+    if waited_s > RECENT.total_seconds() and _is_worked_off(interactive):
+        return 0.0
+    return waited_s
+
+
+def _is_worked_off(detections: DetectionQuerySet) -> bool:
+    return detections.filter(started_at__gt=Now() - RECENT).exists()

@@ -30,6 +30,18 @@ def test_a_queue_that_is_worked_off_does_not(alice, model_version):
     assert progress.stalled_s() == 0
 
 
+def test_neither_does_it_between_two_images(alice, model_version):
+    detection_row(alice, model_version, queued_at=timezone.now() - LONG_AGO)
+    done_row(alice, model_version, started_at=timezone.now())
+    assert progress.stalled_s() == 0
+
+
+def test_a_busy_bulk_worker_does_not_hide_it(alice, model_version):
+    detection_row(alice, model_version, queued_at=timezone.now() - LONG_AGO)
+    running_row(alice, model_version, queue="bulk")
+    assert progress.stalled_s() == pytest.approx(600, abs=30)
+
+
 def test_a_worker_that_hangs_does(alice, model_version):
     detection_row(alice, model_version, queued_at=timezone.now() - LONG_AGO)
     hung = running_row(alice, model_version)
