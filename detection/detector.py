@@ -1,6 +1,5 @@
 """The door to ml: a stored file and a model version in, a judgement out."""
 
-import hashlib
 import io
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -85,10 +84,9 @@ def decode(image: Image) -> Decoded:
         ml.errors.DecoderUnavailable: the decoder does not start.
         OriginalMissing: the file is gone or no longer has the recorded SHA-256.
     """
-    path = storage.original_path(image.pk)
-    if not path.is_file() or _sha256(path) != image.sha256:
+    if not storage.is_intact(image.pk, image.sha256):
         raise OriginalMissing(str(image.pk))
-    return _decoder().decode(path, min_side=MIN_SIDE)
+    return _decoder().decode(storage.original_path(image.pk), min_side=MIN_SIDE)
 
 
 class OriginalMissing(Exception):  # noqa: N818 (it names what is wrong with the store)
@@ -187,8 +185,3 @@ def _encoded(picture: PIL.Image.Image) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=85)
     return buffer.getvalue()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -4,6 +4,7 @@ Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (n
 `previews/ab/<image id>/<side>.jpg` (rebuilt from pixels, disposable), `artifacts/<sha256>/`.
 """
 
+import hashlib
 import os
 import shutil
 import uuid
@@ -41,15 +42,27 @@ def keep_original(incoming: Path, image_id: uuid.UUID) -> Path:
     Raises:
         OSError: nothing was kept; ENOSPC when the disk is full.
     """
-    final = original_path(image_id)
-    _make_durable_dir(final.parent)
-    with incoming.open("rb+") as file:
-        os.fsync(file.fileno())
-    incoming.chmod(READ_ONLY)
+    final = _ready_to_name(incoming, image_id)
     os.link(incoming, final)  # fails, rather than overwrites, if the name were taken
     sync_dir(final.parent)
     incoming.unlink()
     return final
+
+
+def restore_original(incoming: Path, image_id: uuid.UUID) -> None:
+    """Put an original that was lost or altered back from an upload of the right bytes."""
+    final = _ready_to_name(incoming, image_id)
+    incoming.replace(final)
+    sync_dir(final.parent)
+
+
+def is_intact(image_id: uuid.UUID, sha256: str) -> bool:
+    """Whether an original is there and still has its recorded SHA-256."""
+    path = original_path(image_id)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
 def drop_original(image_id: uuid.UUID) -> None:
@@ -88,6 +101,16 @@ def sync_dir(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _ready_to_name(incoming: Path, image_id: uuid.UUID) -> Path:
+    """Sync the bytes and the folder they go to; gives the name they get there."""
+    final = original_path(image_id)
+    _make_durable_dir(final.parent)
+    with incoming.open("rb+") as file:
+        os.fsync(file.fileno())
+    incoming.chmod(READ_ONLY)
+    return final
 
 
 def _make_durable_dir(folder: Path) -> None:

@@ -1,6 +1,8 @@
 """Accepting a request to judge an image."""
 
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -14,6 +16,9 @@ from detection.errors import Refused
 from detection.models import Detection, Image, ModelVersion, Submission
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
+
+# Uploading brings what was missing, so a detection that failed for want of it gets another try.
+MENDED_BY_UPLOAD = TRANSIENT_FAILURES | {"original_missing"}
 
 
 def submit_image(
@@ -30,7 +35,8 @@ def submit_image(
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
     The same bytes from the same owner are judged once per model version; every request is kept. Any
-    one request may make an image confidential, none makes it public again.
+    one request may make an image confidential, none makes it public again. The bytes of an image
+    whose stored original was lost, or found altered, put it back.
     A crash between file and row leaves an orphan, which the sweeper removes after a day.
 
     Raises:
@@ -48,9 +54,10 @@ def submit_image(
         "height": header.height,
         "is_confidential": is_confidential,
     }
-    is_new = not Image.objects.filter(owner=by, sha256=upload.sha256).exists()
-    if is_new:
+    known = Image.objects.filter(owner=by, sha256=upload.sha256).first()
+    if known is None:
         _keep(upload, new_id)
+    is_restored = known is not None and _restore_if_lost(upload, known)
     with transaction.atomic():
         image, created = Image.objects.get_or_create(owner=by, sha256=upload.sha256, defaults=facts)
         if is_confidential and not image.is_confidential:
@@ -71,25 +78,18 @@ def submit_image(
             via=via,
             priority=priority,
         )
-        audit.record(
-            "submission.accepted",
-            actor=by,
-            target=submission,
-            owner=by,
-            target_sha256=image.sha256,
-            after={
-                "image": str(image.pk),
-                "detection": str(detection.pk),
-                "via": via,
-                "is_confidential": is_confidential,
-            },
-            detail={"file_name": submission.file_name},
-        )
+        # Every row before the first event: an event locks its chain, and whoever holds a chain
+        # while waiting for a row waits for the one who holds the row and wants the chain.
         if is_new_work:
             _ring_after_commit(detection)
-        elif detection.failure_code in TRANSIENT_FAILURES:
+        elif detection.failure_code in MENDED_BY_UPLOAD:
             retry_detection(by=by, detection=detection)
-    if is_new and not created:  # another request brought the same bytes in the meantime
+        if is_restored:
+            audit.record(
+                "image.restored", actor=by, target=image, owner=by, target_sha256=image.sha256
+            )
+        _record_acceptance(submission, is_confidential=is_confidential)
+    if known is None and not created:  # another request brought the same bytes in the meantime
         storage.drop_original(new_id)
     return submission
 
@@ -130,9 +130,46 @@ def shown_name(client_name: str | None) -> str:
 
 def _keep(upload: StoredUpload, image_id: uuid.UUID) -> None:
     try:
-        storage.keep_original(upload.path, image_id)
-    except OSError as error:
+        with _refused_when_full():
+            storage.keep_original(upload.path, image_id)
+    except (OSError, Refused):
         storage.drop_original(image_id)
+        raise
+
+
+def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None:
+    audit.record(
+        "submission.accepted",
+        actor=submission.by,
+        target=submission,
+        owner=submission.image.owner,
+        target_sha256=submission.image.sha256,
+        after={
+            "image": str(submission.image_id),
+            "detection": str(submission.detection_id),
+            "via": submission.via,
+            "is_confidential": is_confidential,
+        },
+        detail={"file_name": submission.file_name},
+    )
+
+
+def _restore_if_lost(upload: StoredUpload, image: Image) -> bool:
+    """Put a missing original back, or one that judging found altered; hashing each costs time."""
+    if storage.original_path(image.pk).is_file():
+        is_suspect = image.detections.filter(failure_code="original_missing").exists()
+        if not is_suspect or storage.is_intact(image.pk, image.sha256):
+            return False
+    with _refused_when_full():
+        storage.restore_original(upload.path, image.pk)
+    return True
+
+
+@contextmanager
+def _refused_when_full() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
         if error.errno in DISK_IS_FULL:
             raise Refused("disk_full") from error
         raise

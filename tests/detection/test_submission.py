@@ -2,10 +2,12 @@
 
 import errno
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
 
 from accounts import audit
 from accounts.models import AuditEvent
@@ -298,3 +300,76 @@ def test_submitting_again_what_cannot_be_decoded_does_not(alice):
     _failed(alice, "corrupt")
     submitted(alice)
     assert Detection.objects.get().status == "failed"
+
+
+def test_the_audit_trail_is_locked_after_every_row(alice):
+    _failed(alice, "decoder_timeout")
+    with CaptureQueriesContext(connection) as queries:
+        submitted(alice)
+    statements = [query["sql"] for query in queries]
+    first_lock = next(n for n, sql in enumerate(statements) if "accounts_auditchain" in sql)
+    assert any('UPDATE "detection_detection"' in sql for sql in statements[:first_lock])
+    assert not any('"detection_' in sql for sql in statements[first_lock:])
+
+
+# --- originals that were lost or altered
+
+
+def _lose(path: Path) -> None:
+    path.unlink()
+
+
+def _alter(path: Path) -> None:
+    path.chmod(0o640)
+    path.write_bytes(b"not what was sent")
+
+
+@pytest.mark.parametrize("damage", [_lose, _alter])
+def test_the_right_bytes_again_restore_an_original_and_judge_it(alice, damage):
+    data = images.jpeg_bytes()
+    image = submitted(alice, data).image
+    damage(storage.original_path(image.pk))
+    Detection.objects.claim(Detection.objects.get().pk, worker=WORKER).fail("original_missing")
+    assert submitted(alice, data).image == image
+    assert storage.original_path(image.pk).read_bytes() == data
+    assert storage.original_path(image.pk).stat().st_mode & 0o777 == 0o440
+    assert Detection.objects.get().status == "queued"
+    assert files_below("incoming") == []
+
+
+def test_a_lost_original_is_restored_before_anybody_misses_it(alice):
+    image = submitted(alice).image
+    _lose(storage.original_path(image.pk))
+    submitted(alice)
+    assert storage.is_intact(image.pk, image.sha256)
+    assert len(files_below("originals")) == 1
+
+
+def test_restoring_is_audited(alice):
+    image = submitted(alice).image
+    _lose(storage.original_path(image.pk))
+    submitted(alice)
+    event = AuditEvent.objects.get(action="image.restored")
+    assert (event.target_id, event.actor_id) == (str(image.pk), alice.pk)
+
+
+def test_an_intact_original_is_not_replaced(alice):
+    image = submitted(alice).image
+    before = storage.original_path(image.pk).stat().st_ino
+    submitted(alice)
+    assert storage.original_path(image.pk).stat().st_ino == before
+    assert not AuditEvent.objects.filter(action="image.restored").exists()
+
+
+def test_a_full_disk_restores_nothing_and_says_so(alice, monkeypatch):
+    image = submitted(alice).image
+    _lose(storage.original_path(image.pk))
+    monkeypatch.setattr(storage.os, "fsync", _full)
+    with pytest.raises(Refused) as refusal:
+        submitted(alice)
+    assert refusal.value.code == "disk_full"
+    assert Submission.objects.count() == 1
+
+
+def _full(*_: Any) -> None:
+    raise OSError(errno.ENOSPC, "full")
