@@ -54,7 +54,15 @@ def _fields(error: exceptions.APIException) -> list[dict[str, str]]:
 def _response(
     status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None
 ) -> Response:
-    body: dict[str, Any] = {
+    body = problem_body(status, code, detail)
+    if errors:
+        body["errors"] = errors
+    headers = {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else None
+    return Response(body, status=status, content_type=MEDIA_TYPE, headers=headers)
+
+
+def problem_body(status: int, code: str, detail: str) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -62,7 +70,3 @@ def _response(
         "code": code,
         "request_id": request_id_var.get(),
     }
-    if errors:
-        body["errors"] = errors
-    headers = {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else None
-    return Response(body, status=status, content_type=MEDIA_TYPE, headers=headers)

@@ -1,0 +1,22 @@
+"""The answer when something broke on our side: a page for people, a problem for programs.
+
+Django has logged the traceback before it asks here; nothing of the exception reaches the client.
+"""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
+
+from deepfake_site.api import MEDIA_TYPE, problem_body
+from deepfake_site.middleware import request_id_var
+
+API = "/api/"
+DETAIL = "Something broke on our side. Tell your operator the request_id."
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path_info.startswith(API):
+        body = problem_body(500, "internal_error", DETAIL)
+        return JsonResponse(body, status=500, content_type=MEDIA_TYPE)
+    # Without the request: a context processor may be what broke.
+    page = loader.render_to_string("500.html", {"request_id": request_id_var.get()})
+    return HttpResponse(page, status=500)
