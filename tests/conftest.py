@@ -10,6 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import Client
+from django.utils import translation
 
 from accounts import append_only
 from accounts.models import ApiKey, User
@@ -65,6 +66,13 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
     settings.DATA_DIR = tmp_path / "data"
     settings.DATA_DIR.mkdir()
     return settings.DATA_DIR
+
+
+@pytest.fixture(autouse=True)
+def _every_test_starts_in_english() -> Iterator[None]:
+    """A request's language stays active in its thread, here the one that runs the next test."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
