@@ -6,6 +6,7 @@ import re
 import uuid
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -409,6 +410,56 @@ def test_a_filter_by_what_is_no_hash_is_400(api, value):
 def test_a_hostile_filter_is_no_error_of_ours(api, alice, model_version, field, value):
     done_row(alice, model_version)
     assert api.get(URL, {field: value}).status_code in {200, 400}
+
+
+# What text columns of PostgreSQL refuse: NUL, and bytes or halves that are no characters.
+NO_TEXT = [b"\x00", b"a\x00b", b"\xff", b"\xed\xa0\x80"]
+
+
+@pytest.mark.parametrize("field", ["verdict", "status", "sha256", "cursor"])
+@pytest.mark.parametrize("value", [*NO_TEXT, base64.b64encode(b"1.\x00")])
+def test_a_filter_that_is_no_text_is_no_error_of_ours(api, alice, model_version, field, value):
+    done_row(alice, model_version)
+    assert api.get(f"{URL}?{field}={quote(value)}").status_code in {200, 400}
+
+
+def _form(*parts: tuple[bytes, bytes]) -> bytes:
+    """A form's body, from what follows the field's name and the content."""
+    named = [b"--b\r\nContent-Disposition: form-data; name=%b\r\n\r\n%b\r\n" % p for p in parts]
+    return b"".join(named) + b"--b--\r\n"
+
+
+@pytest.mark.parametrize("value", NO_TEXT)
+def test_a_file_name_that_is_no_text_is_no_error_of_ours(api, value):
+    for name in (b'filename="%b"' % value, b"filename*=UTF-8''" + quote(value).encode()):
+        body = _form((b'"image"; ' + name, images.jpeg_bytes()))
+        response = api.generic("POST", URL, body, "multipart/form-data; boundary=b")
+        assert response.status_code in {202, 400}
+    assert all(
+        name.isprintable() for name in Submission.objects.values_list("file_name", flat=True)
+    )
+
+
+@pytest.mark.parametrize("field", [b"metadata", b"priority", b"is_confidential", b"image"])
+@pytest.mark.parametrize("value", [*NO_TEXT, *(b'{"a": "%b"}' % value for value in NO_TEXT)])
+def test_a_field_that_is_no_text_is_no_error_of_ours(api, field, value):
+    image = (b'"image"; filename="a.jpg"', images.jpeg_bytes())
+    body = _form(image, (b'"%b"' % field, value))
+    response = api.generic("POST", URL, body, "multipart/form-data; boundary=b")
+    assert response.status_code in {202, 400}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Authorization", "X-Forwarded-For", "X-Request-ID", "Cookie", "Accept-Language", "User-Agent"],
+)
+@pytest.mark.parametrize("value", NO_TEXT)
+def test_a_header_that_is_no_text_is_no_error_of_ours(api, settings, header, value):
+    settings.TRUSTED_PROXIES = 1
+    prefix = {"Authorization": "Bearer umk_", "Cookie": "unmask_session="}.get(header, "")
+    headers = {header: prefix + value.decode("latin-1")}  # as a server hands them on
+    response = api.post(URL, {"image": _photo()}, headers=headers)
+    assert response.status_code in {202, 401}
 
 
 # --- every answer
