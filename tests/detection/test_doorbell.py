@@ -1,6 +1,7 @@
 """A doorbell: a message with an id, and no harm done when there is nobody to hear it."""
 
 import logging
+import signal
 import socket
 import subprocess
 import time
@@ -107,29 +108,42 @@ KINDS = ["closed port", "no socket", "silence"]
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_broker_that_is_away_is_no_error_and_costs_half_a_second(
-    settings, tmp_path, deaf_port, kind
-):
+def test_a_broker_that_is_away_is_no_error(settings, tmp_path, deaf_port, kind):
     _away(settings, tmp_path, kind, deaf_port)
-    start = time.monotonic()
     assert doorbell.ring(DETECTION, "detect") is False
-    assert time.monotonic() - start < 0.9  # 0.4 of patience; the rest is a busy machine's
+
+
+def test_connecting_to_a_broker_takes_less_than_half_a_second():
+    options = doorbell._connection().transport_options
+    assert 0 < options["socket_connect_timeout"] <= 0.5
+    assert options["max_retries"] == 0
+
+
+def test_an_answer_is_awaited_once_and_less_than_half_a_second(valkey):
+    broker = doorbell._connection().default_channel.client.connection_pool.make_connection()
+    assert 0 < broker.socket_timeout <= 0.5
+    assert broker.retry.get_retries() == 0
+
+
+def test_a_broker_that_stops_answering_is_no_error(valkey):
+    assert doorbell.ring(DETECTION, "detect")
+    valkey.send_signal(signal.SIGSTOP)
+    assert doorbell.ring(DETECTION, "detect") is False
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_of_a_broker_that_is_away_nobody_knows_how_many_wait(settings, tmp_path, deaf_port, kind):
     _away(settings, tmp_path, kind, deaf_port)
-    start = time.monotonic()
     assert doorbell.unanswered("detect") is None
-    assert time.monotonic() - start < 0.9
 
 
-def test_after_that_others_do_not_wait_for_it_again(settings, tmp_path, deaf_port):
+def test_after_that_others_do_not_wait_for_it_again(settings, tmp_path, deaf_port, monkeypatch):
     _away(settings, tmp_path, "silence", deaf_port)
+    now = time.monotonic()
+    monkeypatch.setattr(doorbell.time, "monotonic", lambda: now)
     doorbell.ring(DETECTION, "detect")
-    start = time.monotonic()
-    assert [doorbell.ring(DETECTION, "detect") for _ in range(20)] == [False] * 20
-    assert time.monotonic() - start < 0.2
+    monkeypatch.setattr(doorbell, "_connection", None)  # would fail if it were asked for
+    assert doorbell.ring(DETECTION, "detect") is False
 
 
 def test_it_rings_again_once_the_silence_is_over(settings, tmp_path, deaf_port, monkeypatch):

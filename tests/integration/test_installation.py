@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,15 +60,13 @@ def test_a_killed_worker_loses_and_doubles_nothing(installation: Installation) -
 
 
 @pytest.mark.integration
-def test_a_stopped_broker_costs_an_upload_half_a_second_and_loses_nothing(
+def test_what_is_sent_while_the_broker_is_stopped_is_judged_later(
     installation: Installation,
 ) -> None:
     with installation.client() as client:
         submit(client, 100)  # so that the web processes hold an open connection
         installation.broker().suspend()
-        started = time.monotonic()
         ids = [submit(client, 200 + n) for n in range(5)]
-        assert time.monotonic() - started < 20, "each upload waited for the broker"
         installation.replace_broker()
         installation.wait_until(lambda: _all_done(client, ids), 90)
 
