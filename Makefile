@@ -1,5 +1,6 @@
 # Two commands: `make run` starts everything, `make test` checks everything.
-PYTHON ?= python3
+# python3.11 where there is one that runs: on newer systems python3 is too new.
+PYTHON ?= $(shell python3.11 -c 'import sys; print(sys.executable)' 2>/dev/null || command -v python3 || echo python3)
 VENV := .venv
 UV_VERSION := 0.13.9
 UV := UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/uv
@@ -21,6 +22,9 @@ install: $(VENV)/.installed
 $(VENV)/bin/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
 		|| { echo "Unmask needs Python 3.11 or 3.12; say PYTHON=python3.11 make run"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu, install the package" \
+			$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
