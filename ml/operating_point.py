@@ -10,10 +10,13 @@ from ml.calibration import Calibration
 from ml.datasets.manifest import Sample
 from ml.decision import OperatingPoint
 from ml.evaluation import APART
-from ml.stability import TRANSFORMS
 
 # The rate of false accusations must hold for these on their own, and not only in the pool.
 HELD_APART = ("photographs",)
+
+# Names from `ml.stability.TRANSFORMS`. Among 489 decided validation images of `paper_cnn`, scale_75
+# alone unsettled 10 and jpeg_85 alone 3; webp_85 alone unsettled 1, for 40 % of a judgement's cost.
+STABILITY_TRANSFORMS = ("jpeg_85", "scale_75")
 
 
 @dataclass(frozen=True)
@@ -56,5 +59,5 @@ def fit_operating_point(
         max_false_accusation_rate=rates.max_false_accusation_rate,
         max_missed_fake_rate=rates.max_missed_fake_rate,
         min_side_px=input_size,
-        stability_transforms=tuple(TRANSFORMS),
+        stability_transforms=STABILITY_TRANSFORMS,
     )
