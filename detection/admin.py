@@ -1,7 +1,12 @@
 """For operators: everything of the domain can be read here and nothing changed."""
 
-from django.contrib import admin
+from typing import Any
 
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from accounts.models import User
 from accounts.read_only_admin import ReadOnlyAdmin
 from detection.models import (
     Case,
@@ -11,23 +16,36 @@ from detection.models import (
     ModelVersion,
     Submission,
 )
+from detection.models.image import visibility
+
+
+class VisibleAdmin(ReadOnlyAdmin):
+    """Only what this person may see on the pages too: a confidential image is its owner's alone."""
+
+    image_path = "image__"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        if not isinstance(request.user, User):
+            return super().get_queryset(request).none()
+        return super().get_queryset(request).filter(visibility(request.user, self.image_path))
 
 
 @admin.register(Image)
-class ImageAdmin(ReadOnlyAdmin):
+class ImageAdmin(VisibleAdmin):
+    image_path = ""
     list_display = ("id", "owner", "format", "width", "height", "size_bytes", "created_at")
     search_fields = ("sha256",)
 
 
 @admin.register(Detection)
-class DetectionAdmin(ReadOnlyAdmin):
+class DetectionAdmin(VisibleAdmin):
     list_display = ("id", "status", "verdict", "probability", "attempt", "created_at")
     list_filter = ("status", "verdict", "model_version")
     exclude = ("activation_shape",)
 
 
 @admin.register(Submission)
-class SubmissionAdmin(ReadOnlyAdmin):
+class SubmissionAdmin(VisibleAdmin):
     list_display = ("id", "by", "via", "priority", "created_at")
     list_filter = ("via", "priority")
 
@@ -40,6 +58,12 @@ class ModelVersionAdmin(ReadOnlyAdmin):
 @admin.register(Case)
 class CaseAdmin(ReadOnlyAdmin):
     list_display = ("title", "owner", "created_at", "closed_at")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """A case is for its owner and the people in it."""
+        if not isinstance(request.user, User):
+            return Case.objects.none()
+        return Case.objects.visible_to(request.user)
 
 
 @admin.register(IdempotencyKey)

@@ -20,6 +20,11 @@ class Page:
     next_cursor: str
 
 
+def is_cursor(text: str) -> bool:
+    """Whether `page` can read this; empty is the first page."""
+    return not text or _parse(text) is not None
+
+
 def page(detections: DetectionQuerySet, *, cursor: str, size: int) -> Page:
     """One page, newest first. An unreadable cursor is the first page."""
     if position := _parse(cursor):

@@ -82,6 +82,9 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
         return max(mine, key=lambda s: s.created_at).metadata if mine else {}
 
 
+NOT_OURS = {"image", "csrfmiddlewaretoken"}  # read elsewhere
+
+
 class SubmissionSerializer(serializers.Serializer[Submission]):
     """The fields beside the image; the image itself is checked by `detection.validators`."""
 
@@ -90,6 +93,13 @@ class SubmissionSerializer(serializers.Serializer[Submission]):
         Submission.Priority.choices, default=Submission.Priority.INTERACTIVE
     )
     is_confidential = serializers.BooleanField(default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse what nobody reads: a misspelt `is_confidential` must not pass for none."""
+        unknown = set(self.initial_data) - set(self.fields) - NOT_OURS
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "Unknown field."))
+        return attrs
 
     def validate_metadata(self, value: str) -> dict[str, Any]:
         try:

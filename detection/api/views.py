@@ -19,7 +19,7 @@ from detection.api.serializers import DetectionSerializer, SubmissionSerializer
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
-from detection.paging import page
+from detection.paging import is_cursor, page
 from detection.services.submission import submit_image
 from detection.uploads import interrupted, uploaded
 
@@ -34,8 +34,11 @@ class DetectionCollection(APIView):
 
     def get(self, request: Request) -> Response:
         """One's detections, newest first, in keyset pages."""
+        cursor = request.query_params.get("cursor", "")
+        if not is_cursor(cursor):  # the first page instead would let a client go round for ever
+            raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
         rows = _filtered(_visible(request), request.query_params)
-        found = page(rows, cursor=request.query_params.get("cursor", ""), size=PAGE_SIZE)
+        found = page(rows, cursor=cursor, size=PAGE_SIZE)
         results = DetectionSerializer(found.rows, many=True, context={"request": request})
         return Response({"results": results.data, "next": found.next_cursor or None})
 

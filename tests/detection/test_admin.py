@@ -121,3 +121,18 @@ def test_the_same_address_in_capitals_is_said(operator, alice):
     response = operator.post(reverse("admin:accounts_user_add"), form)
     assert response.status_code == 200
     assert "already" in response.content.decode()
+
+
+@pytest.mark.parametrize("model", ["image", "detection", "submission"])
+def test_a_confidential_image_is_not_an_operators_to_see(alice, model_version, operator, model):
+    submission = submitted(alice, is_confidential=True)
+    row = {
+        "image": submission.image,
+        "detection": submission.detection,
+        "submission": submission,
+    }[model]
+    listed = operator.get(reverse(f"admin:detection_{model}_changelist"))
+    assert str(row.pk) not in listed.content.decode()
+    shown = operator.get(reverse(f"admin:detection_{model}_change", args=[row.pk]), follow=True)
+    assert submission.image.sha256 not in shown.content.decode()
+    assert shown.redirect_chain  # Django's admin sends away from a row that is not there

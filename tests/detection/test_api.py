@@ -246,13 +246,12 @@ def test_it_says_through_which_key_it_came(api):
     assert submission.api_key.prefix == AuditEvent.objects.get().key_prefix
 
 
-def test_fields_that_are_not_ours_to_take_change_nothing(api, alice, bob):
+def test_fields_that_are_not_ours_to_take_change_nothing(api, bob):
     forged = {"owner": bob.pk, "by": bob.pk, "verdict": "likely_authentic", "probability": "0"}
     forged |= {"status": "done", "id": str(uuid.uuid4()), "sha256": "0" * 64, "created_at": "1999"}
-    body = api.post(URL, {"image": _photo(), **forged}).json()
-    assert (body["status"], body["verdict"]) == ("queued", None)
-    assert Detection.objects.get().image.owner == alice
-    assert body["id"] != forged["id"]
+    body = _assert_problem(api.post(URL, {"image": _photo(), **forged}), 400, "invalid")
+    assert {error["field"] for error in body["errors"]} == set(forged)
+    assert not Submission.objects.exists()
 
 
 # --- bad input
@@ -495,3 +494,16 @@ def test_an_answer_is_not_kept_by_caches(api):
 def test_the_names_of_others_files_are_not_in_an_answer(alice, carol, client_of):
     submitted(alice, name="my-source.jpg")
     assert "my-source" not in client_of(carol).get(URL).content.decode()
+
+
+def test_a_damaged_cursor_is_an_error_and_not_the_first_page(alice, client_of):
+    answer = client_of(alice).get("/api/v1/detections?cursor=zzz")
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "cursor"
+
+
+def test_a_misspelt_field_is_refused(alice, client_of, model_version, photo):
+    answer = client_of(alice).post("/api/v1/detections", {"image": photo, "is_confidentail": "1"})
+    assert answer.status_code == 400
+    assert answer.json()["errors"][0]["field"] == "is_confidentail"
+    assert not Submission.objects.exists()
