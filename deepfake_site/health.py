@@ -1,5 +1,8 @@
 """Two questions an operator's machine may ask: are you alive, and can you do your work?"""
 
+import shutil
+
+from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
 
@@ -15,17 +18,19 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """The database answers, a model is active, and waiting detections are being taken up."""
+    """Database, model and disk are there, and waiting detections are being taken up."""
     try:
         has_model = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists()
         stalled = stalled_s()
     except DatabaseError:
         return JsonResponse({"status": "unready", "database": "away"}, status=503)
-    is_ready = has_model and stalled < STALLED_TOO_LONG_S
+    has_space = shutil.disk_usage(settings.DATA_DIR).free > settings.MAX_UPLOAD_BYTES
+    is_ready = has_model and has_space and stalled < STALLED_TOO_LONG_S
     return JsonResponse(
         {
             "status": "ready" if is_ready else "unready",
             "database": "ok",
+            "storage": "ok" if has_space else "full",
             "model": "active" if has_model else "none",
             "stalled_s": round(stalled, 1),
         },

@@ -35,5 +35,7 @@ class RequestIdFilter(logging.Filter):
     """Adds `request_id` to each record; `-` outside a request."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.request_id = request_id_var.get()
+        # Django logs a refused request after the middleware is through with it.
+        request = getattr(record, "request", None)
+        record.request_id = getattr(request, "request_id", None) or request_id_var.get()
         return True

@@ -9,11 +9,16 @@ PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies; does nothing but on Linux."""
+def die_with_parent(parent: int | None = None) -> None:
+    """Ask the kernel to kill this process when its parent dies; does nothing but on Linux.
+
+    Args:
+        parent: its process id, where it is known from before the fork: a parent that died before
+            this call is then noticed as well.
+    """
     if _libc is None:
         return
-    parent = os.getppid()
+    parent = parent or os.getppid()
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked
         os.kill(os.getpid(), signal.SIGKILL)

@@ -20,6 +20,7 @@ RUNTIME_DIR = runtime_dir()
 PORT = env_int("PORT", 8000, minimum=1, maximum=65535)
 WEB_BIND = env_str("UNMASK_BIND") or "127.0.0.1"
 WEB_WORKERS = env_int("UNMASK_WEB_WORKERS", 2, minimum=1, maximum=64)
+IS_ORIGIN_STATED = bool(env_str("UNMASK_ORIGIN") or env_str("PORT"))
 UNMASK_ORIGIN = env_str("UNMASK_ORIGIN").rstrip("/") or f"http://127.0.0.1:{PORT}"
 DEBUG = env_bool("UNMASK_DEBUG")
 

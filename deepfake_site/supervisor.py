@@ -15,7 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TextIO
+from typing import NoReturn, TextIO
 
 from deepfake_site.processes import die_with_parent
 
@@ -115,9 +115,10 @@ class _Child:
         self._started_at = time.monotonic()
         self._pipe, theirs = os.pipe()
         self._output.flush()  # or the fork would hold, and print, a copy
+        parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _become(self.service, theirs)
+            _become(self.service, theirs, parent)
         self.pid = pid
         os.close(theirs)
         os.set_blocking(self._pipe, False)
@@ -201,14 +202,14 @@ class _Child:
             self._output.flush()
 
 
-def _become(service: Service, output: int) -> None:
+def _become(service: Service, output: int, parent: int) -> NoReturn:
     """In the fork: cut what ties it to the supervisor, then be the service."""
     code = 1
     try:
         os.setsid()
         for number in HANDLED:
             signal.signal(number, signal.SIG_DFL)
-        die_with_parent()
+        die_with_parent(parent)
         null = os.open(os.devnull, os.O_RDONLY)
         for source, target in ((null, 0), (output, 1), (output, 2)):
             os.dup2(source, target)

@@ -176,8 +176,12 @@ def _refused_when_full() -> Iterator[None]:
 
 
 def _ring_after_commit(detection: Detection) -> None:
-    # Not a partial: Django names a robust callback that fails by its __qualname__.
-    transaction.on_commit(lambda: ring(detection.pk, detection.queue), robust=True)
+    def announce() -> None:
+        if not ring(detection.pk, detection.queue):
+            # Due at once, not only when this doorbell counts as unheard.
+            Detection.objects.filter(pk=detection.pk).update(rung_at=None)
+
+    transaction.on_commit(announce, robust=True)
 
 
 def _active_version() -> ModelVersion:

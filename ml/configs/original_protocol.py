@@ -1,6 +1,6 @@
 """The original work by its code: 80/20 with random_state=42, no augmentation, 10 epochs.
 
-python -m ml train original_protocol --data ../shared/data/manifest.csv --run runs/original_protocol
+python -m ml train original_protocol --data path/to/manifest.csv --run runs/original_protocol
 Running time: 8 min on two busy cores. Expected: accuracy 0.71 (n = 800); the original said 0.925.
 """
 

@@ -1,6 +1,6 @@
 """The default artifact: the original work's network on the training split.
 
-python -m ml train paper_cnn --data ../shared/data/manifest.csv --run runs/paper_cnn
+python -m ml train paper_cnn --data path/to/manifest.csv --run runs/paper_cnn
 Running time: 34 min on two busy cores. Expected: validation AUC 0.67, accuracy 0.60 (n = 1659).
 """
 

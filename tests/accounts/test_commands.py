@@ -135,3 +135,9 @@ def test_a_link_for_nobody_is_refused(alice):
 def test_making_a_link_is_audited(alice):
     _call("password_link", alice.email)
     assert AuditEvent.objects.get().action == "user.password_link_made"
+
+
+def test_a_password_link_leads_to_where_the_desk_runs(alice, data_dir, settings):
+    settings.IS_ORIGIN_STATED = False
+    (data_dir / "lock").write_text("http://127.0.0.1:8123, process 1\n")
+    assert _call("password_link", alice.email).startswith("http://127.0.0.1:8123/accounts/")

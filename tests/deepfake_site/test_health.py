@@ -53,3 +53,9 @@ def test_not_ready_without_a_database(client, monkeypatch, db):
 def test_it_tells_nothing_about_people_or_versions(client, model_version, path):
     text = client.get(path).content.decode()
     assert not [word for word in ("django", "python", "@", "sha256") if word in text.lower()]
+
+
+def test_not_ready_when_the_disk_is_full(client, model_version, settings):
+    settings.MAX_UPLOAD_BYTES = 2**62
+    response = client.get("/readyz")
+    assert (response.status_code, response.json()["storage"]) == (503, "full")

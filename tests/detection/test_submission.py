@@ -373,3 +373,12 @@ def test_a_full_disk_restores_nothing_and_says_so(alice, monkeypatch):
 
 def _full(*_: Any) -> None:
     raise OSError(errno.ENOSPC, "full")
+
+
+def test_a_doorbell_that_could_not_be_rung_is_due_at_once(
+    alice, model_version, monkeypatch, django_capture_on_commit_callbacks
+):
+    monkeypatch.setattr("detection.services.submission.ring", lambda *_: False)
+    with django_capture_on_commit_callbacks(execute=True):
+        submitted(alice)
+    assert Detection.objects.get().rung_at is None

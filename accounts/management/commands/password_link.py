@@ -31,4 +31,12 @@ class Command(BaseCommand):
         path = reverse("account_reset_password_from_key", kwargs=where)
         with transaction.atomic():
             audit.record("user.password_link_made", actor=None, target=user, owner=user)
-        self.stdout.write(f"{settings.UNMASK_ORIGIN}{path}")
+        self.stdout.write(f"{_address()}{path}")
+
+
+def _address() -> str:
+    """Where the site is: as stated for this command, else as the running installation says."""
+    lock = settings.DATA_DIR / "lock"
+    if settings.IS_ORIGIN_STATED or not lock.exists():
+        return settings.UNMASK_ORIGIN
+    return lock.read_text(encoding="utf-8").partition(",")[0].strip() or settings.UNMASK_ORIGIN
