@@ -1,5 +1,6 @@
 """What was measured about a model, in sentences fit to stand beside its verdicts."""
 
+from dataclasses import asdict
 from typing import Any
 
 from django.utils.formats import number_format
@@ -7,27 +8,59 @@ from django.utils.translation import gettext as _
 
 from detection.figures import percent
 from detection.models import ModelVersion
+from ml.metrics import rate
 
 POOLED = "all"
 
-
-# Which of them belongs beside a verdict: how often just that verdict was wrong.
+# Which of them belong beside a verdict: how often just that verdict was wrong, then among which
+# images, measured or at least intended.
 BESIDE = {
-    "likely_manipulated": ("false_accusations", "max_false_accusation_rate"),
-    "likely_authentic": ("fakes_missed", "max_missed_fake_rate"),
-    "inconclusive": ("coverage",),
+    "likely_manipulated": (
+        ("reals_among_accused",),
+        ("false_accusations", "max_false_accusation_rate"),
+    ),
+    "likely_authentic": (("fakes_among_cleared",), ("fakes_missed", "max_missed_fake_rate")),
+    "inconclusive": (("coverage",),),
 }
+
+# A desk that few fakes reach, to show what the rates come to there.
+EXAMPLE_IMAGES, EXAMPLE_FAKES = 1000, 50
 
 
 def model_limits(version: ModelVersion) -> dict[str, str]:
     """For which error rates the cuts were chosen, and what was then measured on test images."""
-    return _chosen_for(version.operating_point) | _measured(version.metrics)
+    pooled = version.metrics.get("test", {}).get(POOLED, {})
+    return _chosen_for(version.operating_point) | _measured(pooled) | _of_verdicts(pooled)
 
 
 def limit_beside(verdict: str, limits: dict[str, str]) -> str:
-    """The one of these limits that a reader of this verdict needs first; empty without any."""
-    known = (limits[name] for name in BESIDE.get(verdict, ()) if name in limits)
-    return next(known, "")
+    """Those of these limits that a reader of this verdict needs first; empty without any."""
+    chosen = [
+        next((limits[name] for name in names if name in limits), "")
+        for names in BESIDE.get(verdict, ())
+    ]
+    return " ".join(filter(None, chosen))
+
+
+def rare_fakes(version: ModelVersion) -> dict[str, str | bool]:
+    """What the measured rates come to where few images are fake; empty if nobody measured them."""
+    pooled = version.metrics.get("test", {}).get(POOLED, {})
+    caught = (pooled.get("fakes_caught") or {}).get("value")
+    accused = (pooled.get("false_accusations") or {}).get("value")
+    if caught is None or accused is None:
+        return {}
+    fakes = round(EXAMPLE_FAKES * caught)
+    reals = round((EXAMPLE_IMAGES - EXAMPLE_FAKES) * accused)
+    return {
+        "version": str(version),
+        "caught": percent(caught),
+        "accused": percent(accused),
+        "images": number_format(EXAMPLE_IMAGES, force_grouping=True),
+        "fakes": number_format(EXAMPLE_FAKES),
+        "fakes_accused": number_format(fakes),
+        "reals_accused": number_format(reals),
+        "is_mostly_wrong": reals > fakes,
+    }
 
 
 def _chosen_for(point: dict[str, Any]) -> dict[str, str]:
@@ -48,8 +81,7 @@ def _chosen_for(point: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _measured(metrics: dict[str, Any]) -> dict[str, str]:
-    pooled = metrics.get("test", {}).get(POOLED, {})
+def _measured(pooled: dict[str, Any]) -> dict[str, str]:
     sentences = {
         "false_accusations": _(
             "On test images it had never seen, it wrongly called %(rate)s of %(n)s real ones"
@@ -69,6 +101,48 @@ def _measured(metrics: dict[str, Any]) -> dict[str, str]:
         for name, text in sentences.items()
         if (found := _in_words(pooled.get(name)))
     }
+
+
+def _of_verdicts(pooled: dict[str, Any]) -> dict[str, str]:
+    """How many of the images that got a verdict got it wrongly, and how common such images were."""
+    sentences = {
+        "reals_among_accused": _(
+            "Of the %(n)s test images it called manipulated, %(rate)s were real (95 %% interval:"
+            " %(low)s to %(high)s), where %(share)s of all test images were real. The rarer fakes"
+            " are among your images, the more of its accusations are wrong."
+        ),
+        "fakes_among_cleared": _(
+            "Of the %(n)s test images it called authentic, %(rate)s were fake (95 %% interval:"
+            " %(low)s to %(high)s), where %(share)s of all test images were fake. The more common"
+            " fakes are among your images, the more of those it calls authentic are fake."
+        ),
+    }
+    counted = {
+        "reals_among_accused": _wrong_share(pooled, "false_accusations", "fakes_caught"),
+        "fakes_among_cleared": _wrong_share(pooled, "fakes_missed", "reals_cleared"),
+    }
+    return {name: sentences[name] % found for name, found in counted.items() if found}
+
+
+def _wrong_share(pooled: dict[str, Any], wrong: str, right: str) -> dict[str, str]:
+    """Of the images with one verdict the share that should not have it, as text.
+
+    Args:
+        wrong, right: the rates at which images of the one and the other kind got this verdict.
+    """
+    of_wrong, of_right = _count(pooled.get(wrong)), _count(pooled.get(right))
+    if of_wrong is None or of_right is None or not of_wrong + of_right:
+        return {}
+    share = pooled[wrong]["n"] / (pooled[wrong]["n"] + pooled[right]["n"])
+    found = _in_words(asdict(rate(of_wrong, of_wrong + of_right)))
+    return {**found, "share": percent(share)}
+
+
+def _count(estimate: dict[str, Any] | None) -> int | None:
+    # Rates are recorded with four digits, which give back the count of up to 10,000 images.
+    if not estimate or estimate.get("value") is None:
+        return None
+    return round(estimate["value"] * estimate["n"])
 
 
 def _in_words(estimate: dict[str, Any] | None) -> dict[str, str]:

@@ -8,13 +8,15 @@ from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.crypto import salted_hmac
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
 from detection import words
 from detection.errors import Refused
-from detection.models import Detection, Submission
+from detection.limits import rare_fakes
+from detection.models import Detection, ModelVersion, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import page
 from detection.presentation import file_facts, metadata_rows, verdict_card
@@ -122,7 +124,9 @@ def history(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def responsible_use(request: HttpRequest) -> HttpResponse:
-    return render(request, "detection/responsible_use.html")
+    version = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).first()
+    context = {"example": rare_fakes(version) if version else {}}
+    return render(request, "detection/responsible_use.html", context)
 
 
 def _verify_page(
@@ -134,8 +138,14 @@ def _verify_page(
         "accepted": words.ACCEPTED,
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
         "max_upload_mb": settings.MAX_UPLOAD_BYTES // MEGABYTE,
+        "session": _session_mark(request),
     }
     return render(request, "detection/verify.html", context, status=status)
+
+
+def _session_mark(request: HttpRequest) -> str:
+    """What tells one sign-in from the next, and nobody anything else."""
+    return salted_hmac("verify", request.session.session_key or "", algorithm="sha256").hexdigest()
 
 
 def _submit(request: HttpRequest, upload: StoredUpload) -> Outcome:

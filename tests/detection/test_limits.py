@@ -1,7 +1,12 @@
 """What is said about a model's measured errors."""
 
-from detection.limits import limit_beside, model_limits
+import json
+
+import pytest
+
+from detection.limits import limit_beside, model_limits, rare_fakes
 from detection.models import ModelVersion
+from ml.artifact import DEFAULT_ARTIFACT
 
 RATE = {"value": 0.0183, "low": 0.011, "high": 0.029, "n": 1234}
 
@@ -35,3 +40,72 @@ def test_the_limit_beside_a_verdict_says_how_often_that_verdict_is_wrong() -> No
     assert "at most 2\N{NO-BREAK SPACE}%" in limit_beside("likely_manipulated", limits)
     assert limit_beside("inconclusive", limits) == ""
     assert limit_beside("", limits) == ""
+
+
+def _share(count: int, n: int) -> dict[str, float | int]:
+    return {"value": round(count / n, 4), "low": 0.0, "high": 1.0, "n": n}
+
+
+@pytest.fixture
+def measured() -> ModelVersion:
+    """Of 400 reals and 100 fakes it accuses 12 and 38, and clears 90 and 10."""
+    rates = {
+        "false_accusations": _share(12, 400),
+        "reals_cleared": _share(90, 400),
+        "fakes_caught": _share(38, 100),
+        "fakes_missed": _share(10, 100),
+    }
+    return ModelVersion(name="m", version="1", metrics={"test": {"all": rates}})
+
+
+def _plain(text: str) -> str:
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def test_beside_a_clearance_stands_how_many_of_the_cleared_were_fake(
+    measured: ModelVersion,
+) -> None:
+    text = _plain(limit_beside("likely_authentic", model_limits(measured)))
+    assert "Of the 100 test images it called authentic, 10 % were fake" in text
+    assert "where 20 % of all test images were fake" in text
+    assert "wrongly called 10 % of 100 fake ones authentic" in text
+
+
+def test_beside_an_accusation_stands_how_many_of_the_accused_were_real(
+    measured: ModelVersion,
+) -> None:
+    text = _plain(limit_beside("likely_manipulated", model_limits(measured)))
+    assert "Of the 50 test images it called manipulated, 24 % were real" in text
+    assert "(95 % interval: 14.3 % to 37.4 %)" in text  # Wilson for 12 of 50
+    assert "where 80 % of all test images were real" in text
+
+
+@pytest.mark.parametrize("missing", ["fakes_missed", "reals_cleared"])
+def test_it_counts_no_clearances_where_one_of_the_rates_is_missing(
+    measured: ModelVersion, missing: str
+) -> None:
+    del measured.metrics["test"]["all"][missing]
+    assert "fakes_among_cleared" not in model_limits(measured)
+
+
+def test_a_verdict_that_was_never_given_has_no_share_of_wrong_ones(measured: ModelVersion) -> None:
+    measured.metrics["test"]["all"] |= {
+        "fakes_caught": _share(0, 100),
+        "false_accusations": _share(0, 400),
+    }
+    assert "reals_among_accused" not in model_limits(measured)
+
+
+def test_the_example_multiplies_the_measured_rates(measured: ModelVersion) -> None:
+    example = rare_fakes(measured)
+    assert (example["images"], example["fakes"]) == ("1,000", "50")
+    assert (example["fakes_accused"], example["reals_accused"]) == ("19", "28")  # 28.5, to even
+    assert example["is_mostly_wrong"]
+    assert rare_fakes(ModelVersion()) == {}
+
+
+def test_the_shipped_model_states_what_its_verdicts_were_worth() -> None:
+    metrics = json.loads((DEFAULT_ARTIFACT / "model.json").read_text())["metrics"]
+    limits = model_limits(ModelVersion(metrics=metrics))
+    assert {"reals_among_accused", "fakes_among_cleared"} <= limits.keys()
+    assert rare_fakes(ModelVersion(metrics=metrics))
