@@ -163,12 +163,15 @@ function sendNext() {
 }
 
 // The tab remembers its detections by their ids, so that looking into one does not lose the others.
+// Not across a sign-out: the tab outlives it, and the next person at it may be another.
 function kept() {
-  return JSON.parse(sessionStorage.getItem(STORE) ?? "[]");
+  const { session, ids } = JSON.parse(sessionStorage.getItem(STORE) ?? "{}");
+  return session === form.dataset.session ? ids : [];
 }
 
 function keep(ids) {
-  sessionStorage.setItem(STORE, JSON.stringify(ids.slice(0, MOST_KEPT)));
+  const list = { session: form.dataset.session, ids: ids.slice(0, MOST_KEPT) };
+  sessionStorage.setItem(STORE, JSON.stringify(list));
   visit.hidden = !ids.length;
 }
 

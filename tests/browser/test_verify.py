@@ -191,6 +191,24 @@ def test_looking_into_one_verdict_does_not_lose_the_others(
     expect(page.locator(".row")).to_have_count(0)
 
 
+@pytest.mark.usefixtures("working")
+def test_the_list_does_not_outlive_the_sign_out(
+    visit: Visiting, model: object, alice: User, files: Callable[..., list[str]]
+) -> None:
+    visiting = visit()
+    visiting.sign_in(alice)
+    page = visiting.page
+    page.set_input_files("#image", files(a_jpg=images.jpeg_bytes()))
+    expect(page.locator("[data-finished=yes]")).to_have_count(1)
+    page.reload()
+    expect(page.locator("[data-finished=yes]")).to_have_count(1)
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url("**/accounts/login/**")
+    visiting.sign_in(alice)  # who may see the image, so only the tab's own list is in question
+    expect(page.locator("form.is-live")).to_be_visible()
+    expect(page.locator(".row")).to_have_count(0)
+
+
 def test_a_picture_the_browser_cannot_show_gets_ours(
     page: Page, files: Callable[..., list[str]], working: None
 ) -> None:

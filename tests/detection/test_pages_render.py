@@ -212,6 +212,23 @@ def test_history_takes_the_same_queries_for_many_rows_as_for_one(
     assert queries() == one
 
 
+def test_the_history_says_in_which_zone_its_times_are(client: Client, submit: Submit) -> None:
+    submit()
+    html = client.get(reverse("history")).content.decode()
+    assert re.search(r"<time [^>]*>\d+ \w+ \d{4}, \d\d:\d\d UTC</time>", html)
+
+
+def test_the_example_of_rare_fakes_uses_the_active_models_figures(
+    client: Client, model_version: ModelVersion
+) -> None:
+    assert "On its test images" not in client.get(reverse("responsible_use")).content.decode()
+    rates = {"fakes_caught": {"value": 0.2, "n": 100}, "false_accusations": {"value": 0.02, "n": 9}}
+    ModelVersion.objects.update(metrics={"test": {"all": rates}})
+    html = client.get(reverse("responsible_use")).content.decode()
+    assert "about 10 accusations of fakes and about 19 of real ones" in html
+    assert "Most of these accusations would be wrong." in html
+
+
 def test_a_confidential_submission_says_so(client: Client, submit: Submit) -> None:
     assert "hidden from moderators" in _page(client, submit(is_confidential="true"))
 
