@@ -45,7 +45,6 @@ class DetectionCollection(APIView):
     def post(self, request: Request) -> Response:
         """Accept one image: 202 while it is being judged, 200 when these bytes already were."""
         form = SubmissionSerializer(data=request.data)
-        form.is_valid(raise_exception=True)
         uploads = uploaded(request._request, "image")
         if refusal := interrupted(request._request):
             raise Refused(refusal)
@@ -53,6 +52,7 @@ class DetectionCollection(APIView):
             raise Refused("no_file")
         if len(uploads) > 1:
             raise ValidationError({"image": "Send exactly one image."})
+        form.is_valid(raise_exception=True)
         key = request.auth if isinstance(request.auth, ApiKey) else None
         submission = submit_image(
             by=_caller(request),
