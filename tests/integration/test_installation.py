@@ -87,6 +87,21 @@ def _is_alive(process: psutil.Process) -> bool:
         return False
 
 
+def _refusal(environment: dict[str, str]) -> str:
+    """What a start that does not come about says."""
+    ended = subprocess.run(
+        [sys.executable, "manage.py", "up"],
+        cwd=PROJECT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode != 0
+    return ended.stderr
+
+
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     port = free_port()
     with socket.socket() as taken:
@@ -94,34 +109,16 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
         taken.listen()
         environment = {**os.environ, "UNMASK_DATA": str(tmp_path), "PORT": str(port)}
         environment["DJANGO_SETTINGS_MODULE"] = "deepfake_site.settings"
-        ended = subprocess.run(
-            [sys.executable, "manage.py", "up"],
-            cwd=PROJECT,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert ended.returncode != 0
-    assert f"Port {port}" in ended.stderr
-    assert f"PORT={port + 1} make run" in ended.stderr
+        refusal = _refusal(environment)
+    assert f"Port {port}" in refusal
+    assert f"PORT={port + 1} make run" in refusal
 
 
 @pytest.mark.integration
 def test_a_second_start_on_the_same_folder_is_refused(installation: Installation) -> None:
     other = {**installation.environment, "PORT": str(free_port())}
-    ended = subprocess.run(
-        [sys.executable, "manage.py", "up"],
-        cwd=PROJECT,
-        env=other,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode != 0
-    assert f"already runs on {installation.data}: {installation.origin}, process" in ended.stderr
+    refusal = _refusal(other)
+    assert f"already runs on {installation.data}: {installation.origin}, process" in refusal
     with installation.client() as client:
         pk = submit(client, 1)
         installation.wait_until(lambda: status(client, pk) == "done", 30)
