@@ -88,9 +88,6 @@ class Supervisor:
             for child in round_:
                 child.end()
 
-    def pids(self) -> dict[str, int]:
-        return {child.service.name: child.pid for child in self._children}
-
     def _pump(self, timeout_s: float) -> None:
         for key, _events in self._selector.select(timeout_s):
             key.data()
