@@ -20,8 +20,8 @@ test: install
 install: $(VENV)/.installed
 
 $(VENV)/bin/uv:
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' \
-		|| { echo "Unmask needs Python 3.11 or 3.12; say PYTHON=python3.11 make run"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "Unmask needs Python 3.11; say PYTHON=python3.11 make run"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null \
 		|| { echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu, install the package" \
 			$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])'); exit 1; }

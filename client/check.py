@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from client.files import on_disk
-from ml.artifact import DEFAULT_ARTIFACT, shipped_hashes
+from ml.artifact import ARTIFACTS, DEFAULT_ARTIFACT, Artifact, shipped_hashes
 from ml.decoder import MIN_SIDE, Decoded, Decoder
-from ml.errors import MLError
+from ml.errors import ArtifactError, MLError
 from ml.inference import Prediction, Predictor
 
 EXIT_AUTHENTIC, EXIT_MANIPULATED, EXIT_INCONCLUSIVE, EXIT_FAILED = 0, 1, 2, 3
@@ -19,7 +19,13 @@ EXIT_AUTHENTIC, EXIT_MANIPULATED, EXIT_INCONCLUSIVE, EXIT_FAILED = 0, 1, 2, 3
 
 @dataclass(frozen=True)
 class Result:
-    """One file in the output; with an error (code and detail) the judgement is empty."""
+    """One file in the output; with an error (code and detail) the judgement is empty.
+
+    Attributes:
+        score: ranks pictures only; also there where a probability would mean nothing.
+        faces: box as shares of the picture and probability of each face that was judged.
+        model: name, version and SHA-256 of the artifact.
+    """
 
     path: str
     sha256: str | None = None
@@ -27,10 +33,16 @@ class Result:
     verdict: str | None = None
     reasons: tuple[str, ...] = ()
     error: dict[str, str] | None = None
+    score: float | None = None
+    faces: tuple[dict[str, Any], ...] = ()
+    model: dict[str, str] | None = None
 
 
 class Judge(Protocol):
     """What is needed of `ml.inference.Predictor`."""
+
+    @property
+    def artifact(self) -> Artifact: ...
 
     def predict(self, images: Sequence[Decoded]) -> list[Prediction]: ...
 
@@ -43,9 +55,22 @@ class _Read:
     error: dict[str, str] | None = None
 
 
-def load_predictor() -> Predictor:
-    """The network that is shipped with the command."""
-    return Predictor.load(DEFAULT_ARTIFACT, registered=shipped_hashes())
+def load_predictor(model: str) -> Predictor:
+    """A network that is shipped with the command.
+
+    Raises:
+        ArtifactError: none of this name is shipped, or its files are not the shipped ones.
+    """
+    if model not in shipped_models():
+        known = ", ".join(shipped_models())
+        raise ArtifactError("artifact_missing", f"no model {model!r}; one of {known}")
+    return Predictor.load(ARTIFACTS / model, registered=shipped_hashes())
+
+
+def shipped_models() -> list[str]:
+    """Names of the networks that come with this version, the default first."""
+    names = sorted(path.name for path in ARTIFACTS.iterdir() if path.is_dir())
+    return sorted(names, key=lambda name: name != DEFAULT_ARTIFACT.name)
 
 
 def judge_all(
@@ -98,10 +123,14 @@ def _judge(read: _Read, predictor: Judge) -> Result:
     if read.decoded is None:
         return Result(str(read.path), read.sha256, error=read.error)
     [prediction] = predictor.predict([read.decoded])
+    model = predictor.artifact
     return Result(
         path=str(read.path),
         sha256=read.sha256,
         probability=prediction.probability,
         verdict=str(prediction.verdict),
         reasons=prediction.reasons,
+        score=prediction.score,
+        faces=tuple({"box": f.box, "probability": f.probability} for f in prediction.faces),
+        model={"name": model.name, "version": model.version, "sha256": model.sha256},
     )

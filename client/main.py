@@ -47,6 +47,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, with a head.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Images decoded at once.")] = 2,
+    model: Annotated[str, typer.Option(help="A shipped model, such as paper_cnn.")] = "default",
 ) -> None:
     """Judge images on this machine, without a server.
 
@@ -62,7 +63,7 @@ def check(
     if as_csv:
         output.write_csv_head()
     try:
-        results = _check(files, write, min(jobs, len(files)))
+        results = _check(files, write, min(jobs, len(files)), model)
     except MLError as error:
         _stop(f"cannot judge anything: {error}")
     except BrokenPipeError:  # `unmask check ... | head`: nobody reads on
@@ -86,13 +87,13 @@ def run() -> None:
         sys.exit(EXIT_FAILED if end.code == EXIT_INCONCLUSIVE else end.code)
 
 
-def _check(files: Sequence[Path], write: output.Write, jobs: int) -> list[Result]:
+def _check(files: Sequence[Path], write: output.Write, jobs: int, model: str) -> list[Result]:
     results = []
     with ExitStack() as stack:
         decoders = [stack.enter_context(Decoder()) for _ in range(jobs)]
         for decoder in decoders:
             decoder.start()  # gets ready while the network loads
-        predictor = load_predictor()
+        predictor = load_predictor(model)
         advance = stack.enter_context(_progress(len(files)))
         for result in judge_all(files, decoders, predictor):
             write(result)

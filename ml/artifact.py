@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ml.calibration import Calibration
+from ml.combination import Combination
 from ml.decision import OperatingPoint
 from ml.errors import ArtifactError
 from ml.onnx_file import has_external_data
@@ -27,6 +28,8 @@ class Artifact:
 
     Attributes:
         sha256: over both files, see `artifact_sha256`.
+        combination: how the logits of a picture's views become one.
+        face_calibration: for the logit of a face on its own; None where faces get no view.
         metrics: figures per split, then per source, each with its n and 95 % interval.
         training: how it came about: config, seed, epochs, manifest hash, images per split.
         licence_notes: what the licences of the training data allow the weights to be used for.
@@ -38,7 +41,9 @@ class Artifact:
     sha256: str
     architecture: str
     preprocessing: Preprocessing
+    combination: Combination
     calibration: Calibration
+    face_calibration: Calibration | None
     operating_point: OperatingPoint
     metrics: dict[str, Any]
     training: dict[str, Any]
@@ -71,13 +76,19 @@ class Artifact:
             sha256=sha256,
             architecture=value["architecture"],
             preprocessing=Preprocessing.from_json(value["preprocessing"]),
+            combination=Combination.from_json(value.get("combination", {})),
             calibration=Calibration.from_json(value["calibration"]),
+            face_calibration=_optional(value.get("face_calibration")),
             operating_point=OperatingPoint.from_json(value["operating_point"]),
             metrics=value["metrics"],
             training=value["training"],
             licence_notes=tuple(value["licence_notes"]),
             limits=tuple(value["limits"]),
         )
+
+
+def _optional(value: dict[str, Any] | None) -> Calibration | None:
+    return None if value is None else Calibration.from_json(value)
 
 
 @dataclass(frozen=True)

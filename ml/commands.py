@@ -3,9 +3,10 @@
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,13 @@ import typer
 from rich.console import Console
 
 from ml import configs
+from ml.alterations import ALTERATIONS, COPIES
 from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
-from ml.datasets.manifest import SPLITS
+from ml.datasets.folders import read_sets
+from ml.datasets.manifest import SPLITS, Sample, read_manifest
 from ml.datasets.source import read_data
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import MLError, UnreadableImage
-from ml.evaluation import judge, verdict_report
 from ml.experiment import TrainingConfig
 from ml.inference import Prediction, Predictor
 from ml.model_card import render
@@ -26,6 +28,21 @@ from ml.operating_point import ErrorRates
 from ml.progress import ProgressBars
 from ml.run_folder import RunFolder, write_json
 from ml.tables import score_table, verdict_table
+
+
+class CellChoice(StrEnum):
+    """How much the evaluation report alters the pictures."""
+
+    CLEAN = "clean"
+    COPIES = "copies"
+    ALL = "all"
+
+
+CELLS = {
+    CellChoice.CLEAN: (),
+    CellChoice.COPIES: tuple(COPIES),
+    CellChoice.ALL: tuple(ALTERATIONS),
+}
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="The detector, without Django.")
 console = Console()
@@ -109,20 +126,72 @@ def evaluate(
     *,
     data: Data,
     artifact: Annotated[Path, typer.Option(help="An artifact's folder.")] = DEFAULT_ARTIFACT,
-    split: Annotated[str, typer.Option(help=f"One of {', '.join(SPLITS)}.")] = "test",
-    out: Annotated[Path | None, typer.Option(help="Write the report here as JSON.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the split of two folders.")] = 1,
+    against: Annotated[
+        list[Path] | None, typer.Option(help="An artifact to stand beside; may be repeated.")
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help=f"Of a manifest: one of {', '.join(SPLITS)}.")
+    ] = "test",
+    cells: Annotated[
+        CellChoice, typer.Option(help="Judge altered pictures too: re-saved copies, or all kinds.")
+    ] = CellChoice.COPIES,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Only that many images of each source and label.")
+    ] = None,
+    left_out: Annotated[
+        Path | None,
+        typer.Option("--leave-one-out", exists=True, dir_okay=False, help="Show these figures."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write report.json and report.html into this folder.")
+    ] = None,
     sha256: Accepted = None,
 ) -> None:
-    """Judge a labelled split as it would be judged when serving, and report per source."""
+    """Judge labelled images as when serving, and report per source, method and kind of damage.
+
+    The data are a manifest, or a folder of sets, each `name/real/` and `name/fake/`.
+    """
+    from ml.report import Scope, build_report
+
+    registered = {*shipped_hashes(), *(sha256 or ())}
+    extra = {"leave_one_source_out": json.loads(left_out.read_text())} if left_out else {}
     with _reported(), ProgressBars(console) as bars:
-        predictor = Predictor.load(artifact, registered={*shipped_hashes(), *(sha256 or ())})
-        manifest = read_data(data, seed=seed, on_read=lambda a, b: bars("reading", a, b))
-        judged = judge(predictor, manifest.split(split), lambda a, b: bars(split, a, b))
-    report = verdict_report(judged)
-    console.print(verdict_table(report, title=split))
+        for folder in (artifact, *(against or ())):
+            Artifact.read(folder, registered=registered)
+        rows = read_manifest(data).split(split) if data.is_file() else read_sets(data).samples
+        scope = Scope(cells=CELLS[cells], copies=tuple(COPIES) if cells != "clean" else ())
+        found = build_report(
+            artifact, _thinned(rows, limit), scope, bars, peers=tuple(against or ())
+        )
+    report = {**found, **extra}
+    console.print(verdict_table(report["cells"]["clean"], title=report["artifact"]["name"]))
     if out:
-        write_json(out, report)
+        from ml.report_page import write_page
+
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(out / "report.json", report)
+        write_page(report, out / "report.html")
+        console.print(f"{out / 'report.html'}", soft_wrap=True)
+
+
+@app.command()
+def leave_one_out(
+    config: Annotated[str, typer.Argument(help="A module of ml/configs: the short schedule.")],
+    *,
+    data: Data,
+    runs: Annotated[Path, typer.Option(help="A folder for the runs, one for each source.")],
+    out: Annotated[Path, typer.Option(help="Write the figures here as JSON.")],
+    cache: Annotated[Path | None, typer.Option(help="Prepared images.")] = None,
+) -> None:
+    """Train once without each source, and measure on that source's test images."""
+    from ml.leave_one_out import leave_each_out
+
+    with _reported(), ProgressBars(console) as bars:
+        manifest = read_manifest(data)
+        figures = leave_each_out(_config(config), manifest, runs, cache or runs / "cache", bars)
+    write_json(out, figures)
+    for source, row in figures["sources"].items():
+        console.print(f"{source}: AUC {row['auc']['value']}, n = {row['n']}")
 
 
 @app.command()
@@ -164,6 +233,18 @@ def card(
 def run() -> None:
     """Entry point of `python -m ml`."""
     app()
+
+
+def _thinned(rows: Sequence[Sample], limit: int | None) -> list[Sample]:
+    """At most so many of each source and label, evenly from all of them."""
+    groups: dict[tuple[str, int], list[Sample]] = {}
+    for row in rows:
+        groups.setdefault((row.source, row.label), []).append(row)
+    kept = []
+    for group in groups.values():
+        wanted = min(limit or len(group), len(group))
+        kept += [group[at * len(group) // wanted] for at in range(wanted)]
+    return kept
 
 
 def _config(name: str) -> TrainingConfig:

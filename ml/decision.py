@@ -38,6 +38,10 @@ class OperatingPoint:
         min_side_px: an image whose shorter side is less is not judged.
         stability_transforms: mild alterations that must not change a decided verdict; names
             from `ml.stability.TRANSFORMS`.
+        max_blockiness: a picture of more is too heavily compressed; see `ml.quality`.
+        min_detail: a picture of less is as good as a tiny one; see `ml.quality`.
+        max_distance: a picture further from the training images is out of domain; see
+            `ml.domain`.
     """
 
     authentic_below: float
@@ -46,6 +50,9 @@ class OperatingPoint:
     max_missed_fake_rate: float
     min_side_px: int = 0
     stability_transforms: tuple[str, ...] = ()
+    max_blockiness: float | None = None
+    min_detail: float | None = None
+    max_distance: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.authentic_below <= self.manipulated_from:

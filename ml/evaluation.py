@@ -1,21 +1,17 @@
 """A report on a labelled split: pooled and per source, each figure with its n and interval."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from math import isnan
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from ml import metrics
-from ml.datasets.arrays import decode_checked
 from ml.datasets.manifest import Sample
 from ml.decision import Verdict
-from ml.decoder import Decoded, Decoder
-from ml.inference import Prediction, Predictor
-from ml.stability import jpeg, scaled, webp
+from ml.judging import Judged
 
 POOLED = "all"
 # Reals passed through an autoencoder: nobody saw them as a manipulation, so they are reported
@@ -23,48 +19,8 @@ POOLED = "all"
 APART = frozenset({"autoencoder"})
 SCORE_CUT = 0.5
 CHANCE = 0.5  # AUC of guessing
-
-
-# What happens to pictures on their way through publishing tools, harsher than the stability
-# transforms: every report says how the figures stand after each.
-Alteration = Callable[[Image.Image], Image.Image]
-DEGRADATIONS: dict[str, Alteration] = {
-    "jpeg_50": lambda image: jpeg(image, 50),
-    "webp_50": lambda image: webp(image, 50),
-    "scale_60": lambda image: scaled(image, 0.6),
-}
-
-
-@dataclass(frozen=True)
-class Judged:
-    """One labelled image and what a network said of it."""
-
-    sample: Sample
-    prediction: Prediction
-
-
-def judge(
-    predictor: Predictor,
-    samples: Sequence[Sample],
-    on_step: Callable[[int, int], None],
-    alter: Alteration | None = None,
-) -> list[Judged]:
-    """Judge files exactly as they are judged when serving.
-
-    Args:
-        alter: damages each decoded picture first.
-    Raises:
-        DatasetError: a file is not the one that was listed.
-        UnreadableImage: a file cannot be decoded.
-    """
-    judged = []
-    with Decoder() as decoder:
-        for done, sample in enumerate(samples, start=1):
-            decoded = decode_checked(decoder, sample)
-            shown = _altered(decoded, alter) if alter else decoded
-            judged.append(Judged(sample, predictor.predict([shown])[0]))
-            on_step(done, len(samples))
-    return judged
+CALIBRATION_BINS = 15
+FALSE_POSITIVE_RATE = 0.05
 
 
 def verdict_report(judged: Sequence[Judged]) -> dict[str, Any]:
@@ -76,25 +32,74 @@ def verdict_report(judged: Sequence[Judged]) -> dict[str, Any]:
     return report
 
 
-def degraded_report(before: Sequence[Judged], after: Sequence[Judged]) -> dict[str, Any]:
-    """The pooled report after some damage, and how many verdicts it moved.
+def method_report(judged: Sequence[Judged]) -> dict[str, Any]:
+    """The fakes of each method beside all reals of their source."""
+    report = {}
+    for source, method in sorted({(one.sample.source, _method(one)) for one in judged}):
+        own = [one for one in judged if one.sample.source == source]
+        chosen = [one for one in own if one.sample.label == 0 or _method(one) == method]
+        if method:
+            report[f"{source}: {method}"] = _verdict_slice(chosen)
+    return report
+
+
+def moved_report(before: Sequence[Judged], after: Sequence[Judged]) -> dict[str, Any]:
+    """How many verdicts some alteration moved.
 
     Args:
         before: the pictures as they are.
-        after: the same pictures damaged, in the same order.
+        after: the same pictures altered, in the same order.
     """
     pairs = [
         (old.prediction.verdict, new.prediction.verdict)
         for old, new in zip(before, after, strict=True)
-        if old.sample.source not in APART and old.prediction.verdict is not Verdict.INCONCLUSIVE
+        if old.sample.source not in APART
     ]
-    withdrawn = sum(new is Verdict.INCONCLUSIVE for _, new in pairs)
-    reversed_ = sum(new is not old for old, new in pairs) - withdrawn
+    unsure = Verdict.INCONCLUSIVE
+    given = [(old, new) for old, new in pairs if old is not unsure]
+    withdrawn = sum(new is unsure for _, new in given)
+    changed = sum(new is not old for old, new in pairs)
     return {
-        **verdict_report(after)[POOLED],
-        "verdicts_withdrawn": _json(metrics.rate(withdrawn, len(pairs))),
-        "verdicts_reversed": _json(metrics.rate(reversed_, len(pairs))),
+        "verdicts_withdrawn": _json(metrics.rate(withdrawn, len(given))),
+        "verdicts_reversed": _json(metrics.rate(_reversed(given), len(given))),
+        "verdicts_changed": _json(metrics.rate(changed, len(pairs))),
+        "coverage_kept": _ratio(sum(new is not unsure for _, new in pairs), len(given)),
     }
+
+
+def copies_report(cells: Mapping[str, Sequence[Judged]]) -> dict[str, Any]:
+    """Over all altered copies of each picture: how many saw any change of verdict.
+
+    Args:
+        cells: judged pictures by cell, all in one order; the first cell is the originals.
+    """
+    rows = [row for row in zip(*cells.values(), strict=True) if row[0].sample.source not in APART]
+    verdicts = [[one.prediction.verdict for one in row] for row in rows]
+    reversed_ = sum(_reversed([(row[0], new) for new in row[1:]]) > 0 for row in verdicts)
+    changed = sum(len(set(row)) > 1 for row in verdicts)
+    decided = sum(row[0] is not Verdict.INCONCLUSIVE for row in verdicts)
+    copies = [new is not Verdict.INCONCLUSIVE for row in verdicts for new in row[1:]]
+    return {
+        "any_reversed": _json(metrics.rate(reversed_, len(rows))),
+        "any_changed": _json(metrics.rate(changed, len(rows))),
+        "coverage_kept": _ratio(sum(copies), decided * (len(cells) - 1)),
+    }
+
+
+def _reversed(pairs: Sequence[tuple[Verdict, Verdict]]) -> int:
+    unsure = Verdict.INCONCLUSIVE
+    return sum(old is not new and unsure not in (old, new) for old, new in pairs)
+
+
+def _ratio(count: int, of: int) -> float | None:
+    return round(count / of, 4) if of else None
+
+
+def _method(one: Judged) -> str:
+    """A method's name, without the file that each autoencoder fake was made from."""
+    if one.sample.label == 0:
+        return ""
+    return one.sample.method.split(" of ")[0] or "not stated"
 
 
 def measured_limits(report: dict[str, Any]) -> list[str]:
@@ -137,16 +142,15 @@ def classification(label: np.ndarray, score: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _altered(decoded: Decoded, alter: Alteration) -> Decoded:
-    image = alter(Image.fromarray(decoded.pixels))
-    facts = replace(decoded.facts, width=image.width, height=image.height)
-    return Decoded(np.asarray(image), facts)
-
-
 def _verdict_slice(judged: Sequence[Judged]) -> dict[str, Any]:
     label = np.array([one.sample.label for one in judged])
     score = np.array([one.prediction.score for one in judged])
-    return {**classification(label, score), **_calibration(judged), **_decisions(judged)}
+    return {
+        **classification(label, score),
+        "recall_at_5": _json(metrics.recall_at(label, score, FALSE_POSITIVE_RATE)),
+        **_calibration(judged),
+        **_decisions(judged),
+    }
 
 
 def _calibration(judged: Sequence[Judged]) -> dict[str, Any]:
@@ -155,10 +159,16 @@ def _calibration(judged: Sequence[Judged]) -> dict[str, Any]:
         return {}
     probability = np.array([one.prediction.probability for one in stated], dtype=float)
     label = np.array([one.sample.label for one in stated])
-    return {
+    figures = {
         "brier_error": metrics.brier_error(probability, label),
         "calibration_error": metrics.calibration_error(probability, label),
     }
+    if label.size >= 2 * CALIBRATION_BINS:
+        figures["debiased_calibration_error"] = metrics.debiased_calibration_error(
+            probability, label, bins=CALIBRATION_BINS
+        )
+        figures["calibration_floor"] = metrics.calibration_floor(probability, bins=CALIBRATION_BINS)
+    return figures
 
 
 def _decisions(judged: Sequence[Judged]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from ml.datasets.augment import Augmentation, Degradation
 from ml.datasets.manifest import Manifest, Sample
+from ml.datasets.views import ViewRecipe
 from ml.preprocess import Preprocessing
 
 
@@ -18,6 +19,27 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class ViewSchedule:
+    """Training on views that are drawn anew for every batch.
+
+    Attributes:
+        sizes: side of the views in pixels, one for each epoch: small ones first are cheaper.
+        steps_per_epoch: batches between two checkpoints.
+        warmup_steps: batches over which the learning rate rises, before it falls as a cosine.
+        label_smoothing: how far labels are drawn towards 1/2; some of them are wrong.
+        watched: validation images that every epoch is judged by; the last sees them all.
+    """
+
+    sizes: tuple[int, ...]
+    recipe: ViewRecipe = field(default_factory=ViewRecipe)
+    steps_per_epoch: int = 250
+    warmup_steps: int = 250
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.05
+    watched: int = 512
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """One experiment, complete but for the data's path.
 
@@ -27,6 +49,9 @@ class TrainingConfig:
         patience: epochs without a better validation loss before stopping; None never stops.
         checkpoint: which epoch's weights are the run's result, by validation loss or the last.
         degradation: applied to every image in each of `copies` copies; None trains on plain ones.
+        left_out: a source that is neither learnt from nor watched.
+        views: training on views instead of whole prepared pictures; `augmentation`,
+            `degradation` and `copies` are then not used.
         is_exportable: False where the run spends rows that an honest test needs.
     """
 
@@ -42,6 +67,8 @@ class TrainingConfig:
     augmentation: Augmentation | None = field(default_factory=Augmentation)
     degradation: Degradation | None = field(default_factory=Degradation)
     copies: int = 3
+    views: ViewSchedule | None = None
+    left_out: str | None = None
     seed: int = 1
     is_exportable: bool = True
 

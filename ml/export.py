@@ -2,9 +2,9 @@
 
 import importlib
 import json
-import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,20 +12,39 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
+import onnxruntime
 
+from ml.alterations import COPIES
 from ml.artifact import FORMAT, MODEL_FILE, REGISTERED, SIDECAR_FILE, Artifact, artifact_sha256
 from ml.calibration import Calibration, sigmoid
+from ml.combination import Combination
 from ml.datasets.arrays import plain_arrays
 from ml.datasets.manifest import Manifest, Sample
+from ml.datasets.selections import NEVER_TRAINED_ON
 from ml.decision import OperatingPoint
+from ml.domain import Domain
+from ml.domain import fit as fit_domain
 from ml.errors import RunError
-from ml.evaluation import DEGRADATIONS, degraded_report, judge, measured_limits, verdict_report
-from ml.inference import OUTPUTS, Predictor
-from ml.operating_point import ErrorRates, fit_operating_point
+from ml.evaluation import (
+    POOLED,
+    copies_report,
+    measured_limits,
+    moved_report,
+    verdict_report,
+)
+from ml.inference import DISTANCE, OUTPUTS, Predictor
+from ml.judging import CLEAN, judge
+from ml.operating_point import RESAVED, ErrorRates, Fitted, fit
 from ml.preprocess import Preprocessing
+from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
-from ml.training import Report
 
+# Loadable, and deciding nothing, until the cuts are known.
+BLANK = Fitted(
+    Combination(), Calibration(1.0, 0.0, 0.5, 0), None, OperatingPoint(0.0, 2.0, 0.0, 0.0)
+)
+EMBEDDING = "embedding"
+DOMAIN_IMAGES = 3000
 PARITY_TOLERANCE = 1e-4
 PARITY_IMAGES = 256
 
@@ -80,25 +99,30 @@ class _Staged:
         self.report, self.version, self.rates = report, version, rates
         self.told = run.description()
         self.config = self.told["config"]
-        self.preprocessing = Preprocessing.from_json(self.config["preprocessing"])
+        self.network = importlib.import_module(f"ml.networks.{self.config['network']}")
+        self.preprocessing = replace(
+            Preprocessing.from_json(self.config["preprocessing"]), views=self.network.VIEWS
+        )
         self._refuse_what_may_not_leave()
 
     def write(self) -> None:
         trained = keras.saving.load_model(self.run.result())
-        network = importlib.import_module(f"ml.networks.{self.config['network']}")
-        write_graph(network.with_evidence(trained), self.folder / MODEL_FILE)
+        network = self.network
+        path = self.folder / MODEL_FILE
+        write_graph(network.with_evidence(trained, self.preprocessing.size), path)
+        if EMBEDDING in output_names(path):
+            embedding = self._embeddings(path)
+            append_distance(path, fit_domain(embedding))
+        self._write_sidecar(network.LIMITS, BLANK, {})
         rows = self.manifest.split("val")
-        inputs = self._inputs(rows)
-        # Loadable, and deciding nothing, until the cuts are known.
-        blank = OperatingPoint(0.0, 2.0, 0.0, 0.0)
-        self._write_sidecar(network.LIMITS, Calibration(1.0, 0.0, 0.5, 0), blank, {})
-        check_parity(trained, self._predictor(), inputs[:PARITY_IMAGES])
-        logit = self._logits(inputs)
-        calibrated, point = fit_operating_point(rows, logit, self.preprocessing.size, self.rates)
-        self._write_sidecar(network.LIMITS, calibrated, point, {})
-        figures = self._figures()
+        check_parity(trained, self._predictor(), self._inputs(rows[:PARITY_IMAGES]))
+        cells = (CLEAN, *RESAVED) if self._is_of_views() else (CLEAN,)
+        judged = judge(self.folder, rows, partial(self.report, "validation images"), cells)
+        fitted = fit(judged, cells, self.preprocessing, self.rates)
+        self._write_sidecar(network.LIMITS, fitted, {})
+        figures = self._figures(fitted)
         limits = [*network.LIMITS, *measured_limits(figures["test"])]
-        self._write_sidecar(limits, calibrated, point, figures)
+        self._write_sidecar(limits, fitted, figures)
 
     def _refuse_what_may_not_leave(self) -> None:
         if not self.config["is_exportable"]:
@@ -106,46 +130,57 @@ class _Staged:
         if self.told["manifest_sha256"] != self.manifest.sha256:
             raise RunError("run_mismatch", "the run was trained on other data than these")
 
-    def _inputs(self, rows: Sequence[Sample]) -> np.ndarray:
-        cache = self.folder / "cache"
-        arrays = plain_arrays(
-            rows, self.preprocessing, cache, partial(self.report, "validation images")
-        )
-        inputs = self.preprocessing.normalise(arrays)
-        shutil.rmtree(cache)
-        return inputs
+    def _is_of_views(self) -> bool:
+        return self.preprocessing.views != ("whole",)
 
-    def _logits(self, inputs: np.ndarray) -> np.ndarray:
-        predictor = self._predictor()
+    def _inputs(self, rows: Sequence[Sample]) -> np.ndarray:
+        with tempfile.TemporaryDirectory() as cache:
+            arrays = plain_arrays(
+                rows, self.preprocessing, Path(cache), partial(self.report, "parity images")
+            )
+            return self.preprocessing.normalise(arrays)
+
+    def _embeddings(self, path: Path) -> np.ndarray:
+        """Features of training images, whole and undamaged, evenly from all of them."""
+        known = {"train": self.told["train"]["n"]}
+        rows = [row for row in self.manifest.split("train") if row.source not in NEVER_TRAINED_ON]
+        if len(rows) != known["train"]:
+            raise RunError("run_mismatch", "the training rows are not those of the run")
+        step = max(1, len(rows) // DOMAIN_IMAGES)
+        inputs = self._inputs(rows[::step])
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         size = self.config["batch_size"]
-        parts = [predictor.logits(inputs[at : at + size]) for at in range(0, len(inputs), size)]
+        name = session.get_inputs()[0].name
+        parts = [
+            session.run([EMBEDDING], {name: inputs[at : at + size]})[0]
+            for at in range(0, len(inputs), size)
+        ]
         return np.concatenate(parts)
 
-    def _figures(self) -> dict[str, Any]:
-        predictor = self._predictor()
-        judged = {
-            split: judge(predictor, self.manifest.split(split), partial(self.report, split))
-            for split in ("val", "test")
+    def _figures(self, fitted: Fitted) -> dict[str, Any]:
+        cells = (CLEAN, *COPIES)
+        val = judge(self.folder, self.manifest.split("val"), partial(self.report, "val"))
+        rows = self.manifest.split("test")
+        test = judge(self.folder, rows, partial(self.report, "test, as it is and altered"), cells)
+        altered = {
+            name: {**verdict_report(test[name])[POOLED], **moved_report(test[CLEAN], test[name])}
+            for name in COPIES
         }
-        degraded = {}
-        for name, alter in DEGRADATIONS.items():
-            rows = self.manifest.split("test")
-            after = judge(predictor, rows, partial(self.report, f"test, {name}"), alter)
-            degraded[name] = degraded_report(judged["test"], after)
-        reports = {split: verdict_report(rows) for split, rows in judged.items()}
-        return {**reports, "test_degraded": degraded}
+        return {
+            "val": verdict_report(val[CLEAN]),
+            "test": verdict_report(test[CLEAN]),
+            "test_degraded": altered,
+            "copies": copies_report({cell: test[cell] for cell in cells}),
+            "calibration": fitted.calibration.to_json(),
+        }
 
     def _predictor(self) -> Predictor:
         return Predictor.load(self.folder, registered={artifact_sha256(self.folder)})
 
     def _write_sidecar(
-        self,
-        limits: Sequence[str],
-        calibrated: Calibration,
-        point: OperatingPoint,
-        figures: dict[str, Any],
+        self, limits: Sequence[str], fitted: Fitted, figures: dict[str, Any]
     ) -> None:
-        state = self.run.state()
+        state, faces = self.run.state(), fitted.face_calibration
         trained = {**self.told, "epochs": state.epoch, "best_epoch": state.best_epoch}
         sidecar = {
             "format": FORMAT,
@@ -153,8 +188,10 @@ class _Staged:
             "version": self.version,
             "architecture": self.config["network"],
             "preprocessing": self.preprocessing.to_json(),
-            "calibration": calibrated.to_json(),
-            "operating_point": point.to_json(),
+            "combination": fitted.combination.to_json(),
+            "calibration": fitted.calibration.to_json(),
+            "face_calibration": faces.to_json() if faces else None,
+            "operating_point": fitted.operating_point.to_json(),
             "metrics": figures,
             "training": trained,
             "licence_notes": self.told["licence_notes"],
@@ -182,10 +219,55 @@ def write_graph(network: keras.Model, path: Path) -> None:
     network(np.zeros((1, *shape), np.float32))  # Keras exports only what was called once
     network.export(path, format="onnx", verbose=False)
     graph = onnx.load(path)
-    for output, name in zip(graph.graph.output, OUTPUTS, strict=True):
-        _rename(graph.graph, output.name, name)
+    names = [*OUTPUTS, EMBEDDING][: len(graph.graph.output)]
+    for output, wanted in zip(graph.graph.output, names, strict=True):
+        _rename(graph.graph, output.name, wanted)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
+
+
+def output_names(path: Path) -> set[str]:
+    """Names of what a graph gives."""
+    return {output.name for output in onnx.load(path).graph.output}
+
+
+def append_distance(path: Path, domain: Domain) -> None:
+    """Let a graph give the distance of its embedding from the training images, in its place."""
+    model = onnx.load(path)
+    graph, constant = model.graph, onnx.numpy_helper.from_array
+    graph.initializer.extend(
+        [
+            constant(domain.mean, "domain_mean"),
+            constant(domain.directions, "domain_directions"),
+            constant(1 / (domain.variance * domain.variance.size), "domain_weights"),
+            constant(np.array([1 / domain.rest], np.float32), "domain_rest"),
+            constant(np.zeros(1, np.float32), "domain_zero"),
+            constant(np.ones(1, np.int64), "domain_axis"),
+        ]
+    )
+    node = onnx.helper.make_node
+    graph.node.extend(
+        [
+            node("Sub", [EMBEDDING, "domain_mean"], ["domain_centred"]),
+            node("MatMul", ["domain_centred", "domain_directions"], ["domain_along"]),
+            node("Mul", ["domain_along", "domain_along"], ["domain_squares"]),
+            node("Mul", ["domain_squares", "domain_weights"], ["domain_whitened"]),
+            node("ReduceSum", ["domain_whitened", "domain_axis"], ["domain_inside"]),
+            node("ReduceSumSquare", ["domain_centred"], ["domain_total"], axes=[1]),
+            node("ReduceSum", ["domain_squares", "domain_axis"], ["domain_part"]),
+            node("Sub", ["domain_total", "domain_part"], ["domain_left_over"]),
+            node("Mul", ["domain_left_over", "domain_rest"], ["domain_outside"]),
+            node("Add", ["domain_inside", "domain_outside"], ["domain_sum"]),
+            node("Max", ["domain_sum", "domain_zero"], ["domain_squared"]),
+            node("Sqrt", ["domain_squared"], [DISTANCE]),
+        ]
+    )
+    [embedding] = [output for output in graph.output if output.name == EMBEDDING]
+    graph.output.remove(embedding)
+    shape: list[str | int | None] = ["n", 1]
+    graph.output.append(onnx.helper.make_tensor_value_info(DISTANCE, onnx.TensorProto.FLOAT, shape))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def _rename(graph: onnx.GraphProto, old: str, new: str) -> None:

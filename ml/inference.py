@@ -1,7 +1,7 @@
 """The one door to a network: decoded pictures in, predictions out, on ONNX Runtime."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any, Self
@@ -9,14 +9,22 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
+from ml import quality
 from ml.artifact import Artifact, open_artifact
 from ml.calibration import sigmoid
-from ml.decision import Verdict
+from ml.decision import REASONS, OperatingPoint, Verdict
 from ml.decoder import Decoded, ImageFacts
 from ml.errors import ArtifactError
-from ml.stability import transformed
+from ml.faces import FoundFace, find_faces
+from ml.quality import Quality
+from ml.stability import transformed, view_of
+from ml.views import View, core, plan, render, working_picture
+
+Shares = tuple[float, float, float, float]
 
 OUTPUTS = ["logit", "activation"]
+# Of networks that know how far a picture lies from those they learnt from.
+DISTANCE = "distance"
 
 
 @dataclass(frozen=True)
@@ -25,10 +33,15 @@ class Face:
 
     Attributes:
         box: left, top, width, height as shares of the picture, 0 to 1.
+        probability: calibrated P(fake) of the face alone, which is no verdict.
+        square: the part that was judged, as `box`.
+        activation: evidence for "manipulated" per cell of the square, rows of logits.
     """
 
-    box: tuple[float, float, float, float]
+    box: Shares
     probability: float
+    square: Shares
+    activation: list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -42,6 +55,8 @@ class Prediction:
         activation: evidence for "manipulated" per cell over the whole picture, shape (h, w),
             in logits; negative cells speak for "authentic".
         transforms: probability under each stability transform.
+        view_logits: kind and logit of each view.
+        quality: blockiness, detail and, where the network gives it, distance.
         timings_ms: this picture's preprocess, transforms and network.
     """
 
@@ -54,6 +69,8 @@ class Prediction:
     faces: tuple[Face, ...]
     transforms: dict[str, float]
     timings_ms: dict[str, float]
+    view_logits: tuple[tuple[str, float], ...] = ()
+    quality: dict[str, float] = field(default_factory=dict)
 
 
 class Predictor:
@@ -62,6 +79,8 @@ class Predictor:
     def __init__(self, artifact: Artifact, session: Any) -> None:
         self.artifact = artifact
         self._session = session
+        given = {output.name for output in session.get_outputs()}
+        self._outputs = [*OUTPUTS, DISTANCE] if DISTANCE in given else OUTPUTS
 
     @classmethod
     def load(cls, folder: Path, *, registered: Collection[str]) -> Self:
@@ -71,6 +90,8 @@ class Predictor:
             ArtifactError: missing, unregistered, or not a model this version can run.
         """
         artifact, model = open_artifact(folder, registered=registered)
+        if "face" in artifact.preprocessing.views:
+            find_faces(np.zeros((1, 1, 3), np.uint8))  # no detector, no judgement: say so now
         return cls(artifact, _session(model))
 
     def predict(self, images: Sequence[Decoded]) -> list[Prediction]:
@@ -79,47 +100,138 @@ class Predictor:
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """Network outputs of preprocessed inputs (n, size, size, 3), shape (n,)."""
-        return self._run(inputs)[0]
+        return self._run(inputs).logit
+
+    def evidence(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logit (n,) and evidence per cell (n, h, w) of preprocessed inputs."""
+        outputs = self._run(inputs)
+        return outputs.logit, outputs.activation
 
     def _predict(self, decoded: Decoded) -> Prediction:
         clock = _Clock()
+        rules, point = self.artifact.preprocessing, self.artifact.operating_point
         image = Image.fromarray(decoded.pixels)
-        resized = [self.artifact.preprocessing.resize(image)]
+        # one view of the whole picture needs no picture in between, and never had one
+        is_whole = rules.views == ("whole",)
+        picture = image if is_whole else working_picture(image)
+        found = find_faces(np.asarray(picture)) if "face" in rules.views else []
+        views = plan(picture.size, found, rules)
+        resized = [render(picture, views, picture.size, rules)]
         clock.lap("preprocess")
-        names = self.artifact.operating_point.stability_transforms
-        resized += map(self.artifact.preprocessing.resize, transformed(image, names).values())
+        again = [views[at] for at in core(views)]
+        copied = view_of(image) if is_whole else picture
+        for copy in transformed(copied, point.stability_transforms).values():
+            resized.append(render(copy, again, picture.size, rules))
         clock.lap("transforms")
-        logits, activations = self._run(self.artifact.preprocessing.normalise(np.stack(resized)))
+        outputs = self._run(rules.normalise(np.concatenate(resized)))
         clock.lap("network")
-        judged = self._judge(logits, decoded.facts)
-        return replace(judged, activation=activations[0], timings_ms=clock.laps_ms)
+        measured = _Measured(decoded.facts, quality.measure(image), views, found, outputs)
+        return replace(self._judge(measured, picture.size), timings_ms=clock.laps_ms)
 
-    def _run(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        logit, activation = self._session.run(OUTPUTS, {self._session.get_inputs()[0].name: inputs})
-        return logit[:, 0], activation
+    def _run(self, inputs: np.ndarray) -> "_Outputs":
+        given = {self._session.get_inputs()[0].name: inputs}
+        logit, activation, *distance = self._session.run(self._outputs, given)
+        return _Outputs(logit[:, 0], activation, distance[0][:, 0] if distance else None)
 
-    def _judge(self, logits: np.ndarray, facts: ImageFacts) -> Prediction:
-        point = self.artifact.operating_point
-        probability, *others = map(float, self.artifact.calibration.probability(logits))
-        is_too_small = min(facts.width, facts.height) < point.min_side_px
-        vetoes = {
-            "too_small": is_too_small,
-            "unstable": point.is_unstable(probability, others),
-            "transparency": facts.has_transparency,
-        }
-        reasons = tuple(code for code, holds in vetoes.items() if holds)
-        stated = None if is_too_small else probability
+    def _judge(self, measured: "_Measured", size: tuple[int, int]) -> Prediction:
+        point, views = self.artifact.operating_point, measured.views
+        kinds = [view.kind for view in views]
+        own, copies = np.split(measured.outputs.logit, [len(views)])
+        logit = self.artifact.combination.combine(kinds, own)
+        moved = self._moved(views, own, copies)
+        probability, *others = map(
+            float, self.artifact.calibration.probability(np.array([logit, *(logit + moved)]))
+        )
+        reasons = measured.vetoes(point)
+        if point.is_unstable(probability, others):
+            reasons = (*reasons, "unstable")
+        is_meaningless = "too_small" in reasons
+        stated = None if is_meaningless else probability
         return Prediction(
-            logit=float(logits[0]),
-            score=float(sigmoid(logits[:1])[0]),
+            logit=logit,
+            score=float(sigmoid(np.array([logit]))[0]),
             probability=stated,
             verdict=point.decide(stated, reasons),
-            reasons=reasons,
-            activation=np.zeros((0, 0), np.float32),
-            faces=(),
+            reasons=tuple(code for code in REASONS if code in reasons),
+            activation=measured.outputs.activation[0],
+            faces=self._faces(measured, own, size),
             transforms=dict(zip(point.stability_transforms, others, strict=True)),
             timings_ms={},
+            view_logits=tuple(zip(kinds, map(float, own), strict=True)),
+            quality=measured.figures(),
         )
+
+    def _moved(self, views: Sequence[View], own: np.ndarray, copies: np.ndarray) -> np.ndarray:
+        """How far each copy's logit lies from the picture's, by the views that both have."""
+        names, again = self.artifact.operating_point.stability_transforms, core(views)
+        kinds = [views[at].kind for at in again]
+        combine = self.artifact.combination.combine
+        before = combine(kinds, own[again])
+        parts = np.split(copies, len(names)) if names else []
+        return np.array([combine(kinds, part) - before for part in parts])
+
+    def _faces(
+        self, measured: "_Measured", own: np.ndarray, size: tuple[int, int]
+    ) -> tuple[Face, ...]:
+        calibrated = self.artifact.face_calibration or self.artifact.calibration
+        places = [at for at, view in enumerate(measured.views) if view.kind == "face"]
+        faces = []
+        for at, found in zip(places, measured.found, strict=False):
+            left, top, right, bottom = measured.views[at].box
+            rows = np.round(measured.outputs.activation[at].astype(float), 3)
+            faces.append(
+                Face(
+                    box=_shares(found.box, size),
+                    probability=float(calibrated.probability(own[at : at + 1])[0]),
+                    square=_shares((left, top, right - left, bottom - top), size),
+                    activation=rows.tolist(),
+                )
+            )
+        return tuple(faces)
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    logit: np.ndarray
+    activation: np.ndarray
+    distance: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class _Measured:
+    """Everything known of a picture before it is judged."""
+
+    facts: ImageFacts
+    quality: Quality
+    views: Sequence[View]
+    found: Sequence[FoundFace]
+    outputs: _Outputs
+
+    def figures(self) -> dict[str, float]:
+        figures = self.quality.to_json()
+        if self.outputs.distance is not None:
+            figures[DISTANCE] = float(self.outputs.distance[0])
+        return figures
+
+    def vetoes(self, point: OperatingPoint) -> tuple[str, ...]:
+        """Codes that need no look at the verdict."""
+        figures, facts = self.figures(), self.facts
+        is_plain = point.min_detail is not None and self.quality.detail < point.min_detail
+        limits = {
+            "too_small": is_plain or min(facts.width, facts.height) < point.min_side_px,
+            "heavy_compression": self.quality.blockiness > (point.max_blockiness or np.inf),
+            "out_of_domain": figures.get(DISTANCE, 0.0) > (point.max_distance or np.inf),
+            "transparency": facts.has_transparency,
+        }
+        return tuple(code for code, holds in limits.items() if holds)
+
+
+def _shares(box: Sequence[float], size: tuple[int, int]) -> Shares:
+    """A box in pixels as shares of the picture, cut at its edges."""
+    left, top = max(0.0, box[0] / size[0]), max(0.0, box[1] / size[1])
+    right = min(1.0, (box[0] + box[2]) / size[0])
+    bottom = min(1.0, (box[1] + box[3]) / size[1])
+    return round(left, 5), round(top, 5), round(right - left, 5), round(bottom - top, 5)
 
 
 class _Clock:

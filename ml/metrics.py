@@ -99,6 +99,19 @@ def auc(label: np.ndarray, score: np.ndarray) -> Estimate:
     return Estimate(value, max(0.0, value - half), min(1.0, value + half), label.size)
 
 
+def recall_at(label: np.ndarray, score: np.ndarray, false_positive_rate: float) -> Estimate:
+    """Share of the fakes above the lowest cut that at most that share of the reals reach.
+
+    The interval is Wilson's over the fakes and takes the cut as given.
+    """
+    _check(label, score)
+    fakes, reals = score[label == 1], np.sort(score[label == 0])[::-1]
+    if not fakes.size or not reals.size:
+        return Estimate(nan, nan, nan, 0)
+    cut = reals[int(np.floor(false_positive_rate * reals.size))]
+    return rate(int((fakes > cut).sum()), fakes.size)
+
+
 def brier_error(probability: np.ndarray, label: np.ndarray) -> float:
     """Mean squared gap between stated probability and truth; 0 is perfect."""
     _check(label, probability)
@@ -122,6 +135,63 @@ def calibration_error(probability: np.ndarray, label: np.ndarray, *, bins: int =
     bin_of = np.minimum((probability * bins).astype(int), bins - 1)
     gaps = np.bincount(bin_of, weights=probability - label, minlength=bins)
     return float(np.abs(gaps).sum() / label.size)
+
+
+def debiased_calibration_error(
+    probability: np.ndarray, label: np.ndarray, *, bins: int = 15
+) -> float:
+    """Root mean square gap over bins of equal size, less what chance alone would add; 0 is perfect.
+
+    Args:
+        probability, label: as `calibration_error`.
+        bins: each with the same number of images.
+    Raises:
+        ValueError: as `calibration_error`, or fewer than two images a bin.
+    Source: Kumar, Liang and Ma, Verified Uncertainty Calibration, NeurIPS 2019, definition 4.1.
+    """
+    _check(label, probability)
+    if label.size < 2 * bins:
+        raise ValueError(f"{bins} bins need {2 * bins} images, got {label.size}")
+    total = 0.0
+    for part in np.array_split(np.argsort(probability, kind="stable"), bins):
+        share = float(label[part].mean())
+        gap = float(probability[part].mean()) - share
+        total += part.size * (gap**2 - share * (1 - share) / (part.size - 1))
+    return sqrt(max(0.0, total / label.size))
+
+
+def calibration_floor(
+    probability: np.ndarray, *, bins: int = 15, draws: int = 200, seed: int = 1
+) -> float:
+    """The debiased error that 95 of 100 perfectly calibrated detectors stay below.
+
+    Labels are drawn from the probabilities themselves, so nothing but chance is left over.
+    """
+    generator = np.random.default_rng(seed)
+    drawn = (generator.random((draws, probability.size)) < probability).astype(int)
+    errors = [debiased_calibration_error(probability, label, bins=bins) for label in drawn]
+    return float(np.quantile(errors, 0.95))
+
+
+def reliability(
+    probability: np.ndarray, label: np.ndarray, *, bins: int = 10
+) -> list[tuple[float, Estimate]]:
+    """Mean probability and share of fakes in bins of equal size, lowest first."""
+    _check(label, probability)
+    parts = np.array_split(np.argsort(probability, kind="stable"), min(bins, label.size))
+    return [
+        (float(probability[part].mean()), rate(int(label[part].sum()), part.size)) for part in parts
+    ]
+
+
+def roc(label: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """False and true positive rates of every cut, each rising from 0 to 1."""
+    _check(label, score)
+    order = np.argsort(-score, kind="stable")
+    is_last = np.append(np.diff(score[order]) != 0, True)
+    hits, misses = np.cumsum(label[order] == 1)[is_last], np.cumsum(label[order] == 0)[is_last]
+    fakes, reals = max(1, int((label == 1).sum())), max(1, int((label == 0).sum()))
+    return np.append(0.0, misses / reals), np.append(0.0, hits / fakes)
 
 
 def _share_below(values: np.ndarray, others: np.ndarray) -> np.ndarray:

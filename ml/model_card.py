@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from ml.artifact import Artifact
+from ml.decision import OperatingPoint
 from ml.evaluation import APART, POOLED
+from ml.operating_point import RESAVED
 
 COLUMNS = {
     "auc": "AUC",
@@ -35,30 +37,81 @@ def _head(artifact: Artifact) -> str:
 Written by `python -m ml card` from the artifact's own sidecar; a test compares the two.
 
 Artifact SHA-256 `{artifact.sha256}`.
-Network `{artifact.architecture}`: the whole picture at {artifact.preprocessing.size} by
-{artifact.preprocessing.size} pixels, {artifact.preprocessing.resample} filter.
+Network `{artifact.architecture}`: {_views(artifact)}
 
 **For** a first look at a photograph that a person then examines: the verdict comes with its
 error rates and with what else the file says. **Not for** deciding anything about anybody by
 itself, for video, drawings or documents, and not as proof of anything."""
 
 
+def _resaved(artifact: Artifact) -> str:
+    if len(artifact.preprocessing.views) == 1:
+        return ""
+    return ", as they are and re-saved (" + ", ".join(f"`{name}`" for name in RESAVED) + ")"
+
+
+VIEWS = {
+    "whole": "the whole picture",
+    "cut": "cuts of it at full size",
+    "face": "each of its largest faces",
+}
+
+
+def _views(artifact: Artifact) -> str:
+    rules, weights = artifact.preprocessing, artifact.combination.to_json()
+    kinds = ", ".join(VIEWS[kind] for kind in rules.views)
+    sentence = f"{kinds}, at {rules.size} by {rules.size} pixels, {rules.resample} filter."
+    if len(rules.views) == 1:
+        return sentence
+    shares = ", ".join(f"{kind} {weights[kind]:g}" for kind in rules.views)
+    return (
+        f"{sentence} Their logits are one by a weighted mean of the kinds ({shares}); several "
+        f"faces are one by their {artifact.combination.face_rule.replace('_', ' ')}."
+    )
+
+
 def _operating_point(artifact: Artifact) -> str:
     point = artifact.operating_point
     accused = _percent(point.max_false_accusation_rate)
     missed = _percent(point.max_missed_fake_rate)
-    transforms = ", ".join(f"`{name}`" for name in point.stability_transforms)
     return f"""## Operating point
 
 P(fake) from {point.manipulated_from:.3f} on is `likely_manipulated`: the lowest cut at which at
 most {accused} of the real validation images are called manipulated, in the pool and among the
-ordinary photographs on their own. Under {point.authentic_below:.3f} it is `likely_authentic`:
+ordinary photographs on their own{_resaved(artifact)}.
+Under {point.authentic_below:.3f} it is `likely_authentic`:
 the highest cut under which at most {missed} of the fake validation images fall. Between them,
 `inconclusive`. Chosen on validation images alone.
 
-`inconclusive` as well, whatever the probability: `too_small` (shorter side under
-{point.min_side_px} pixels; no probability is given), `unstable` (a decided verdict changes under
-{transforms}), `transparency` (judged flattened on white)."""
+`inconclusive` as well, whatever the probability:
+
+{_vetoes(point)}"""
+
+
+def _vetoes(point: OperatingPoint) -> str:
+    transforms = ", ".join(f"`{name}`" for name in point.stability_transforms)
+    lines = [
+        f"`too_small`: the shorter side is under {point.min_side_px} pixels"
+        + (
+            f", or a small view holds less detail than {point.min_detail:.2f} of 255"
+            if point.min_detail is not None
+            else ""
+        )
+        + "; no probability is given",
+        f"`unstable`: a decided verdict changes under {transforms}",
+        "`transparency`: judged flattened on white",
+    ]
+    if point.max_blockiness is not None:
+        lines.append(
+            f"`heavy_compression`: the borders of 8 by 8 blocks stand out more than "
+            f"{point.max_blockiness:.2f} times"
+        )
+    if point.max_distance is not None:
+        lines.append(
+            f"`out_of_domain`: the features lie further than {point.max_distance:.2f} from those "
+            "of the training images"
+        )
+    return _bullets(lines)
 
 
 def _figures(artifact: Artifact) -> str:
@@ -86,11 +139,26 @@ def _table(report: dict[str, Any]) -> str:
 
 
 def _moved(artifact: Artifact) -> str:
-    lines = ["| damage | verdicts before | reversed | withdrawn |", "| --- | --- | --- | --- |"]
+    lines = ["| copy | verdicts before | reversed | withdrawn | coverage kept |"]
+    lines.append("| --- | --- | --- | --- | --- |")
     for name, row in artifact.metrics["test_degraded"].items():
         moved = [_figure(row[key], key) for key in ("verdicts_reversed", "verdicts_withdrawn")]
-        lines.append(f"| {name} | {row['verdicts_reversed']['n']} | {' | '.join(moved)} |")
-    return "What the same damage does to verdicts already given:\n\n" + "\n".join(lines)
+        kept = row.get("coverage_kept")
+        shown = "–" if kept is None else f"{kept:.2f}"
+        lines.append(
+            f"| {name} | {row['verdicts_reversed']['n']} | {' | '.join(moved)} | {shown} |"
+        )
+    text = "What the same damage does to verdicts already given:\n\n" + "\n".join(lines)
+    copies = artifact.metrics.get("copies")
+    if not copies:
+        return text
+    reversed_, changed = (_figure(copies[key], key) for key in ("any_reversed", "any_changed"))
+    return (
+        f"{text}\n\nOver all these copies of a picture together: on some copy the verdict turned "
+        f"into its opposite for {reversed_} per cent of {copies['any_reversed']['n']} pictures, "
+        f"and changed in any way for {changed} per cent. Copies are decided "
+        f"{copies['coverage_kept']:.2f} times as often as originals."
+    )
 
 
 def _worst_source(artifact: Artifact) -> str:
@@ -118,7 +186,14 @@ def _calibration(artifact: Artifact) -> str:
 
 Platt scaling fitted on {fitted.n} validation images of which {_percent(fitted.fake_share)} are
 fakes; the probability presumes about that share. On test: Brier error {row["brier_error"]:.3f},
-calibration error {row["calibration_error"]:.3f}, n = {row["n"]}."""
+calibration error {row["calibration_error"]:.3f}{_debiased(row)}, n = {row["n"]}."""
+
+
+def _debiased(row: dict[str, Any]) -> str:
+    if "debiased_calibration_error" not in row:
+        return ""
+    error, floor = row["debiased_calibration_error"], row["calibration_floor"]
+    return f" (debiased {error:.3f}, where chance alone reaches {floor:.3f})"
 
 
 def _limits(artifact: Artifact) -> str:
@@ -131,9 +206,9 @@ def _origin(artifact: Artifact) -> str:
     return f"""## Training
 
 {train["n"]} images ({train["n_real"]} real, {train["n_fake"]} fake), {val["n"]} watched for the
-best epoch: {told["best_epoch"]} of {told["epochs"]}. Adam at {config["learning_rate"]:g}, batch
-{config["batch_size"]}, seed {config["seed"]}, Keras {told["keras"]}. Manifest SHA-256
-`{told["manifest_sha256"]}`."""
+best epoch: {told["best_epoch"]} of {told["epochs"]}. Learning rate
+{config["learning_rate"]:g}, batch {config["batch_size"]}, seed {config["seed"]},
+Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`."""
 
 
 def _licences(artifact: Artifact) -> str:

@@ -1,22 +1,37 @@
-"""Calibration and the pair of cuts, from validation data alone."""
+"""Combination, calibration, cuts and limits of the vetoes, from validation images alone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 
-from ml import calibration, thresholds
+from ml import calibration, metrics, thresholds
 from ml.calibration import Calibration
+from ml.combination import Combination
 from ml.datasets.manifest import Sample
 from ml.decision import OperatingPoint
 from ml.evaluation import APART
+from ml.inference import DISTANCE, Prediction
+from ml.judging import Judged
+from ml.preprocess import Preprocessing
 
 # The rate of false accusations must hold for these on their own, and not only in the pool.
 HELD_APART = ("photographs",)
 
-# Names from `ml.stability.TRANSFORMS`. Among 489 decided validation images of `paper_cnn`, scale_75
-# alone unsettled 10 and jpeg_85 alone 3; webp_85 alone unsettled 1, for 40 % of a judgement's cost.
-STABILITY_TRANSFORMS = ("jpeg_85", "scale_75")
+# Names from `ml.stability.TRANSFORMS`. Of one view of the whole picture: among 489 decided
+# validation images of `paper_cnn`, scale_75 alone unsettled 10, jpeg_85 alone 3 and webp_85 alone
+# 1, for 40 % of a judgement's cost. Of several views: harsher, as such networks are steadier.
+STABILITY_TRANSFORMS = {False: ("jpeg_85", "scale_75"), True: ("jpeg_60", "scale_65")}
+
+# Cells whose reals must keep the rate of false accusations as well: reals are re-saved most.
+RESAVED = ("jpeg_70", "scale_50")
+
+# An eighth of a million pixels is what half-size copies of small portraits have.
+SMALLEST_SIDE_PX = 96
+WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+# Shares of validation pictures, as they are and re-saved, that the limits may leave outside.
+OUTSIDE_DOMAIN, OUTSIDE_QUALITY = 0.005, 0.001
 
 
 @dataclass(frozen=True)
@@ -27,16 +42,81 @@ class ErrorRates:
     max_missed_fake_rate: float
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """Everything about an artifact that was chosen on validation images."""
+
+    combination: Combination
+    calibration: Calibration
+    face_calibration: Calibration | None
+    operating_point: OperatingPoint
+
+
+def fit(
+    judged: dict[str, list[Judged]], cells: Sequence[str], rules: Preprocessing, rates: ErrorRates
+) -> Fitted:
+    """Choose on validation pictures as they are, and hold the rate on re-saved reals too.
+
+    Args:
+        judged: validation pictures by cell, `cells[0]` as they are, the others re-saved.
+    Raises:
+        ValueError: a row of another split is among them.
+    """
+    first, *others = (judged[cell] for cell in cells)
+    rows = [one.sample for one in first]
+    combination = fit_combination(rows, [one.prediction for one in first])
+    logit, *resaved = (combined(combination, part) for part in (first, *others))
+    calibrated, point = fit_operating_point(rows, logit, rates, resaved=resaved)
+    is_of_views = rules.views != ("whole",)
+    point = replace(
+        point,
+        min_side_px=SMALLEST_SIDE_PX if is_of_views else rules.size,
+        stability_transforms=STABILITY_TRANSFORMS[is_of_views],
+    )
+    if is_of_views:
+        point = _limited(point, [one.prediction for part in judged.values() for one in part])
+    return Fitted(combination, calibrated, _face_calibration(first), point)
+
+
+def fit_combination(rows: Sequence[Sample], found: Sequence[Prediction]) -> Combination:
+    """Weights with the highest AUC, as a mean over the sources that hold both classes.
+
+    Equal weights win ties: a difference that validation does not show is none.
+    """
+    tried = sorted(product(WEIGHTS, WEIGHTS), key=lambda pair: pair != (1.0, 1.0))
+    has = {kind for one in found for kind, _ in one.view_logits}
+    tried = [(c, f) for c, f in tried if ("cut" in has or c == 1) and ("face" in has or f == 1)]
+    label = np.array([row.label for row in rows])
+    source = np.array([row.source for row in rows])
+    names = [name for name in sorted(set(source) - APART) if len(set(label[source == name])) == 2]
+
+    def ranked(pair: tuple[float, float]) -> float:
+        rule = Combination(cut=pair[0], face=pair[1])
+        logit = np.array([_combined(rule, one) for one in found])
+        own = [metrics.auc(label[source == n], logit[source == n]).value for n in names]
+        return round(float(np.mean(own)), 4)
+
+    best = max(tried, key=ranked) if len(tried) > 1 and names else (1.0, 1.0)
+    return Combination(cut=best[0], face=best[1])
+
+
+def combined(rule: Combination, judged: Sequence[Judged]) -> np.ndarray:
+    """One logit a picture, shape (n,)."""
+    return np.array([_combined(rule, one.prediction) for one in judged])
+
+
 def fit_operating_point(
     rows: Sequence[Sample],
     logit: np.ndarray,
-    input_size: int,
     rates: ErrorRates,
+    *,
+    resaved: Sequence[np.ndarray] = (),
 ) -> tuple[Calibration, OperatingPoint]:
     """Calibration and the two cuts from validation rows alone.
 
     Args:
-        logit: network outputs of the rows, shape (n,).
+        logit: of the rows' pictures, shape (n,).
+        resaved: of re-saved copies of the same pictures, each of shape (n,).
     Raises:
         ValueError: a row of another split is among them.
     """
@@ -46,11 +126,14 @@ def fit_operating_point(
     source = np.array([sample.source for sample in rows])
     pool = ~np.isin(source, list(APART))
     calibrated = calibration.fit(logit[pool], label[pool])
-    probability = calibrated.probability(logit)
-    reals = [probability[pool & (label == 0)]]
-    reals += [probability[source == name] for name in HELD_APART if (source == name).any()]
+    reals = []
+    for version in (logit, *resaved):
+        probability = calibrated.probability(version)
+        reals.append(probability[pool & (label == 0)])
+        reals += [probability[source == name] for name in HELD_APART if (source == name).any()]
+    fakes = calibrated.probability(logit)[pool & (label == 1)]
     low, high = thresholds.ordered(
-        thresholds.authentic_below(probability[pool & (label == 1)], rates.max_missed_fake_rate),
+        thresholds.authentic_below(fakes, rates.max_missed_fake_rate),
         thresholds.manipulated_from(reals, rates.max_false_accusation_rate),
     )
     return calibrated, OperatingPoint(
@@ -58,6 +141,37 @@ def fit_operating_point(
         manipulated_from=high,
         max_false_accusation_rate=rates.max_false_accusation_rate,
         max_missed_fake_rate=rates.max_missed_fake_rate,
-        min_side_px=input_size,
-        stability_transforms=STABILITY_TRANSFORMS,
     )
+
+
+def _combined(rule: Combination, one: Prediction) -> float:
+    kinds, logit = zip(*one.view_logits, strict=True)
+    return rule.combine(kinds, np.array(logit))
+
+
+def _limited(point: OperatingPoint, found: Sequence[Prediction]) -> OperatingPoint:
+    figures = {
+        name: np.array([one.quality[name] for one in found if name in one.quality])
+        for name in ("blockiness", "detail", DISTANCE)
+    }
+    distance = figures[DISTANCE]
+    return replace(
+        point,
+        max_blockiness=float(np.quantile(figures["blockiness"], 1 - OUTSIDE_QUALITY)),
+        min_detail=float(np.quantile(figures["detail"], OUTSIDE_QUALITY)),
+        max_distance=float(np.quantile(distance, 1 - OUTSIDE_DOMAIN)) if distance.size else None,
+    )
+
+
+def _face_calibration(judged: Sequence[Judged]) -> Calibration | None:
+    """Of the largest face alone, over the pictures that have one."""
+    logits, labels = [], []
+    for one in judged:
+        faces = [logit for kind, logit in one.prediction.view_logits if kind == "face"]
+        if faces and one.sample.source not in APART:
+            logits.append(faces[0])
+            labels.append(one.sample.label)
+    label = np.array(labels)
+    if len(set(labels)) < 2:
+        return None
+    return calibration.fit(np.array(logits), label)

@@ -1,8 +1,16 @@
 """Progress bars on a terminal, plain lines in a log."""
 
+from typing import Protocol
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.progress import TimeRemainingColumn as Remaining
+
+
+class Report(Protocol):
+    """Told how far a named stage has come."""
+
+    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None: ...
 
 
 class ProgressBars:

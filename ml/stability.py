@@ -47,14 +47,15 @@ TRANSFORMS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "jpeg_85": lambda image: jpeg(image, 85),
     "webp_85": lambda image: webp(image, 85),
     "scale_75": lambda image: scaled(image, 0.75),
+    "jpeg_60": lambda image: jpeg(image, 60),
+    "scale_65": lambda image: scaled(image, 0.65),
 }
 
 
-def transformed(image: Image.Image, names: Iterable[str]) -> dict[str, Image.Image]:
-    """The picture under each named transform.
+def transformed(view: Image.Image, names: Iterable[str]) -> dict[str, Image.Image]:
+    """A picture, already of the size to be judged at, under each named transform.
 
     Raises:
         KeyError: a name that is not in `TRANSFORMS`.
     """
-    view = view_of(image)
     return {name: TRANSFORMS[name](view) for name in names}

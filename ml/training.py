@@ -1,30 +1,23 @@
 """The training loop: seed, batches, checkpoints, resume."""
 
 import importlib
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import keras
-import numpy as np
 
 from ml.curves import draw_curves
-from ml.datasets.arrays import degraded_arrays, plain_arrays
 from ml.datasets.manifest import Manifest, Sample
 from ml.evaluation import score_report
 from ml.experiment import Selection, TrainingConfig
+from ml.feeds import open_feed
 from ml.licences import licence_notes
+from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
 
 CURVES_FILE = "curves.svg"
-
-
-class Report(Protocol):
-    """Told how far a named stage has come."""
-
-    def __call__(self, stage: str, done: int, total: int, note: str = "") -> None: ...
 
 
 def train(
@@ -36,14 +29,24 @@ def train(
         DatasetError: files that cannot be read; all are listed.
         RunError: the folder holds a run with another configuration or other data.
     """
-    selection = config.select(manifest, config.seed)
+    selection = _selected(config, manifest)
     run.claim(describe(config, manifest, selection))
     loop = _Loop(config, selection, run, cache, report)
     model = loop.run_to_end()
-    score = model.predict(loop.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
+    score = model.predict(loop.feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
     result = score_report(selection.val, score)
     write_json(run.path / METRICS_FILE, result)
     return result
+
+
+def _selected(config: TrainingConfig, manifest: Manifest) -> Selection:
+    """The config's rows, without the source that it leaves out."""
+    chosen = config.select(manifest, config.seed)
+    train, val = (
+        tuple(row for row in rows if row.source != config.left_out)
+        for rows in (chosen.train, chosen.val)
+    )
+    return Selection(train, val)
 
 
 def describe(config: TrainingConfig, manifest: Manifest, selection: Selection) -> dict[str, Any]:
@@ -59,7 +62,7 @@ def describe(config: TrainingConfig, manifest: Manifest, selection: Selection) -
 
 
 class _Loop:
-    """One run's arrays and the epochs over them."""
+    """One run's feed and the epochs over it."""
 
     def __init__(
         self,
@@ -70,13 +73,7 @@ class _Loop:
         report: Report,
     ) -> None:
         self.config, self.run, self.report = config, run, report
-        self.arrays = self._train_arrays(selection.train, cache)
-        self.label = _labels(selection.train)
-        plain = plain_arrays(
-            selection.val, config.preprocessing, cache, self._stage("validation images")
-        )
-        self.val_images = config.preprocessing.normalise(plain)
-        self.val_label = _labels(selection.val)
+        self.feed = open_feed(config, selection, cache, self._stage)
 
     def run_to_end(self) -> keras.Model:
         """Epochs until the run is finished; gives the model it stands for."""
@@ -88,12 +85,13 @@ class _Loop:
         return keras.saving.load_model(self.run.result())
 
     def _epoch(self, model: keras.Model, state: RunState) -> RunState:
-        batches = _Batches(self.config, self.arrays, self.label, state.epoch)
+        feed, watched = self.feed, self.feed.watched
+        batches = feed.batches(state.epoch)
         stage = f"epoch {state.epoch + 1}/{self.config.epochs}"
         _seed_dropout(model, self.config.seed, state.epoch)
         fitted = model.fit(
             batches,
-            validation_data=(self.val_images, self.val_label),
+            validation_data=(feed.val_images[watched], feed.val_label[watched]),
             validation_batch_size=self.config.batch_size,
             shuffle=False,
             verbose=0,
@@ -111,56 +109,15 @@ class _Loop:
             return keras.saving.load_model(self.run.checkpoint(state.epoch))
         keras.utils.set_random_seed(self.config.seed)
         network = importlib.import_module(f"ml.networks.{self.config.network}")
-        model = network.build(self.config.preprocessing.size)
-        model.compile(
-            optimizer=keras.optimizers.Adam(self.config.learning_rate),
-            loss="binary_crossentropy",
-            metrics=["accuracy"],
-        )
+        # views come in several sizes
+        size = None if self.config.views else self.config.preprocessing.size
+        model = network.build(size)
+        optimizer, loss = _optimizer_and_loss(self.config)
+        model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
         return model
-
-    def _train_arrays(self, samples: tuple[Sample, ...], cache: Path) -> np.ndarray:
-        config, on_step = self.config, self._stage("training images")
-        if config.degradation is None:
-            return plain_arrays(samples, config.preprocessing, cache, on_step)[:, None]
-        return degraded_arrays(
-            samples,
-            config.preprocessing,
-            config.degradation,
-            cache,
-            on_step,
-            copies=config.copies,
-            seed=config.seed,
-        )
 
     def _stage(self, name: str) -> Callable[[int, int], None]:
         return lambda done, total: self.report(name, done, total)
-
-
-class _Batches(keras.utils.PyDataset):
-    """One epoch's batches, drawn from seed and epoch alone: a resumed run sees the same ones."""
-
-    def __init__(
-        self, config: TrainingConfig, arrays: np.ndarray, label: np.ndarray, epoch: int
-    ) -> None:
-        super().__init__(workers=2, max_queue_size=8)
-        self.config, self.arrays, self.label, self.epoch = config, arrays, label, epoch
-        self.order = np.random.default_rng([config.seed, epoch]).permutation(len(label))
-
-    def __len__(self) -> int:
-        return math.ceil(len(self.label) / self.config.batch_size)
-
-    def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
-        size = self.config.batch_size
-        rows = self.order[at * size : (at + 1) * size]
-        generator = np.random.default_rng([self.config.seed, self.epoch, at])
-        images = np.stack([self._image(row, generator) for row in rows])
-        return self.config.preprocessing.normalise(images), self.label[rows]
-
-    def _image(self, row: int, generator: np.random.Generator) -> np.ndarray:
-        image: np.ndarray = self.arrays[row, generator.integers(self.arrays.shape[1])]
-        augmentation = self.config.augmentation
-        return augmentation.apply(image, generator) if augmentation else image
 
 
 class _Progress(keras.callbacks.Callback):
@@ -172,6 +129,22 @@ class _Progress(keras.callbacks.Callback):
         if batch + 1 < self.total:  # the end of the epoch has more to say, after validation
             loss = (logs or {}).get("loss", 0)
             self.report(self.stage, batch + 1, self.total, f"loss {loss:.3f}")
+
+
+def _optimizer_and_loss(config: TrainingConfig) -> tuple[Any, Any]:
+    if config.views is None:
+        return keras.optimizers.Adam(config.learning_rate), "binary_crossentropy"
+    schedule = config.views
+    steps = config.epochs * schedule.steps_per_epoch
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        decay_steps=steps - schedule.warmup_steps,
+        alpha=0.01,
+        warmup_target=config.learning_rate,
+        warmup_steps=schedule.warmup_steps,
+    )
+    optimizer = keras.optimizers.AdamW(rate, weight_decay=schedule.weight_decay)
+    return optimizer, keras.losses.BinaryCrossentropy(label_smoothing=schedule.label_smoothing)
 
 
 def _after(config: TrainingConfig, state: RunState, figures: dict[str, float]) -> RunState:
@@ -195,10 +168,6 @@ def _note(state: RunState) -> str:
     last = state.history[-1]
     figures = f"loss {last['loss']:.3f}, validation {last['val_loss']:.3f}"
     return f"{figures}, accuracy {last['val_accuracy']:.3f} (best epoch {state.best_epoch})"
-
-
-def _labels(samples: tuple[Sample, ...]) -> np.ndarray:
-    return np.array([[sample.label] for sample in samples], dtype=np.float32)
 
 
 def _counts(samples: tuple[Sample, ...]) -> dict[str, int]:

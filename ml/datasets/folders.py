@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ml.datasets.identity import perceptual_hash, same_picture_groups
-from ml.datasets.manifest import LABELS, Manifest, Sample, check_labels
+from ml.datasets.manifest import EXTERNAL, LABELS, Manifest, Sample, check_labels
 from ml.datasets.splits import grouped_split
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import DatasetError, UnreadableImage
@@ -46,6 +46,43 @@ def read_folders(
     return Manifest(tuple(grouped_split(samples, seed=seed)), _identity(samples, seed))
 
 
+def read_sets(folder: Path) -> Manifest:
+    """Every `name/real` and `name/fake` below a folder, in any case, as external test images.
+
+    Each set is a source of its own; a set may lack one class. Nothing is split and nothing may
+    be learnt from them.
+
+    Raises:
+        DatasetError: no set has an image, or a file is both real and fake.
+    """
+    samples = [
+        Sample(
+            path=path,
+            label=label,
+            source=child.name,
+            method="",
+            group=sha256,
+            split=EXTERNAL,
+            sha256=sha256,
+            licence="not stated",
+        )
+        for child in sorted(folder.iterdir())
+        if child.is_dir()
+        for name, label in LABELS.items()
+        for path in _listed(child, name)
+        for sha256 in [hashlib.sha256(path.read_bytes()).hexdigest()]
+    ]
+    if not samples:
+        raise DatasetError(f"{folder} holds no name/real/ or name/fake/ with files in it")
+    check_labels(samples)
+    return Manifest(tuple(samples), _identity(samples, 0))
+
+
+def _listed(folder: Path, name: str) -> list[Path]:
+    found = [path for path in folder.iterdir() if path.is_dir() and path.name.lower() == name]
+    return [path for child in found for path in _visible_files(child)]
+
+
 def _child(folder: Path, name: str) -> Path:
     found = [path for path in folder.iterdir() if path.is_dir() and path.name.lower() == name]
     if len(found) != 1:
@@ -54,10 +91,14 @@ def _child(folder: Path, name: str) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
+    files = _visible_files(folder)
     if not files:
         raise DatasetError(f"{folder} is empty")
     return files
+
+
+def _visible_files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.rglob("*") if p.is_file() and not p.name.startswith("."))
 
 
 def _groups(paths: list[Path], on_read: Callable[[int, int], None]) -> dict[Path, str]:

@@ -10,6 +10,7 @@ from ml.errors import DatasetError
 
 LABELS = {"real": 0, "fake": 1}
 SPLITS = ("train", "val", "test")
+EXTERNAL = "external"  # images from elsewhere, to measure on and nothing else
 COLUMNS = ("path", "label", "source", "method", "group", "split", "sha256", "licence")
 
 

@@ -26,6 +26,14 @@ def visible_manipulations(manifest: Manifest, seed: int) -> Selection:
     )
 
 
+def all_manipulations(manifest: Manifest, seed: int) -> Selection:
+    """The manifest's own train and validation splits, autoencoder fakes among them."""
+    return Selection(
+        train=tuple(s for s in manifest.split("train") if s.source not in NEVER_TRAINED_ON),
+        val=tuple(s for s in manifest.split("val") if s.source not in NEVER_TRAINED_ON),
+    )
+
+
 def original_protocol(manifest: Manifest, seed: int) -> Selection:
     """The original code's split: 80/20, not stratified, not grouped, test watched as validation.
 

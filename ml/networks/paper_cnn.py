@@ -18,6 +18,9 @@ LIMITS = (
     "unusual and a false one may look plain.",
 )
 
+# What of a picture is judged: see `ml.views`.
+VIEWS = ("whole",)
+
 
 def build(size: int) -> keras.Model:
     """The network for training; gives P(fake), uncalibrated, shape (n, 1)."""
@@ -38,7 +41,7 @@ def build(size: int) -> keras.Model:
     )
 
 
-def with_evidence(trained: keras.Model) -> keras.Model:
+def with_evidence(trained: keras.Model, size: int) -> keras.Model:
     """The trained network for export; gives `logit` (n, 1) and `activation` (n, h, w)."""
     evidence = Evidence(trained.get_layer("hidden"), trained.get_layer("logit"), name="evidence")
     logit, activation = evidence(trained.get_layer("pool_2").output)

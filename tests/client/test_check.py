@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from client import main
 from client.check import Result as CheckResult
-from client.check import exit_code
+from client.check import exit_code, load_predictor
 from client.files import find
 from client.output import shown
 from ml.decision import Verdict
@@ -28,10 +29,16 @@ from tests import images
 
 REPOSITORY = Path(__file__).parents[2]
 FIELDS = ["path", "sha256", "probability", "verdict", "reasons", "error"]
+FIELDS += ["score", "faces", "model"]
 
 
 class BrightnessPredictor:
     """Calls bright images manipulated, dark ones authentic, and the middle inconclusive."""
+
+    artifact = SimpleNamespace(name="brightness", version="1", sha256="0" * 64)
+
+    def __init__(self, model: str = "default") -> None:
+        self.model = model
 
     def predict(self, decoded: Sequence[Decoded]) -> list[Prediction]:
         return [self._judge(float(image.pixels.mean() / 255)) for image in decoded]
@@ -92,7 +99,26 @@ def test_it_writes_one_json_line_an_image(tmp_path):
         "verdict": "likely_manipulated",
         "reasons": [],
         "error": None,
+        "score": pytest.approx(250 / 255),
+        "faces": [],
+        "model": {"name": "brightness", "version": "1", "sha256": "0" * 64},
     }
+
+
+def test_another_shipped_model_can_be_asked_for(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        main, "load_predictor", lambda name: asked.append(name) or BrightnessPredictor()
+    )
+    put(tmp_path, dark=DARK)
+    assert check(tmp_path / "dark", "--model", "paper_cnn").exit_code == 0
+    assert asked == ["paper_cnn"]
+
+
+def test_a_model_nobody_ships_is_named_with_those_that_are():
+    with pytest.raises(ArtifactError, match="default") as caught:
+        load_predictor("../default")
+    assert caught.value.code == "artifact_missing"
 
 
 def test_a_failed_file_is_a_line_with_an_error(tmp_path):
@@ -195,7 +221,7 @@ def test_csv_has_a_head_and_guards_formulas(tmp_path, monkeypatch):
     put(tmp_path, **{"=cmd.png": BRIGHT})
     monkeypatch.chdir(tmp_path)
     rows = list(csv.DictReader(io.StringIO(check("=cmd.png", "--csv").stdout)))
-    assert list(rows[0]) == FIELDS
+    assert list(rows[0]) == ["path", "sha256", "probability", "verdict", "reasons", "error"]
     assert rows[0]["path"] == "'=cmd.png"
 
 
@@ -227,7 +253,7 @@ def test_a_name_that_is_not_text_is_escaped(tmp_path):
 
 
 def test_an_artifact_that_cannot_be_loaded_is_said(tmp_path, monkeypatch):
-    def refuse() -> None:
+    def refuse(model: str) -> None:
         raise ArtifactError("artifact_missing", "model.onnx")
 
     monkeypatch.setattr(main, "load_predictor", refuse)

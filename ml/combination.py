@@ -1,0 +1,63 @@
+"""From the logits of a picture's views to one: weights and a rule that were measured."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+
+FACE_RULES = ("mean", "soft_maximum", "maximum")
+
+
+@dataclass(frozen=True)
+class Combination:
+    """A weighted mean over the kinds of views that a picture has.
+
+    Attributes:
+        whole, cut, face: weights of the kinds; those a picture lacks count for nothing.
+        face_rule: how several faces become one logit. The `maximum` of n faces accuses n times
+            as often as one does; `soft_maximum` is log(mean(exp(logit))), which one face still
+            moves but many real ones hold back.
+    """
+
+    whole: float = 1.0
+    cut: float = 1.0
+    face: float = 1.0
+    face_rule: str = "soft_maximum"
+
+    def __post_init__(self) -> None:
+        if self.face_rule not in FACE_RULES:
+            raise ValueError(f"unknown rule {self.face_rule!r}; one of {', '.join(FACE_RULES)}")
+        if min(self.whole, self.cut, self.face) < 0 or not self.whole:
+            raise ValueError("weights must not be negative, and the whole picture's not 0")
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Self:
+        return cls(**value)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def combine(self, kinds: Sequence[str], logit: np.ndarray) -> float:
+        """One logit of a picture.
+
+        Args:
+            kinds: whole, cut or face, one for each view.
+            logit: of the views, shape (n,).
+        """
+        total = weighted = 0.0
+        for kind, weight in (("whole", self.whole), ("cut", self.cut), ("face", self.face)):
+            own = logit[[each == kind for each in kinds]]
+            if own.size and weight:
+                pooled = self._of_faces(own) if kind == "face" else float(own.mean())
+                weighted += weight * pooled
+                total += weight
+        return weighted / total
+
+    def _of_faces(self, logit: np.ndarray) -> float:
+        if self.face_rule == "mean":
+            return float(logit.mean())
+        highest = float(logit.max())
+        if self.face_rule == "maximum":
+            return highest
+        return highest + float(np.log(np.exp(logit - highest).mean()))

@@ -1,0 +1,49 @@
+"""The original work's protocol with the default network: its 4,000 images, its split, 0.5 as cut.
+
+python -m ml train lite_residual_protocol --data path/to/manifest.csv --run runs/protocol
+Nothing but the 3,200 training images and ImageNet weights goes in. The last epoch counts, so
+watching the test images chooses nothing.
+"""
+
+from ml.datasets.damage import Damage
+from ml.datasets.selections import original_protocol
+from ml.datasets.views import ViewRecipe
+from ml.experiment import TrainingConfig, ViewSchedule
+from ml.preprocess import Preprocessing
+
+SIZES = (192,) * 4
+
+CONFIG = TrainingConfig(
+    name="lite_residual_protocol",
+    network="lite_residual",
+    preprocessing=Preprocessing(size=224, resample="bicubic", scale=1 / 128, offset=127),
+    select=original_protocol,
+    epochs=len(SIZES),
+    learning_rate=5e-4,
+    checkpoint="last",
+    augmentation=None,
+    degradation=None,
+    views=ViewSchedule(
+        sizes=SIZES,
+        # pictures of one kind and one encoder: what is to be learnt is there at full size
+        recipe=ViewRecipe(
+            blended_share=0.0,
+            crop_share=0.4,
+            face_share=0.1,
+            rescale_share=0.2,
+            min_scale=0.8,
+            max_scale=1.25,
+            damage=Damage(
+                blur_share=0.03,
+                noise_share=0.03,
+                screenshot_share=0.0,
+                save_share=0.25,
+                max_saves=1,
+                min_quality=60,
+            ),
+        ),
+        steps_per_epoch=125,
+        warmup_steps=60,
+    ),
+    is_exportable=False,
+)

@@ -1,0 +1,21 @@
+"""The default network on a schedule short enough to be run once without each source.
+
+python -m ml leave-one-out lite_residual_short --data path/to/manifest.csv --runs runs/without \
+    --out runs/without.json
+6,400 pairs of views each, where the default sees 56,000.
+"""
+
+from dataclasses import replace
+
+from ml.configs.lite_residual import CONFIG as FULL
+from ml.experiment import ViewSchedule
+
+SIZES = (160,) * 2
+
+CONFIG = replace(
+    FULL,
+    name="lite_residual_short",
+    epochs=len(SIZES),
+    views=ViewSchedule(sizes=SIZES, steps_per_epoch=110, warmup_steps=40, watched=128),
+    is_exportable=False,
+)

@@ -1,0 +1,236 @@
+"""Pairs of views to learn from: one of a real, one of a fake, drawn and damaged alike."""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ml.datasets.blend import cross_blended, self_blended
+from ml.datasets.damage import Damage, draw_filter
+from ml.datasets.manifest import Sample
+from ml.datasets.pixel_store import PixelStore
+from ml.preprocess import FILTERS, face_square
+
+Box = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class ViewRecipe:
+    """How views are drawn, the same for both classes.
+
+    A pair is a real and a fake of one source; or (`aligned_share`) a fake and the very real it
+    was made from; or (`blended_share`) a real and a blend made of it on the spot. Both halves of
+    the last two kinds are cut and damaged by the same draw, so nothing but the fake's own traces
+    tells them apart.
+
+    Attributes:
+        aligned_share, blended_share: shares of pairs; the rest goes to sources by the square root
+            of their size.
+        crop_share, face_share: shares of views cut at full resolution, and around the face; the
+            rest are whole pictures.
+        rescale_share: share of views whose picture was enlarged or reduced before it was cut.
+        min_scale, max_scale: factors of that.
+        min_keep: smallest share of each side that a whole view keeps.
+        max_aspect: widest width over height of a whole view; its inverse is the narrowest.
+        resample: filter of the last resize, the one of serving.
+    """
+
+    aligned_share: float = 0.10
+    blended_share: float = 0.12
+    crop_share: float = 0.45
+    face_share: float = 0.25
+    rescale_share: float = 0.5
+    min_scale: float = 0.5
+    max_scale: float = 1.5
+    min_keep: float = 0.75
+    max_aspect: float = 1.4
+    resample: str = "bicubic"
+    damage: Damage = field(default_factory=Damage)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """Where a view lies in its picture, and through which sizes it goes.
+
+    Attributes:
+        box: left, top, right, bottom in pixels.
+        between: width and height at which the damage is done.
+    """
+
+    box: Box
+    between: tuple[int, int]
+    resample: Image.Resampling
+    is_flipped: bool
+
+
+class ViewPairs:
+    """Draws pairs of views from decoded images; every draw depends on its generator alone."""
+
+    def __init__(self, recipe: ViewRecipe, samples: Sequence[Sample], store: PixelStore) -> None:
+        self.recipe, self.store = recipe, store
+        rows: dict[str, tuple[list[Sample], list[Sample]]] = defaultdict(lambda: ([], []))
+        for sample in samples:
+            rows[sample.source][sample.label].append(sample)
+        self.by_source = {name: both for name, both in sorted(rows.items()) if all(both)}
+        if not self.by_source:
+            raise ValueError("no source has reals and fakes")
+        sizes = np.sqrt([sum(map(len, both)) for both in self.by_source.values()])
+        self.source_shares = sizes / sizes.sum()
+        self.aligned = aligned_pairs(samples)
+        # only the reals of sources that are learnt from: a source left out stays left out
+        reals = [real for both in self.by_source.values() for real in both[0]]
+        self.faces = [real for real in reals if store.face(real.sha256) is not None]
+
+    def draw(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """A real and a fake view, each (size, size, 3) uint8."""
+        chosen = generator.random()
+        if self.aligned and chosen < self.recipe.aligned_share:
+            real, fake = self.aligned[int(generator.integers(len(self.aligned)))]
+            pixels = self.store.pixels(real.sha256), self.store.pixels(fake.sha256)
+            return self._alike(pixels, real, size, generator, "crop")
+        if self.faces and chosen > 1 - self.recipe.blended_share:
+            real, blended = self._blended(generator)
+            if blended is not None:
+                kind = "face" if generator.random() < 0.6 else "whole"
+                pixels = self.store.pixels(real.sha256), blended
+                return self._alike(pixels, real, size, generator, kind)
+        at = int(generator.choice(len(self.source_shares), p=self.source_shares))
+        reals, fakes = list(self.by_source.values())[at]
+        real = reals[int(generator.integers(len(reals)))]
+        fake = fakes[int(generator.integers(len(fakes)))]
+        return self._view(real, size, generator), self._view(fake, size, generator)
+
+    def _blended(self, generator: np.random.Generator) -> tuple[Sample, np.ndarray | None]:
+        real = self.faces[int(generator.integers(len(self.faces)))]
+        pixels, (_, landmarks) = self.store.pixels(real.sha256), self._face(real)
+        if generator.random() < 0.5:
+            return real, self_blended(pixels, landmarks, generator)
+        other = self.faces[int(generator.integers(len(self.faces)))]
+        other_pixels, (_, other_landmarks) = self.store.pixels(other.sha256), self._face(other)
+        return real, cross_blended(pixels, landmarks, other_pixels, other_landmarks, generator)
+
+    def _face(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+        face = self.store.face(sample.sha256)
+        if face is None:
+            raise LookupError(f"no face in {sample.path}")
+        return face
+
+    def _view(self, sample: Sample, size: int, generator: np.random.Generator) -> np.ndarray:
+        pixels = self.store.pixels(sample.sha256)
+        cut = self._cut(pixels, sample, size, generator, self._kind(generator))
+        return self._render(pixels, cut, size, generator)
+
+    def _alike(
+        self,
+        pair: tuple[np.ndarray, np.ndarray],
+        sample: Sample,
+        size: int,
+        generator: np.random.Generator,
+        kind: str,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Both halves of a pair under one cut and one draw of damage; the real comes first."""
+        cut = self._cut(pair[0], sample, size, generator, kind)
+        seed = int(generator.integers(2**32))
+        first, second = (
+            self._render(pixels, cut, size, np.random.default_rng(seed)) for pixels in pair
+        )
+        return first, second
+
+    def _kind(self, generator: np.random.Generator) -> str:
+        chosen = generator.random()
+        if chosen < self.recipe.crop_share:
+            return "crop"
+        return "face" if chosen < self.recipe.crop_share + self.recipe.face_share else "whole"
+
+    def _cut(
+        self,
+        pixels: np.ndarray,
+        sample: Sample,
+        size: int,
+        generator: np.random.Generator,
+        kind: str,
+    ) -> _Cut:
+        recipe, face = self.recipe, self.store.face(sample.sha256)
+        scale = 1.0
+        if generator.random() < recipe.rescale_share:
+            low, high = np.log(recipe.min_scale), np.log(recipe.max_scale)
+            scale = float(np.exp(generator.uniform(low, high)))
+        box = (
+            _face_box(face[0], pixels.shape, generator)
+            if kind == "face" and face is not None
+            else None
+        )
+        if kind == "crop" or (kind == "face" and box is None):
+            box = _crop_box(pixels.shape, size / scale, face, generator)
+        if box is None:
+            box = self._whole_box(pixels.shape, generator)
+        width, height = box[2] - box[0], box[3] - box[1]
+        between = (max(16, round(width * scale)), max(16, round(height * scale)))
+        is_flipped = bool(generator.random() < 0.5)
+        return _Cut(box, between, draw_filter(generator), is_flipped)
+
+    def _whole_box(self, shape: tuple[int, ...], generator: np.random.Generator) -> Box:
+        height, width = shape[:2]
+        limit = np.log(self.recipe.max_aspect)
+        aspect = float(np.exp(generator.uniform(-limit, limit)))
+        keep = generator.uniform(self.recipe.min_keep, 1)
+        w = max(8, int(min(width, height * aspect) * keep))
+        h = max(8, int(min(height, width / aspect) * keep))
+        left = int(generator.integers(0, max(1, width - w + 1)))
+        top = int(generator.integers(0, max(1, height - h + 1)))
+        return left, top, left + w, top + h
+
+    def _render(
+        self, pixels: np.ndarray, cut: _Cut, size: int, generator: np.random.Generator
+    ) -> np.ndarray:
+        left, top, right, bottom = cut.box
+        image = Image.fromarray(pixels[top:bottom, left:right])
+        if image.size != cut.between:
+            image = image.resize(cut.between, cut.resample)
+        image = self.recipe.damage.apply(image, generator)
+        if image.size != (size, size):
+            image = image.resize((size, size), FILTERS[self.recipe.resample])
+        if cut.is_flipped:
+            image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return np.asarray(image)
+
+
+def aligned_pairs(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
+    """Reals with the fakes made of them: a method ends in `of` and the real's first hash digits."""
+    reals = {sample.sha256[:16]: sample for sample in samples if sample.label == 0}
+    origin = re.compile(r" of ([0-9a-f]{16})$")
+    found = ((origin.search(fake.method), fake) for fake in samples if fake.label == 1)
+    return [(reals[m[1]], fake) for m, fake in found if m and m[1] in reals]
+
+
+def _face_box(face: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> Box:
+    margin = float(generator.uniform(1.1, 2.0))
+    shift = generator.uniform(-0.08, 0.08, 2)
+    left, top, width, height = face
+    moved = (left + shift[0] * width, top + shift[1] * height, width, height)
+    return face_square(moved, margin, shape[1], shape[0])
+
+
+def _crop_box(
+    shape: tuple[int, ...],
+    side: float,
+    face: tuple[np.ndarray, np.ndarray] | None,
+    generator: np.random.Generator,
+) -> Box:
+    """A square of the wanted side, or as large as there is room, that holds the face's middle."""
+    height, width = shape[:2]
+    s = max(8, min(round(side), height, width))
+    low, high = np.zeros(2), np.array([width - s, height - s], float)
+    if face is not None and generator.random() < 0.85:
+        middle = face[1].mean(axis=0)
+        low = np.clip(middle - 0.8 * s, low, high)
+        high = np.clip(middle - 0.2 * s, low, high)
+    left, top = (round(float(v)) for v in generator.uniform(low, high + 1e-9))
+    return left, top, left + s, top + s

@@ -1,0 +1,95 @@
+"""Where the faces are: a maintained detector's boxes and landmarks, largest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ml.errors import ArtifactError
+
+# The detector was made for pictures of this size; larger ones are reduced to it first.
+SEARCH_SIDE_PX = 640
+MIN_CONFIDENCE = 0.6
+# A face of fewer pixels than this holds too little for a judgement of its own.
+MIN_FACE_PX = 48
+# Tight crops hide the outline the detector looks for: a second look with a border finds it.
+BORDER_SHARE = 0.25
+
+
+@dataclass(frozen=True)
+class FoundFace:
+    """A face in a picture.
+
+    Attributes:
+        box: left, top, width, height in pixels of the picture that was searched; may reach
+            beyond its edges.
+        landmarks: both eyes, nose, both corners of the mouth, shape (5, 2), x then y.
+        confidence: the detector's own, 0 to 1.
+    """
+
+    box: tuple[float, float, float, float]
+    landmarks: np.ndarray
+    confidence: float
+
+
+def find_faces(pixels: np.ndarray) -> list[FoundFace]:
+    """Faces of at least `MIN_FACE_PX`, the largest first.
+
+    Args:
+        pixels: (h, w, 3) uint8 RGB.
+    Raises:
+        ArtifactError: the detector has no build for this platform.
+    """
+    found = _search(pixels, 0) or _search(pixels, BORDER_SHARE)
+    large = [face for face in found if min(face.box[2:]) >= MIN_FACE_PX]
+    return sorted(large, key=lambda face: -face.box[2] * face.box[3])
+
+
+def _search(pixels: np.ndarray, border_share: float) -> list[FoundFace]:
+    height, width = pixels.shape[:2]
+    scale = min(1.0, SEARCH_SIDE_PX / max(height, width))
+    small = pixels if scale == 1 else _reduced(pixels, scale)
+    border = round(border_share * max(small.shape[:2]))
+    padded = np.pad(small, ((border, border), (border, border), (0, 0)), mode="edge")
+    bgr = np.ascontiguousarray(padded[..., ::-1])
+    return [_face(row, border, scale) for row in _rows(_detector()(bgr, MIN_CONFIDENCE))]
+
+
+def _rows(found: Sequence[np.ndarray]) -> list[tuple[float, np.ndarray, np.ndarray]]:
+    confidence, boxes, landmarks = found
+    # the library answers in unsigned 16 bit numbers; what lies left of or above the picture wraps
+    signed = [
+        np.asarray(values).astype(np.uint16).astype(np.int16) for values in (boxes, landmarks)
+    ]
+    return [
+        (float(c) / 100, b.astype(float), p.astype(float))
+        for c, b, p in zip(confidence, *signed, strict=True)
+    ]
+
+
+def _face(row: tuple[float, np.ndarray, np.ndarray], border: int, scale: float) -> FoundFace:
+    confidence, box, points = row
+    left, top = (box[:2] - border) / scale
+    width, height = box[2:] / scale
+    landmarks = (points.reshape(5, 2) - border) / scale
+    return FoundFace((left, top, width, height), landmarks, confidence)
+
+
+def _reduced(pixels: np.ndarray, scale: float) -> np.ndarray:
+    height, width = pixels.shape[:2]
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BOX))
+
+
+@cache
+def _detector() -> Any:
+    try:
+        import yuface
+    except ImportError as error:
+        raise ArtifactError(
+            "artifact_invalid", "this model judges faces, and their detector has no build here"
+        ) from error
+    return yuface.detect

