@@ -42,6 +42,21 @@ def limit_beside(verdict: str, limits: dict[str, str]) -> str:
     return " ".join(filter(None, chosen))
 
 
+def in_a_hundred(probability: float, version: ModelVersion) -> str:
+    """What a calibrated P(fake) says in images, and where it holds; empty if that is unknown."""
+    share = version.metrics.get("calibration", {}).get("fake_share")
+    if share is None:
+        return ""
+    fakes = round(100 * probability)
+    count = {0: _("fewer than 1"), 100: _("more than 99")}.get(
+        fakes, _("about %(number)s") % {"number": number_format(fakes)}
+    )
+    return _(
+        "Of 100 images that score like this, %(count)s were fake"
+        " where %(share)s of all images were fake."
+    ) % {"count": count, "share": percent(share, 0)}
+
+
 def rare_fakes(version: ModelVersion) -> dict[str, str | bool]:
     """What the measured rates come to where few images are fake; empty if nobody measured them."""
     pooled = version.metrics.get("test", {}).get(POOLED, {})

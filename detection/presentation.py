@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from detection import words
 from detection.figures import Figures, figures, percent
-from detection.limits import limit_beside, model_limits
+from detection.limits import in_a_hundred, limit_beside, model_limits
 from detection.models import Detection, Image
 
 MEGAPIXEL = 1_000_000
@@ -35,6 +35,7 @@ class VerdictCard:
     Attributes:
         tone: authentic, manipulated, inconclusive, failed or waiting; chooses icon and colour.
         figures: calibrated P(fake) and the cuts between which the desk says it cannot tell.
+        odds: the number once more, in images; empty where it decided nothing.
         reasons: why it cannot tell, in sentences.
         overruled: what the number alone would have said, where a reason speaks against deciding.
         notes: what else was found about the file, in sentences.
@@ -46,6 +47,7 @@ class VerdictCard:
     title: str | Promise
     meaning: str | Promise
     figures: Figures
+    odds: str
     reasons: list[str]
     overruled: str | Promise
     notes: list[str]
@@ -73,7 +75,8 @@ def verdict_card(detection: Detection) -> VerdictCard:
         tone=_tone(detection),
         title=_title(detection),
         meaning=_meaning(detection),
-        figures=figures(detection.probability, *_cuts(detection)),
+        figures=figures(detection.probability, *cuts(detection)),
+        odds=_odds(detection),
         reasons=reasons,
         overruled=_overruled(detection),
         notes=[note for note in file_notes(detection.image.facts) if note not in reasons],
@@ -162,29 +165,36 @@ def _reasons(detection: Detection) -> list[str]:
     return [_("The signs are too weak either way to decide at the accuracy this desk promises.")]
 
 
+def _odds(detection: Detection) -> str:
+    if detection.probability is None or detection.reasons:  # a reason outweighs the number
+        return ""
+    return in_a_hundred(detection.probability, detection.model_version)
+
+
 def _overruled(detection: Detection) -> str | Promise:
-    low, high = _cuts(detection)
+    low, high = cuts(detection)
     if not detection.reasons or detection.probability is None or low is None or high is None:
         return ""
-    side = Detection.Verdict(_side(detection.probability, low, high))
+    side = Detection.Verdict(side_of(detection.probability, low, high))
     return "" if side == detection.verdict else side.label
 
 
-def _cuts(detection: Detection) -> tuple[float | None, float | None]:
+def cuts(detection: Detection) -> tuple[float | None, float | None]:
+    """Below which probability it is called authentic, and from which manipulated."""
     point = detection.model_version.operating_point
     return point.get("authentic_below"), point.get("manipulated_from")
 
 
 def _stability(detection: Detection) -> list[Resaved]:
-    low, high = _cuts(detection)
+    low, high = cuts(detection)
     if detection.probability is None or low is None or high is None:
         return []
-    own = _side(detection.probability, low, high)
+    own = side_of(detection.probability, low, high)
     return [_resaved(name, p, own, low, high) for name, p in detection.transforms.items()]
 
 
 def _resaved(name: str, probability: float, own: str, low: float, high: float) -> Resaved:
-    verdict = _side(probability, low, high)
+    verdict = side_of(probability, low, high)
     return Resaved(
         name=words.TRANSFORMS.get(name, name),
         probability=percent(probability),
@@ -194,8 +204,8 @@ def _resaved(name: str, probability: float, own: str, low: float, high: float) -
     )
 
 
-def _side(probability: float, low: float, high: float) -> str:
-    """The verdict of the recorded cuts alone, to say on which side a re-saved copy falls."""
+def side_of(probability: float, low: float, high: float) -> str:
+    """The verdict of the recorded cuts alone: on which side a re-saved copy or a face falls."""
     if probability >= high:
         return Detection.Verdict.LIKELY_MANIPULATED
     return (

@@ -75,6 +75,8 @@ TRANSFORMS: dict[str, str | Promise] = {
     "jpeg_85": _("Saved again as JPEG, quality 85"),
     "webp_85": _("Saved again as WebP, quality 85"),
     "scale_75": _("Reduced to three quarters of its size"),
+    "jpeg_60": _("Saved again as JPEG, quality 60"),
+    "scale_65": _("Reduced to 65 % of its size"),
 }
 
 VERDICT_MEANINGS: dict[str, str | Promise] = {

@@ -23,6 +23,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     model = serializers.SerializerMethodField()
     operating_point = serializers.JSONField(source="model_version.operating_point")
     verdict = serializers.SerializerMethodField()
+    faces = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
     metadata = serializers.SerializerMethodField()
@@ -67,6 +68,10 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     def get_verdict(self, row: Detection) -> str | None:
         return row.verdict or None
 
+    def get_faces(self, row: Detection) -> list[dict[str, Any]]:
+        """Without the maps: they are what the heatmap shows."""
+        return [{name: face.get(name) for name in ("box", "probability")} for face in row.faces]
+
     def get_failure(self, row: Detection) -> dict[str, str] | None:
         if not row.failure_code:
             return None
@@ -75,7 +80,8 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     def get_links(self, row: Detection) -> dict[str, str | None]:
         request = self.context["request"]
         page = request.build_absolute_uri(reverse("detection", args=[row.pk]))
-        return {"page": page, "report": None, "heatmap": None}
+        heatmap = request.build_absolute_uri(reverse("api_detection_heatmap", args=[row.pk]))
+        return {"page": page, "report": None, "heatmap": heatmap if row.has_heatmap else None}
 
     def get_metadata(self, row: Detection) -> dict[str, Any]:
         mine = [s for s in row.submissions.all() if s.by_id == self.context["request"].user.pk]

@@ -12,5 +12,10 @@ urlpatterns = [
         never_cache(views.DetectionResource.as_view()),
         name="api_detection",
     ),
+    path(
+        "detections/<uuid:pk>/heatmap",
+        views.DetectionHeatmap.as_view(),
+        name="api_detection_heatmap",
+    ),
     re_path("", views.Nowhere.as_view()),
 ]

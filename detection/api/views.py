@@ -4,11 +4,14 @@ import re
 import uuid
 from typing import Any
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import status
 from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -20,6 +23,8 @@ from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import is_cursor, page
+from detection.sandbox import FOR_TEN_MINUTES, sandboxed
+from detection.services import evidence
 from detection.services.submission import submit_image
 from detection.uploads import interrupted, uploaded
 
@@ -70,6 +75,30 @@ class DetectionResource(APIView):
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         row = get_object_or_404(_visible(request), pk=pk)
         return Response(DetectionSerializer(row, context={"request": request}).data)
+
+
+class OneShape(BaseContentNegotiation):
+    """A picture is a picture and its errors are JSON, whatever the client says it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class DetectionHeatmap(APIView):
+    permission_classes = [*APIView.permission_classes, DetectionScopes]
+    content_negotiation_class = OneShape
+
+    def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
+        """A transparent PNG; where there is nothing to show, it is not found."""
+        png = evidence.heatmap(get_object_or_404(_visible(request), pk=pk))
+        if png is None:
+            raise NotFound
+        return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)
 
 
 class Nowhere(APIView):

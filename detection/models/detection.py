@@ -100,7 +100,8 @@ class Detection(models.Model):
     logit = models.FloatField(null=True, blank=True)
     reasons = models.JSONField(default=list, blank=True)
     transforms = models.JSONField(default=dict, blank=True)  # name → P(fake) of the re-saved copy
-    faces = models.JSONField(default=list, blank=True)  # [{"box": [x, y, w, h], "probability": p}]
+    # [{"box": [left, top, width, height], "probability": p, "square": …, "activation": rows}]
+    faces = models.JSONField(default=list, blank=True)  # in shares of the picture, and in logits
     activation = models.BinaryField(null=True, blank=True, editable=False)  # float16, row by row
     activation_shape = models.JSONField(default=list, blank=True)  # [rows, columns]
     timings_ms = models.JSONField(default=dict, blank=True)
@@ -144,6 +145,11 @@ class Detection(models.Model):
     @property
     def is_finished(self) -> bool:
         return self.status in {self.Status.DONE, self.Status.FAILED}
+
+    @property
+    def has_heatmap(self) -> bool:
+        """Whether there is a verdict, and a map of what spoke for it."""
+        return self.status == self.Status.DONE and bool(self.activation)
 
     def activation_map(self) -> np.ndarray | None:
         """Evidence for "manipulated" per cell, float32 (rows, columns); None without any."""

@@ -1,20 +1,20 @@
-"""Bytes of images: previews rebuilt from pixels, originals as downloads only."""
+"""Bytes of images: previews rebuilt from pixels, heatmaps, originals as downloads only."""
 
 import uuid
 
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import FileResponse, Http404, HttpRequest
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from accounts import audit
 from detection import detector, storage
-from detection.models import Image
+from detection.models import Detection, Image
+from detection.sandbox import FOR_TEN_MINUTES, sandboxed
+from detection.services import evidence
 from detection.web.pages import signed_in
 from ml.errors import DecoderUnavailable, UnreadableImage
-
-SANDBOX = "sandbox; default-src 'none'"
 
 
 @login_required
@@ -29,9 +29,18 @@ def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
     response = FileResponse(path.open("rb"), content_type="image/jpeg")
-    response["Cache-Control"] = "private, max-age=600"
-    response["Content-Security-Policy"] = SANDBOX
-    return response
+    return sandboxed(response, cache_control=FOR_TEN_MINUTES)
+
+
+@login_required
+@require_GET
+def heatmap(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Where the model found signs of manipulation: a transparent PNG as large as the preview."""
+    rows = Detection.objects.visible_to(signed_in(request)).select_related("image")
+    png = evidence.heatmap(get_object_or_404(rows, pk=pk))
+    if png is None:
+        raise Http404
+    return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)
 
 
 @login_required
@@ -56,9 +65,7 @@ def original(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
         filename=f"{image.sha256[:16]}.{image.format.lower()}",
         content_type="application/octet-stream",
     )
-    response["Cache-Control"] = "no-store"
-    response["Content-Security-Policy"] = SANDBOX
-    return response
+    return sandboxed(response, cache_control="no-store")
 
 
 def _visible(request: HttpRequest, pk: uuid.UUID) -> Image:

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.models import User
 from detection import words
 from detection.errors import Refused
+from detection.explanation import judged_faces, overlay
 from detection.limits import rare_fakes
 from detection.models import Detection, ModelVersion, Submission
 from detection.models.detection import DetectionQuerySet
@@ -197,6 +198,8 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         "detection": row,
         "image": row.image,
         "card": verdict_card(row),
+        "overlay": overlay(row),
+        "faces": judged_faces(row),
         "submissions": requests,
         "file_facts": file_facts(row.image),
         "metadata": metadata_rows(row.image.facts),

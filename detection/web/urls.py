@@ -11,6 +11,7 @@ urlpatterns = [
     path("detections/<uuid:pk>", pages.detection, name="detection"),
     path("detections/<uuid:pk>/card", pages.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", pages.retry, name="detection_retry"),
+    path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
     path("images/<uuid:pk>/preview/<int:side>", images.preview, name="image_preview"),
     path("images/<uuid:pk>/original", images.original, name="image_original"),
     path("responsible-use", pages.responsible_use, name="responsible_use"),

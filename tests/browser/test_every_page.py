@@ -69,7 +69,13 @@ def detections(
         file = SimpleUploadedFile(name, images.jpeg_bytes(seed=seed), "image/jpeg")
         client.post(reverse("verify"), {"image": file})
         made.append(Detection.objects.latest("created_at"))
-    judge(made[0], 0.95, verdicts.LIKELY_MANIPULATED, transforms={"jpeg_85": 0.5})
+    why = {
+        "transforms": {"jpeg_85": 0.5},
+        "faces": [{"box": [0.1, 0.1, 0.3, 0.4], "probability": p} for p in (0.95, 0.5, 0.05)],
+        "activation": bytes(8),
+        "activation_shape": [2, 2],
+    }
+    judge(made[0], 0.95, verdicts.LIKELY_MANIPULATED, **why)
     judge(made[1], 0.05, verdicts.LIKELY_AUTHENTIC)
     judge(made[2], 0.95, verdicts.INCONCLUSIVE, reasons=["unstable"])
     claimed = Detection.objects.claim(made[3].pk, worker="test:1:1")

@@ -18,7 +18,7 @@ from detection.models import Detection, Submission
 from detection.tasks import run_detection
 from tests import images
 from tests.conftest import PASSWORD
-from tests.factories import detection_row, done_row, image_row, submitted
+from tests.factories import WORKER, detection_row, done_row, image_row, submitted
 
 URL = "/api/v1/detections"
 NOBODYS = "ab000000-0000-4000-8000-000000000001"  # the same in every process that collects tests
@@ -485,6 +485,69 @@ def test_the_links_lead_to_the_page(api, alice, client_of):
     page = body["links"]["page"].removeprefix("http://testserver")
     assert client_of(alice).get(page).status_code == 200
     assert (body["links"]["report"], body["links"]["heatmap"]) == (None, None)
+
+
+EVIDENCE = {"activation": bytes(8), "activation_shape": [2, 2]}
+
+
+@pytest.fixture
+def judged(alice: User) -> Detection:
+    """Alice's, with a map and a file to lay it on."""
+    row = submitted(alice).detection
+    claim = Detection.objects.claim(row.pk, worker=WORKER)
+    assert claim is not None
+    assert claim.complete(verdict="likely_authentic", probability=0.1, **EVIDENCE)
+    return claim
+
+
+@pytest.mark.parametrize("accept", ["*/*", "image/png", "application/json"])
+def test_the_links_lead_a_key_to_the_heatmap(api, judged, accept):
+    url = api.get(f"{URL}/{judged.pk}").json()["links"]["heatmap"]
+    assert url == f"http://testserver{URL}/{judged.pk}/heatmap"
+    response = api.get(url, headers={"Accept": accept})
+    assert response.content.startswith(b"\x89PNG")
+    assert response["Content-Type"] == "image/png"
+    assert response["Cache-Control"] == "private, max-age=600"
+    assert "sandbox" in response["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"status": "queued", "verdict": "", "completed_at": None, **EVIDENCE}]
+)
+def test_without_a_map_or_a_verdict_there_is_no_heatmap(api, alice, model_version, fields):
+    row = done_row(alice, model_version, **fields)
+    assert api.get(f"{URL}/{row.pk}").json()["links"]["heatmap"] is None
+    _assert_problem(api.get(f"{URL}/{row.pk}/heatmap"), 404, "not_found")
+
+
+def test_a_strangers_heatmap_is_404(judged, bob, client_of):
+    for url in (f"{URL}/{judged.pk}/heatmap", f"{NOWHERE}/heatmap"):
+        _assert_problem(client_of(bob).get(url), 404, "not_found")
+
+
+def test_a_heatmap_takes_the_scope_to_read(judged, alice, client, key_of):
+    url = f"{URL}/{judged.pk}/heatmap"
+    _assert_problem(client.get(url), 401, "not_authenticated")
+    writer = {"Authorization": f"Bearer {key_of(alice, 'detections:write')}"}
+    _assert_problem(client.get(url, headers=writer), 403, "permission_denied")
+    reader = {"Authorization": f"Bearer {key_of(alice, 'detections:read')}"}
+    assert client.get(url, headers=reader).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_a_heatmap_can_only_be_got(api, judged, method):
+    response = getattr(api, method)(f"{URL}/{judged.pk}/heatmap")
+    _assert_problem(response, 405, "method_not_allowed")
+
+
+def test_faces_come_without_their_maps(api, alice, model_version):
+    box = [0.1, 0.2, 0.3, 0.4]
+    whole = {"box": box, "probability": 0.9, "square": box, "activation": [[1.0]]}
+    row = done_row(alice, model_version, faces=[whole, {"box": box, "probability": 0.2}])
+    assert api.get(f"{URL}/{row.pk}").json()["faces"] == [
+        {"box": box, "probability": 0.9},
+        {"box": box, "probability": 0.2},
+    ]
 
 
 def test_an_answer_is_not_kept_by_caches(api):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from detection.limits import limit_beside, model_limits, rare_fakes
+from detection.limits import in_a_hundred, limit_beside, model_limits, rare_fakes
 from detection.models import ModelVersion
 from ml.artifact import DEFAULT_ARTIFACT
 
@@ -102,6 +102,30 @@ def test_the_example_multiplies_the_measured_rates(measured: ModelVersion) -> No
     assert (example["fakes_accused"], example["reals_accused"]) == ("19", "28")  # 28.5, to even
     assert example["is_mostly_wrong"]
     assert rare_fakes(ModelVersion()) == {}
+
+
+@pytest.mark.parametrize(
+    ("probability", "count"),
+    [
+        (0.0, "fewer than 1 were"),
+        (0.004, "fewer than 1 were"),
+        (0.006, "about 1 were"),
+        (0.934, "about 93 were"),
+        (0.994, "about 99 were"),
+        (0.996, "more than 99 were"),
+        (1.0, "more than 99 were"),
+    ],
+)
+def test_a_probability_in_images_is_never_all_or_none(probability: float, count: str) -> None:
+    version = ModelVersion(metrics={"calibration": {"fake_share": 0.2}})
+    text = _plain(in_a_hundred(probability, version))
+    assert count in text
+    assert "where 20 % of all images were fake" in text
+
+
+@pytest.mark.parametrize("metrics", [{}, {"calibration": {}}, {"calibration": {"n": 9}}])
+def test_without_the_share_of_fakes_a_probability_is_not_put_into_images(metrics: dict) -> None:
+    assert in_a_hundred(0.5, ModelVersion(metrics=metrics)) == ""
 
 
 def test_the_shipped_model_states_what_its_verdicts_were_worth() -> None:

@@ -24,6 +24,7 @@ PAGES = {
     "history": [],
     "detection": [NOBODY],
     "detection_card": [NOBODY],
+    "detection_heatmap": [NOBODY],
     "image_preview": [NOBODY, 320],
     "image_original": [NOBODY],
 }
@@ -115,12 +116,13 @@ def row(alice: User, model_version: ModelVersion) -> Detection:
     """Alice's, judged."""
     submission = submitted(alice, images.gps_jpeg(), name="my-source.jpg")
     claim = Detection.objects.claim(submission.detection_id, worker=WORKER)
-    claim.complete(verdict="likely_authentic", probability=0.1)
+    evidence = {"activation": bytes(8), "activation_shape": [2, 2]}
+    claim.complete(verdict="likely_authentic", probability=0.1, **evidence)
     return Detection.objects.get()
 
 
 def _urls(row: Detection) -> list[str]:
-    names = ["detection", "detection_card"]
+    names = ["detection", "detection_card", "detection_heatmap"]
     return [
         *[reverse(name, args=[row.pk]) for name in names],
         reverse("image_preview", args=[row.image_id, 320]),
@@ -129,12 +131,12 @@ def _urls(row: Detection) -> list[str]:
 
 
 def test_the_owner_sees_everything(row, browser):
-    assert [browser.get(url).status_code for url in _urls(row)] == [200] * 4
+    assert [browser.get(url).status_code for url in _urls(row)] == [200] * 5
 
 
 def test_a_stranger_gets_404(row, bob, client_of):
     browser = client_of(bob)
-    assert [browser.get(url).status_code for url in _urls(row)] == [404] * 4
+    assert [browser.get(url).status_code for url in _urls(row)] == [404] * 5
     assert browser.post(reverse("detection_retry", args=[row.pk])).status_code == 404
 
 
@@ -145,14 +147,14 @@ def test_a_strangers_look_at_an_original_is_not_recorded_as_one(row, bob, client
 
 def test_a_moderator_sees_it(row, carol, client_of):
     browser = client_of(carol)
-    assert [browser.get(url).status_code for url in _urls(row)] == [200] * 4
+    assert [browser.get(url).status_code for url in _urls(row)] == [200] * 5
 
 
 def test_a_moderator_does_not_see_the_confidential(row, carol, client_of):
     row.image.is_confidential = True
     row.image.save()
     browser = client_of(carol)
-    assert [browser.get(url).status_code for url in _urls(row)] == [404] * 4
+    assert [browser.get(url).status_code for url in _urls(row)] == [404] * 5
     assert "my-source" not in _text(browser.get(reverse("history"), {"whose": "all"}))
 
 

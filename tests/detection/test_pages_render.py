@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -113,6 +114,78 @@ def test_it_tells_how_each_resaved_copy_was_answered(client: Client, submit: Sub
     text = _text(_page(client, detection))
     assert "Saved again as JPEG, quality 85 95 % the same" in text
     assert "Reduced to three quarters of its size 50 % Cannot tell" in text
+
+
+EVIDENCE = {"activation": np.full((2, 2), 3, "<f2").tobytes(), "activation_shape": [2, 2]}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_on"),
+    [("likely_manipulated", True), ("likely_authentic", False), ("inconclusive", False)],
+)
+def test_the_marks_can_be_switched_without_script(
+    client: Client, submit: Submit, verdict: str, is_on: bool
+) -> None:
+    detection = submit()
+    _finish(detection, 0.95, verdict, **EVIDENCE)
+    html = _page(client, detection)
+    assert f'src="{reverse("detection_heatmap", args=[detection.pk])}"' in html
+    switch = re.search(r'<input type="checkbox" id="marks"[^>]*>', html)
+    assert switch is not None
+    assert ("checked" in switch[0]) is is_on
+    assert '<label for="marks">' in html
+    assert "It shows where it looked, not what was changed." in html
+
+
+def test_it_says_that_nothing_is_marked(client: Client, submit: Submit) -> None:
+    detection = submit()
+    _finish(detection, 0.05, "likely_authentic", activation=bytes(8), activation_shape=[2, 2])
+    html = _page(client, detection)
+    assert "No part is marked" in html
+    assert 'id="marks"' not in html
+
+
+def test_without_a_map_the_picture_stands_alone(client: Client, submit: Submit) -> None:
+    detection = submit()
+    _finish(detection, 0.95, "likely_manipulated")
+    html = _page(client, detection)
+    assert "heatmap" not in html
+    assert 'id="marks"' not in html
+    assert 'id="faces"' not in html
+
+
+def test_it_tells_each_faces_number_and_its_side(client: Client, submit: Submit) -> None:
+    detection = submit()
+    box = {"box": [0.1, 0.1, 0.2, 0.2]}
+    faces = [{**box, "probability": p} for p in (0.9499, 0.5, 0.04)]
+    _finish(detection, 0.95, "likely_manipulated", faces=[*faces, box], **EVIDENCE)
+    text = _text(_page(client, detection))
+    assert "1 95 % Likely manipulated 2 50 % Cannot tell 3 4 % Likely authentic 4 – –" in text
+    assert "The number of one face is no verdict" in text
+    assert "Framed: faces" in text
+
+
+def test_a_faces_number_is_not_rounded_across_a_cut(client: Client, submit: Submit) -> None:
+    detection = submit()
+    _finish(detection, 0.5, "inconclusive", faces=[{"probability": 0.8999}])
+    assert "1 89.99 % Cannot tell" in _text(_page(client, detection))
+
+
+def test_the_card_puts_its_number_into_images(client: Client, submit: Submit) -> None:
+    detection = submit()
+    ModelVersion.objects.update(metrics={"calibration": {"fake_share": 0.4787}})
+    _finish(detection, 0.934, "likely_manipulated")
+    assert (
+        "Of 100 images that score like this, about 93 were fake where 48 % of all images were fake."
+        in _text(_page(client, detection))
+    )
+
+
+def test_a_reason_takes_the_number_in_images_away(client: Client, submit: Submit) -> None:
+    detection = submit()
+    ModelVersion.objects.update(metrics={"calibration": {"fake_share": 0.4787}})
+    _finish(detection, 0.934, "inconclusive", reasons=["unstable"])
+    assert "Of 100 images" not in _page(client, detection)
 
 
 @pytest.mark.parametrize(("code", "may_retry"), [("truncated", False), ("decoder_timeout", True)])

@@ -1,0 +1,1 @@
+"""What speaks for a verdict besides its number."""
