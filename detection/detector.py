@@ -4,6 +4,7 @@ import io
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import imagehash
@@ -12,6 +13,7 @@ import PIL.Image
 
 from detection import storage
 from detection.models import Image, ModelVersion
+from ml import golden
 from ml.artifact import (
     DEFAULT_ARTIFACT,
     MODEL_FILE,
@@ -25,6 +27,8 @@ from ml.errors import ArtifactError
 from ml.inference import Prediction, Predictor
 
 PREVIEW_SIDES = (1024, 320)
+# Pictures that each worker scores when it starts, and how often one more while it judges.
+GOLDEN_AT_START, GOLDEN_EVERY_S = 8, 60.0
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
 
 
@@ -49,14 +53,48 @@ def _decoder() -> Decoder:
 
 
 @cache
-def _predictor(artifact_sha256: str) -> Predictor:
-    return Predictor.load(storage.artifact_dir(artifact_sha256), registered={artifact_sha256})
+def _model(artifact_sha256: str) -> "_Model":
+    folder = storage.artifact_dir(artifact_sha256)
+    return _Model(Predictor.load(folder, registered={artifact_sha256}))
+
+
+class _Model:
+    """A loaded artifact that scores golden pictures from time to time.
+
+    A few when it is loaded, then one a minute while it is used: all of them within an hour or so.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        self.predictor = predictor
+        self._next, self._checked_at = 0, 0.0
+        self._check(GOLDEN_AT_START)
+
+    def checked(self) -> Predictor:
+        """The predictor, if it still gives the scores that were recorded.
+
+        Raises:
+            ArtifactError: a golden picture scores otherwise; nothing may be judged with it.
+        """
+        if monotonic() - self._checked_at >= GOLDEN_EVERY_S:
+            self._check(1)
+        return self.predictor
+
+    def _check(self, count: int) -> None:
+        numbers = [(self._next + step) % golden.COUNT for step in range(count)]
+        moved = golden.moved_scores(self.predictor, self.predictor.artifact.golden, numbers)
+        if moved:
+            raise ArtifactError("scores_moved", "; ".join(moved))
+        self._next, self._checked_at = self._next + count, monotonic()
 
 
 def warm(version: ModelVersion) -> None:
-    """Get decoder and model ready in this process before the first image asks for them."""
+    """Get decoder and model ready in this process before the first image asks for them.
+
+    Raises:
+        ml.errors.ArtifactError: the files are not what was registered, or score otherwise.
+    """
     _decoder().start()
-    _predictor(version.artifact_sha256)
+    _model(version.artifact_sha256)
 
 
 def judge(image: Image, version: ModelVersion) -> Judgement:
@@ -64,9 +102,10 @@ def judge(image: Image, version: ModelVersion) -> Judgement:
 
     Raises:
         ml.errors.UnreadableImage: the bytes cannot be decoded; `code` says why.
-        ml.errors.ArtifactError: the version's files are not what was registered.
+        ml.errors.ArtifactError: the version's files are not what was registered, or no longer
+            give the scores that were recorded for them.
     """
-    predictor = _predictor(version.artifact_sha256)
+    predictor = _model(version.artifact_sha256).checked()
     decoded = decode(image)
     prediction = predictor.predict([decoded])[0]
     return Judgement(

@@ -58,6 +58,10 @@ FAILURES: dict[str, str | Promise] = {
     ),
     "artifact_invalid": _("The model's files are damaged, so they were not used."),
     "artifact_missing": _("The model's files are missing on this desk."),
+    "scores_moved": _(
+        "The model no longer gives the scores recorded for it, so nothing was judged. "
+        "Tell your operator."
+    ),
 }
 
 REASONS: dict[str, str | Promise] = {
@@ -99,6 +103,7 @@ TRANSIENT_FAILURES = frozenset(
         "artifact_unregistered",
         "artifact_invalid",
         "artifact_missing",
+        "scores_moved",
     }
 )
 

@@ -32,6 +32,11 @@ def resaved_thrice(image: Image.Image) -> Image.Image:
     return jpeg(scaled(jpeg(image, 85), 0.9), 75).convert("RGB")
 
 
+def equalised(image: Image.Image) -> Image.Image:
+    """Every picture of one size, aspect ratio and encoder: what is left is what it shows."""
+    return jpeg(image.resize((256, 256), Image.Resampling.BICUBIC), 75)
+
+
 def blurred(image: Image.Image, radius: float) -> Image.Image:
     return image.filter(ImageFilter.GaussianBlur(radius))
 
@@ -66,6 +71,7 @@ COPIES: dict[str, Alteration] = {
 
 # Harsher ones, to see where it ends.
 HARSH: dict[str, Alteration] = {
+    "equalised": equalised,
     "jpeg_30": partial(jpeg, quality=30),
     "webp_75": partial(webp, quality=75),
     "scale_25": partial(scaled, factor=0.25),

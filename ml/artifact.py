@@ -30,6 +30,7 @@ class Artifact:
         sha256: over both files, see `artifact_sha256`.
         combination: how the logits of a picture's views become one.
         face_calibration: for the logit of a face on its own; None where faces get no view.
+        golden: score of each golden picture by its number, see `ml.golden`.
         metrics: figures per split, then per source, each with its n and 95 % interval.
         training: how it came about: config, seed, epochs, manifest hash, images per split.
         licence_notes: what the licences of the training data allow the weights to be used for.
@@ -45,6 +46,7 @@ class Artifact:
     calibration: Calibration
     face_calibration: Calibration | None
     operating_point: OperatingPoint
+    golden: dict[str, float]
     metrics: dict[str, Any]
     training: dict[str, Any]
     licence_notes: tuple[str, ...]
@@ -80,6 +82,7 @@ class Artifact:
             calibration=Calibration.from_json(value["calibration"]),
             face_calibration=_optional(value.get("face_calibration")),
             operating_point=OperatingPoint.from_json(value["operating_point"]),
+            golden=value.get("golden", {}),
             metrics=value["metrics"],
             training=value["training"],
             licence_notes=tuple(value["licence_notes"]),

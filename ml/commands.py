@@ -22,6 +22,7 @@ from ml.datasets.source import read_data
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import MLError, UnreadableImage
 from ml.experiment import TrainingConfig
+from ml.gate import obstacles
 from ml.inference import Prediction, Predictor
 from ml.model_card import render
 from ml.operating_point import ErrorRates
@@ -192,6 +193,20 @@ def leave_one_out(
     write_json(out, figures)
     for source, row in figures["sources"].items():
         console.print(f"{source}: AUC {row['auc']['value']}, n = {row['n']}")
+
+
+@app.command()
+def gate(
+    new: Annotated[Path, typer.Argument(exists=True, help="report.json of the new model.")],
+    last: Annotated[Path, typer.Option(exists=True, help="report.json of the last one.")],
+) -> None:
+    """Say why a new model may not follow the last one; exits with 1 if it may not."""
+    found = obstacles(json.loads(new.read_text()), json.loads(last.read_text()))
+    for line in found:
+        errors.print(line, style="red", markup=False)
+    if found:
+        raise typer.Exit(1)
+    console.print("Nothing fell: the new model may follow the last one.")
 
 
 @app.command()

@@ -41,9 +41,11 @@ class DecoderUnavailable(MLError):  # noqa: N818
 
 
 class ArtifactError(MLError):
-    """An artifact that must not be loaded."""
+    """An artifact that must not be loaded, or not be judged with."""
 
-    CODES = frozenset({"artifact_unregistered", "artifact_invalid", "artifact_missing"})
+    CODES = frozenset(
+        {"artifact_unregistered", "artifact_invalid", "artifact_missing", "scores_moved"}
+    )
 
 
 class DatasetError(MLError):

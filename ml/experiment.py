@@ -26,6 +26,7 @@ class ViewSchedule:
         sizes: side of the views in pixels, one for each epoch: small ones first are cheaper.
         steps_per_epoch: batches between two checkpoints.
         warmup_steps: batches over which the learning rate rises, before it falls as a cosine.
+        decay_steps: batches until the cosine's end; those of the whole run unless said.
         label_smoothing: how far labels are drawn towards 1/2; some of them are wrong.
         watched: validation images that every epoch is judged by; the last sees them all.
     """
@@ -34,6 +35,7 @@ class ViewSchedule:
     recipe: ViewRecipe = field(default_factory=ViewRecipe)
     steps_per_epoch: int = 250
     warmup_steps: int = 250
+    decay_steps: int | None = None
     weight_decay: float = 0.01
     label_smoothing: float = 0.05
     watched: int = 512

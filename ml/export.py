@@ -32,6 +32,7 @@ from ml.evaluation import (
     moved_report,
     verdict_report,
 )
+from ml.golden import golden_scores
 from ml.inference import DISTANCE, OUTPUTS, Predictor
 from ml.judging import CLEAN, judge
 from ml.operating_point import RESAVED, ErrorRates, Fitted, fit
@@ -122,7 +123,8 @@ class _Staged:
         self._write_sidecar(network.LIMITS, fitted, {})
         figures = self._figures(fitted)
         limits = [*network.LIMITS, *measured_limits(figures["test"])]
-        self._write_sidecar(limits, fitted, figures)
+        # with the thresholds that serving will have: its scores are those of the whole path
+        self._write_sidecar(limits, fitted, figures, golden_scores(self._predictor()))
 
     def _refuse_what_may_not_leave(self) -> None:
         if not self.config["is_exportable"]:
@@ -178,7 +180,11 @@ class _Staged:
         return Predictor.load(self.folder, registered={artifact_sha256(self.folder)})
 
     def _write_sidecar(
-        self, limits: Sequence[str], fitted: Fitted, figures: dict[str, Any]
+        self,
+        limits: Sequence[str],
+        fitted: Fitted,
+        figures: dict[str, Any],
+        golden: dict[str, float] | None = None,
     ) -> None:
         state, faces = self.run.state(), fitted.face_calibration
         trained = {**self.told, "epochs": state.epoch, "best_epoch": state.best_epoch}
@@ -192,6 +198,7 @@ class _Staged:
             "calibration": fitted.calibration.to_json(),
             "face_calibration": faces.to_json() if faces else None,
             "operating_point": fitted.operating_point.to_json(),
+            "golden": golden or {},
             "metrics": figures,
             "training": trained,
             "licence_notes": self.told["licence_notes"],

@@ -48,6 +48,15 @@ def find_faces(pixels: np.ndarray) -> list[FoundFace]:
     return sorted(large, key=lambda face: -face.box[2] * face.box[3])
 
 
+def require_detector() -> None:
+    """Make sure that faces can be found at all.
+
+    Raises:
+        ArtifactError: the detector has no build for this platform.
+    """
+    _detector()
+
+
 def _search(pixels: np.ndarray, border_share: float) -> list[FoundFace]:
     height, width = pixels.shape[:2]
     scale = min(1.0, SEARCH_SIDE_PX / max(height, width))
@@ -60,7 +69,7 @@ def _search(pixels: np.ndarray, border_share: float) -> list[FoundFace]:
 
 def _rows(found: Sequence[np.ndarray]) -> list[tuple[float, np.ndarray, np.ndarray]]:
     confidence, boxes, landmarks = found
-    # the library answers in unsigned 16 bit numbers; what lies left of or above the picture wraps
+    # 16 bit numbers, signed or not by the build: left of or above the picture they may wrap
     signed = [
         np.asarray(values).astype(np.uint16).astype(np.int16) for values in (boxes, landmarks)
     ]

@@ -15,7 +15,7 @@ from ml.calibration import sigmoid
 from ml.decision import REASONS, OperatingPoint, Verdict
 from ml.decoder import Decoded, ImageFacts
 from ml.errors import ArtifactError
-from ml.faces import FoundFace, find_faces
+from ml.faces import FoundFace, find_faces, require_detector
 from ml.quality import Quality
 from ml.stability import transformed, view_of
 from ml.views import View, core, plan, render, working_picture
@@ -90,6 +90,8 @@ class Predictor:
             ArtifactError: missing, unregistered, or not a model this version can run.
         """
         artifact, model = open_artifact(folder, registered=registered)
+        if "face" in artifact.preprocessing.views:
+            require_detector()
         if "face" in artifact.preprocessing.views:
             find_faces(np.zeros((1, 1, 3), np.uint8))  # no detector, no judgement: say so now
         return cls(artifact, _session(model))

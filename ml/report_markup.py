@@ -6,6 +6,7 @@ from typing import Any
 from unicodedata import category
 
 DASH = "–"
+PER_CENT = "\u00a0%"  # never at the start of a line
 Estimate = dict[str, Any]
 
 
@@ -92,7 +93,7 @@ def auc(value: Estimate | None) -> Html:
 
 
 def percent(value: float | None) -> str:
-    return DASH if value is None else f"{value * 100:.1f} %"
+    return DASH if value is None else f"{value * 100:.1f}{PER_CENT}"
 
 
 def decimal(value: float | None) -> str:
@@ -102,7 +103,7 @@ def decimal(value: float | None) -> str:
 def interval(value: Estimate, shown: Callable[[float], str]) -> str:
     """Low and high in words that can stand in brackets."""
     low, high = shown(value["low"]), shown(value["high"])
-    return f"{low.removesuffix(' %')}–{high}"
+    return f"{low.removesuffix(PER_CENT)}–{high}"
 
 
 def counted(n: int) -> str:

@@ -135,7 +135,7 @@ def _optimizer_and_loss(config: TrainingConfig) -> tuple[Any, Any]:
     if config.views is None:
         return keras.optimizers.Adam(config.learning_rate), "binary_crossentropy"
     schedule = config.views
-    steps = config.epochs * schedule.steps_per_epoch
+    steps = schedule.decay_steps or config.epochs * schedule.steps_per_epoch
     rate = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=0.0,
         decay_steps=steps - schedule.warmup_steps,

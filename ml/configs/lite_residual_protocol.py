@@ -11,7 +11,7 @@ from ml.datasets.views import ViewRecipe
 from ml.experiment import TrainingConfig, ViewSchedule
 from ml.preprocess import Preprocessing
 
-SIZES = (192,) * 4
+SIZES = (160,) * 4
 
 CONFIG = TrainingConfig(
     name="lite_residual_protocol",

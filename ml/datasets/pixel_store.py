@@ -1,4 +1,4 @@
-"""Decoded images of a data set in one file, at their own size, with the faces found in them."""
+"""Decoded images of a data set in one file, at the size they are judged at, with their faces."""
 
 import hashlib
 import json

@@ -136,6 +136,9 @@ class ViewPairs:
         kind: str,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Both halves of a pair under one cut and one draw of damage; the real comes first."""
+        # some fakes lack the last rows or columns of their real
+        height, width = np.min([pixels.shape[:2] for pixels in pair], axis=0)
+        pair = pair[0][:height, :width], pair[1][:height, :width]
         cut = self._cut(pair[0], sample, size, generator, kind)
         seed = int(generator.integers(2**32))
         first, second = (

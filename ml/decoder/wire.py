@@ -23,7 +23,8 @@ def send(to: socket.socket, message: dict[str, Any], descriptors: Sequence[int] 
     """Send one message; descriptors arrive as copies."""
     packet = framed(message)
     sent = socket.send_fds(to, [packet], list(descriptors)) if descriptors else to.send(packet)
-    to.sendall(packet[sent:])
+    if sent < len(packet):  # sending nothing more fails where the reader is done, and ended
+        to.sendall(packet[sent:])
 
 
 def receive(of: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -1,15 +1,21 @@
 """The door to ml: stored bytes in, columns of a detection out."""
 
+import json
+
 import numpy as np
 import PIL.Image
 import pytest
 
 from detection import detector, storage
-from detection.models import Detection
+from detection.models import Detection, ModelVersion
+from detection.services.registry import register_artifact
+from ml.artifact import artifact_sha256
 from ml.decoder import MIN_SIDE
 from ml.errors import ArtifactError, UnreadableImage
+from ml.golden import golden_scores
 from tests import images
 from tests.factories import submitted
+from tests.ml.tiny import predictor, write_artifact
 
 pytestmark = pytest.mark.django_db
 
@@ -61,11 +67,11 @@ def test_the_perceptual_hash_survives_saving_again(alice, model_version):
 def test_an_unregistered_change_of_the_artifact_is_refused(alice, red_model):
     sidecar = storage.artifact_dir(red_model.artifact_sha256) / "model.json"
     sidecar.write_text(sidecar.read_text().replace("0.7", "0.9"))
-    detector._predictor.cache_clear()
+    detector._model.cache_clear()
     with pytest.raises(ArtifactError) as error:
         detector.judge(submitted(alice).image, red_model)
     assert error.value.code == "artifact_unregistered"
-    detector._predictor.cache_clear()
+    detector._model.cache_clear()
 
 
 def test_altered_bytes_get_no_verdict(alice, red_model):
@@ -144,3 +150,41 @@ def test_a_preview_never_alters_the_original(alice, model_version):
     image = submitted(alice, data).image
     detector.preview(image, 320)
     assert storage.original_path(image.pk).read_bytes() == data
+
+
+def _with_records(tmp_path, records: dict[str, float]) -> ModelVersion:
+    """A registered red detector whose sidecar holds these scores of golden pictures."""
+    write_artifact(tmp_path)
+    sidecar = json.loads((tmp_path / "model.json").read_text())
+    named = {"name": "golden", "golden": records}
+    (tmp_path / "model.json").write_text(json.dumps({**sidecar, **named}))
+    return register_artifact(tmp_path, by=None, sha256=artifact_sha256(tmp_path))
+
+
+def _scores(folder) -> dict[str, float]:
+    return golden_scores(predictor(folder))
+
+
+def test_a_model_that_scores_as_recorded_judges(alice, red_model, tmp_path):
+    version = _with_records(tmp_path / "model", _scores(tmp_path / "scored"))
+    detector.warm(version)
+    assert detector.judge(submitted(alice, _png(255, 0, 0)).image, version).result["verdict"]
+
+
+def test_a_model_whose_scores_moved_is_not_started(alice, tmp_path):
+    moved = {name: score + 0.01 for name, score in _scores(tmp_path / "scored").items()}
+    version = _with_records(tmp_path / "model", moved)
+    with pytest.raises(ArtifactError, match="golden picture 0 scores") as caught:
+        detector.warm(version)
+    assert caught.value.code == "scores_moved"
+
+
+def test_scores_that_move_while_it_works_stop_it(alice, red_model, tmp_path, monkeypatch):
+    records = _scores(tmp_path / "scored")
+    records[str(detector.GOLDEN_AT_START)] += 0.01
+    version = _with_records(tmp_path / "model", records)
+    image = submitted(alice, _png(255, 0, 0)).image
+    assert detector.judge(image, version).result["verdict"]
+    monkeypatch.setattr(detector, "GOLDEN_EVERY_S", 0.0)
+    with pytest.raises(ArtifactError, match=f"golden picture {detector.GOLDEN_AT_START} scores"):
+        detector.judge(image, version)

@@ -7,7 +7,11 @@ import pytest
 from ml.configs.original_protocol import CONFIG as ORIGINAL
 from ml.configs.paper_cnn import CONFIG as DEFAULT
 from ml.datasets.manifest import Manifest, Sample
-from ml.datasets.selections import original_protocol, visible_manipulations
+from ml.datasets.selections import (
+    all_manipulations,
+    original_protocol,
+    visible_manipulations,
+)
 
 
 def sample(n: int, label: int, source: str, split: str) -> Sample:
@@ -41,6 +45,13 @@ def test_it_never_trains_on_photographs_kept_for_thresholds(manifest: Manifest):
     selection = visible_manipulations(manifest, seed=1)
     sources = {s.source for s in selection.train + selection.val}
     assert sources == {"stylegan_ffhq", "dfdc"}
+
+
+def test_a_run_on_every_manipulation_keeps_autoencoders_and_no_test_row(manifest: Manifest):
+    selection = all_manipulations(manifest, seed=1)
+    assert {s.source for s in selection.train} == {"stylegan_ffhq", "dfdc", "autoencoder"}
+    assert {s.split for s in selection.train} == {"train"}
+    assert {s.split for s in selection.val} == {"val"}
 
 
 def test_the_original_protocol_is_80_to_20_of_its_three_sources(manifest: Manifest):

@@ -1,21 +1,25 @@
 """Slow: every test here trains a network, of the paper's kind at 16 pixels."""
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ml.alterations import COPIES
 from ml.artifact import MODEL_FILE, artifact_sha256
 from ml.datasets.manifest import Manifest, read_manifest
 from ml.datasets.selections import visible_manipulations
 from ml.decision import Verdict
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import RunError
-from ml.experiment import TrainingConfig
+from ml.experiment import TrainingConfig, ViewSchedule
 from ml.inference import Predictor
 from ml.operating_point import ErrorRates
 from ml.preprocess import Preprocessing
@@ -129,7 +133,8 @@ def test_the_sidecar_states_its_figures_and_where_they_come_from(exported: Path,
     assert sidecar["training"]["manifest_sha256"] == manifest.sha256
     assert sidecar["training"]["train"] == {"n": 48, "n_fake": 24, "n_real": 24}
     assert sidecar["metrics"]["test"]["all"]["n"] == 12
-    assert set(sidecar["metrics"]["test_degraded"]) == {"jpeg_50", "webp_50", "scale_60"}
+    assert set(sidecar["metrics"]["test_degraded"]) == set(COPIES)
+    assert sidecar["metrics"]["copies"]["any_changed"]["n"] == 12
     assert sidecar["licence_notes"][0] == "drawn: ours, 48 images"
 
 
@@ -203,3 +208,91 @@ def test_learning_curves_are_drawn(finished: RunFolder):
 def test_only_one_checkpoint_beside_the_best_is_kept(finished: RunFolder):
     names = {path.name for path in finished.path.glob("*.keras")}
     assert names == {"best.keras", "epoch-4.keras"}
+
+
+VIEWS = replace(
+    CONFIG,
+    name="separable_views",
+    network="tiny_views",
+    learning_rate=3e-2,
+    checkpoint="last",
+    views=ViewSchedule((32, 32, 48, 48), steps_per_epoch=8, warmup_steps=4, watched=16),
+)
+
+
+@pytest.fixture(scope="module")
+def tiny_views() -> Iterator[None]:
+    """A network for views of any size, with a random layer and one that keeps averages."""
+    import keras
+    from keras import layers
+
+    def build(size: int | None) -> Any:
+        return keras.Sequential(
+            [
+                keras.Input((size, size, 3)),
+                layers.Conv2D(8, 3, 2, use_bias=False),
+                layers.BatchNormalization(momentum=0.5),
+                layers.ReLU(),
+                layers.GlobalAveragePooling2D(),
+                layers.Dropout(0.2),
+                layers.Dense(1, activation="sigmoid"),
+            ]
+        )
+
+    network = ModuleType("ml.networks.tiny_views")
+    network.build = build
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, network.__name__, network)
+        patch.setattr("ml.datasets.pixel_store.find_faces", lambda pixels: [])
+        yield
+
+
+@pytest.fixture(scope="module")
+def viewed(train_in, tiny_views, tmp_path_factory) -> RunFolder:
+    folder = tmp_path_factory.mktemp("viewed")
+    train_in(folder, VIEWS)
+    return RunFolder(folder)
+
+
+def test_what_is_separable_is_learnt_from_views(viewed: RunFolder):
+    report = json.loads((viewed.path / METRICS_FILE).read_text())["all"]
+    assert report["accuracy"]["value"] > 0.95
+    assert report["accuracy"]["n"] == 24
+    assert viewed.result().name == "epoch-4.keras"
+
+
+def test_a_run_on_views_killed_in_its_third_epoch_ends_as_if_it_never_was(
+    train_in, viewed, tmp_path
+):
+    def kill(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "epoch 3/4" and done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train_in(tmp_path, VIEWS, report=kill)
+    assert RunFolder(tmp_path).state().epoch == 2
+    train_in(tmp_path, VIEWS)
+    for resumed, straight in zip(
+        RunFolder(tmp_path).state().history, viewed.state().history, strict=True
+    ):
+        assert resumed == pytest.approx(straight, rel=1e-3)
+
+
+def test_a_run_on_views_says_which_recipe_it_followed(viewed: RunFolder, train_in):
+    views = viewed.description()["config"]["views"]
+    assert views["recipe"]["damage"]["save_share"] == VIEWS.views.recipe.damage.save_share
+    with pytest.raises(RunError, match="run_mismatch"):
+        train_in(viewed.path, replace(VIEWS, views=replace(VIEWS.views, label_smoothing=0.1)))
+
+
+def test_a_batch_of_views_holds_as_many_reals_as_fakes(tiny_views, manifest, tmp_path):
+    from ml.feeds import open_feed
+
+    selection = VIEWS.select(manifest, VIEWS.seed)
+    feed = open_feed(VIEWS, selection, tmp_path, lambda name: lambda done, total: None)
+    first, third = feed.batches(0), feed.batches(2)
+    assert (len(first), first[0][0].shape, third[0][0].shape) == (8, (8, 32, 32, 3), (8, 48, 48, 3))
+    assert first[0][1][:, 0].tolist() == [0, 1] * 4
+    assert len(feed.watched) == 16 < len(feed.val_label)
+    np.testing.assert_array_equal(feed.batches(0)[5][0], first[5][0])
+    assert (first[0][0] != first[1][0]).any()
