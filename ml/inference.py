@@ -92,8 +92,6 @@ class Predictor:
         artifact, model = open_artifact(folder, registered=registered)
         if "face" in artifact.preprocessing.views:
             require_detector()
-        if "face" in artifact.preprocessing.views:
-            find_faces(np.zeros((1, 1, 3), np.uint8))  # no detector, no judgement: say so now
         return cls(artifact, _session(model))
 
     def predict(self, images: Sequence[Decoded]) -> list[Prediction]:

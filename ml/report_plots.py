@@ -61,7 +61,7 @@ def draw_roc(rows: Sequence[Sequence[float]], name: str) -> Html:
         axes.plot([row[0] for row in rows], [row[1] for row in rows], color=FAKE, linewidth=1.8)
         axes.axvline(0.05, color=SOFT, linewidth=0.8, linestyle="--")
         _as_square_of_shares(axes, "reals accused", "fakes found")
-        return _inline(figure, f"ROC curve of {name}", f"roc {name}")
+        return _inline(figure, f"ROC curve of {name}")
 
 
 def draw_reliability(bins: Sequence[dict[str, Any]]) -> Html:
@@ -75,7 +75,7 @@ def draw_reliability(bins: Sequence[dict[str, Any]]) -> Html:
         stated = [one["probability"] for one in bins]
         axes.errorbar(stated, shares, (below, above), color=FAKE, fmt="o-", capsize=3)
         _as_square_of_shares(axes, "stated probability of a fake", "share that are fakes")
-        return _inline(figure, "Observed share of fakes by stated probability", "reliability")
+        return _inline(figure, "Observed share of fakes by stated probability")
 
 
 def draw_probability(counts: dict[str, Sequence[int]]) -> Html:
@@ -100,7 +100,7 @@ def draw_probability(counts: dict[str, Sequence[int]]) -> Html:
         axes.yaxis.set_major_formatter(_per_cent)
         axes.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         axes.legend(loc="upper center", ncols=2, bbox_to_anchor=(0.5, 1.16))
-        return _inline(figure, "Histogram of the stated probability per class", "probability")
+        return _inline(figure, "Histogram of the stated probability per class")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
@@ -123,11 +123,11 @@ def _per_cent(share: float, _position: int) -> str:
     return f"{share * 100:.0f} %"
 
 
-def _inline(figure: Figure, title: str, salt: str) -> Html:
+def _inline(figure: Figure, title: str) -> Html:
     """An element for the middle of a page: named for who cannot see it, without outside names."""
-    stream = StringIO()
+    stream, label = StringIO(), html(title)
     # ids are hashes: another salt for each plot, so that no two on a page are alike
-    with mpl.rc_context({"svg.hashsalt": salt}):
+    with mpl.rc_context({"svg.hashsalt": label}):
         figure.savefig(stream, format="svg")
     svg = stream.getvalue()
     svg = svg[svg.index("<svg") :]
@@ -135,4 +135,4 @@ def _inline(figure: Figure, title: str, salt: str) -> Html:
         svg = re.sub(unwanted, instead, svg, flags=re.DOTALL)
     for colour, variable in COLOURS.items():
         svg = svg.replace(colour, variable)
-    return Html(svg.replace("<svg", f'<svg role="img" aria-label="{html(title)}"', 1))
+    return Html(svg.replace("<svg", f'<svg role="img" aria-label="{label}"', 1))

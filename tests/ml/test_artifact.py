@@ -14,6 +14,8 @@ from ml.artifact import (
     open_artifact,
     shipped_hashes,
 )
+from ml.calibration import Calibration
+from ml.combination import Combination
 from ml.errors import ArtifactError
 from tests.ml.tiny import POINT, red_detector, sidecar, write_artifact
 
@@ -40,6 +42,19 @@ def test_it_reads_what_is_registered(tmp_path: Path):
     sha256 = write_artifact(tmp_path)
     artifact = Artifact.read(tmp_path, registered={sha256})
     assert (artifact.sha256, artifact.operating_point) == (sha256, POINT)
+
+
+def test_a_sidecar_from_before_views_means_the_whole_picture_alone(tmp_path: Path):
+    artifact = Artifact.read(tmp_path, registered={write_artifact(tmp_path)})
+    assert artifact.preprocessing.views == ("whole",)
+    assert (artifact.combination, artifact.face_calibration) == (Combination(), None)
+
+
+def test_it_reads_how_views_become_one_logit_and_what_a_face_says(tmp_path: Path):
+    rule, calibrated = Combination(cut=0.5, face_rule="mean"), Calibration(2.0, -1.0, 0.4, 7)
+    extras = {"combination": rule.to_json(), "face_calibration": calibrated.to_json()}
+    artifact = Artifact.read(tmp_path, registered={write_artifact(tmp_path, **extras)})
+    assert (artifact.combination, artifact.face_calibration) == (rule, calibrated)
 
 
 def test_a_changed_threshold_is_refused_as_unregistered(tmp_path: Path):
@@ -78,7 +93,10 @@ def test_a_missing_file_is_named(tmp_path: Path, name: str):
     assert caught.value.code == "artifact_missing"
 
 
-@pytest.mark.parametrize("change", [{"format": 2}, {"operating_point": {}}, {"preprocessing": 3}])
+@pytest.mark.parametrize(
+    "change",
+    [{"format": 2}, {"operating_point": {}}, {"preprocessing": 3}, {"combination": {"cut": -1}}],
+)
 def test_a_registered_sidecar_that_makes_no_sense_is_invalid(tmp_path: Path, change):
     write_artifact(tmp_path)
     (tmp_path / SIDECAR_FILE).write_text(json.dumps({**sidecar(), **change}))

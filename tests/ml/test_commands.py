@@ -1,13 +1,16 @@
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from ml.alterations import COPIES
 from ml.commands import app
 from tests.images import encode
-from tests.ml.tiny import write_artifact, write_manifest
+from tests.ml.tiny import POINT, write_artifact, write_manifest
 
 run = CliRunner().invoke
 
@@ -49,14 +52,66 @@ def test_predict_refuses_an_artifact_nobody_registered(tmp_path: Path, artifact)
     assert "artifact_unregistered" in done.stderr
 
 
-def test_evaluate_reports_a_split_as_json(tmp_path: Path, artifact):
+def test_evaluate_writes_a_report_on_a_split(tmp_path: Path, artifact):
     red(tmp_path / "red.png")
     row = {"path": "red.png", "label": "fake", "split": "test"}
     data = write_manifest(tmp_path, [row])
-    out = tmp_path / "report.json"
+    out = tmp_path / "report"
     done = run(app, ["evaluate", "--data", str(data), "--out", str(out), *artifact])
     assert done.exit_code == 0, done.output
-    assert json.loads(out.read_text())["all"]["fakes_caught"]["value"] == 1.0
+    report = json.loads((out / "report.json").read_text())
+    assert set(report["cells"]) == {"clean", *COPIES}
+    assert report["cells"]["clean"]["all"]["fakes_caught"]["value"] == 1.0
+    assert report["artifact"]["sha256"] in (out / "report.html").read_text()
+
+
+@pytest.fixture
+def sets(tmp_path: Path) -> Path:
+    """Two sets of plain pictures, one of them without fakes."""
+    for name in ("swaps/real", "swaps/fake", "camera/Real"):
+        folder = tmp_path / "sets" / name
+        folder.mkdir(parents=True)
+        for at in range(2):
+            red = 250 - at if name.endswith("fake") else at
+            image = Image.new("RGB", (40, 40), (red, 0, len(name)))
+            (folder / f"{at}.png").write_bytes(encode(image, "PNG"))
+    return tmp_path / "sets"
+
+
+def evaluated(sets: Path, out: Path, *options: str) -> dict[str, Any]:
+    arguments = ["evaluate", "--data", str(sets), "--out", str(out), "--cells", "clean", *options]
+    done = run(app, arguments)
+    assert done.exit_code == 0, done.output
+    report: dict[str, Any] = json.loads((out / "report.json").read_text())
+    return report
+
+
+def test_evaluate_reports_a_folder_of_sets_beside_another_artifact(tmp_path: Path, artifact, sets):
+    figures = {"config": {"name": "short"}, "sources": {}, "mean_auc": 0.5}
+    (tmp_path / "left_out.json").write_text(json.dumps(figures))
+    options = ["--against", artifact[1], "--leave-one-out", str(tmp_path / "left_out.json")]
+    report = evaluated(sets, tmp_path / "report", *artifact, *options)
+    assert report["cells"]["clean"]["swaps"]["auc"]["value"] == 1.0
+    assert report["cells"]["clean"]["camera"]["n"] == 2
+    assert report["moved"] == {}
+    assert report["peers"]["red_detector 1"] == report["cells"]["clean"]
+    assert report["leave_one_source_out"] == figures
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "AUC of red_detector" in page
+    assert "camera" in page
+
+
+def test_evaluate_takes_at_most_so_many_of_each_source_and_label(tmp_path: Path, artifact, sets):
+    report = evaluated(sets, tmp_path / "report", "--limit", "1", *artifact)
+    assert report["n"] == 3
+
+
+def test_evaluate_refuses_a_peer_nobody_registered(tmp_path: Path, artifact, sets):
+    write_artifact(tmp_path / "peer", point=replace(POINT, manipulated_from=0.9))
+    peer = str(tmp_path / "peer")
+    done = run(app, ["evaluate", "--data", str(sets), *artifact, "--against", peer])
+    assert done.exit_code == 3
+    assert "artifact_unregistered" in done.stderr
 
 
 def test_unusable_data_are_listed_and_stop_the_run(tmp_path: Path):

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from ml.datasets.arrays import plain_arrays
-from ml.datasets.folders import read_folders
+from ml.datasets.folders import read_folders, read_sets
 from ml.datasets.identity import MAX_DISTANCE, perceptual_hash, same_picture_groups
-from ml.datasets.manifest import Manifest, Sample, check_groups, read_manifest
+from ml.datasets.manifest import EXTERNAL, Manifest, Sample, check_groups, read_manifest
 from ml.datasets.source import read_data
 from ml.datasets.splits import grouped_split
 from ml.errors import DatasetError
@@ -228,3 +228,52 @@ def test_likeness_is_passed_on():
 def test_a_manifest_knows_its_splits(tmp_path: Path):
     manifest = Manifest((sample("a", split="train"), sample("b", split="val")), "0")
     assert [s.group for s in manifest.split("val")] == ["b"]
+
+
+def sets(tmp_path: Path) -> Path:
+    """Two sets, one of reals alone, and things that are no set."""
+    for at, name in enumerate(
+        ("swaps/Real/a", "swaps/FAKE/b", "swaps/FAKE/deeper/c", "cam/real/d")
+    ):
+        path = tmp_path / f"{name}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(jpeg_bytes(60, 40, seed=at))
+    (tmp_path / "swaps" / "real-ish").mkdir()
+    (tmp_path / "swaps" / "real-ish" / "x.jpg").write_bytes(jpeg_bytes(60, 40, seed=9))
+    (tmp_path / "swaps" / "Real" / ".hidden").write_text("not data")
+    (tmp_path / "notes.txt").write_text("not a set")
+    (tmp_path / "empty").mkdir()
+    return tmp_path
+
+
+def test_each_set_in_a_folder_is_a_source_of_external_pictures(tmp_path: Path):
+    manifest = read_sets(sets(tmp_path))
+    assert Counter((s.source, s.label) for s in manifest.samples) == {
+        ("cam", 0): 1,
+        ("swaps", 0): 1,
+        ("swaps", 1): 2,
+    }
+    assert {s.split for s in manifest.samples} == {EXTERNAL}
+    assert manifest.split(EXTERNAL) == manifest.samples
+
+
+def test_sets_are_known_by_their_files_and_labels(tmp_path: Path):
+    before = read_sets(sets(tmp_path))
+    assert read_sets(tmp_path) == before
+    (tmp_path / "cam" / "real" / "e.jpg").write_bytes(jpeg_bytes(60, 40, seed=8))
+    assert read_sets(tmp_path).sha256 != before.sha256
+
+
+def test_a_folder_without_sets_says_what_it_needs(tmp_path: Path):
+    (tmp_path / "swaps" / "real").mkdir(parents=True)
+    with pytest.raises(DatasetError, match="name/real/"):
+        read_sets(tmp_path)
+
+
+def test_a_file_that_one_set_calls_real_and_another_fake_stops_the_run(tmp_path: Path):
+    data = sets(tmp_path)
+    (data / "cam" / "fake").mkdir()
+    same = (data / "swaps" / "Real" / "a.jpg").read_bytes()
+    (data / "cam" / "fake" / "same.jpg").write_bytes(same)
+    with pytest.raises(DatasetError, match="both real and fake"):
+        read_sets(data)

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -426,6 +427,21 @@ def test_sense_from_the_decoder_is_read():
         file.write(wire.HEAD.pack(len(body)) + body + b"P6\n2 1\n255\n123456")
         file.flush()
         assert decoder_process._result(file.fileno()).pixels.tobytes() == b"123456"
+
+
+def test_a_reader_that_ends_at_once_was_told_all_the_same(monkeypatch):
+    """A small image is decoded before its sender wakes again: it must not be given out twice."""
+    ours, theirs = socket.socketpair()
+    send_fds = socket.send_fds
+
+    def send_and_lose_the_reader(*arguments: object) -> int:
+        sent = send_fds(*arguments)
+        theirs.close()
+        return sent
+
+    monkeypatch.setattr(socket, "send_fds", send_and_lose_the_reader)
+    with ours, open(__file__, "rb") as file:
+        wire.send(ours, {"min_side": None}, [file.fileno()])
 
 
 @linux_only

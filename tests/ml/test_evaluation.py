@@ -2,23 +2,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from ml.datasets.manifest import Sample, read_manifest
+from ml.calibration import sigmoid
+from ml.datasets.manifest import Sample
 from ml.decision import Verdict
 from ml.evaluation import (
-    DEGRADATIONS,
+    CALIBRATION_BINS,
     POOLED,
-    Judged,
-    degraded_report,
-    judge,
+    copies_report,
     measured_limits,
+    method_report,
+    moved_report,
     score_report,
     verdict_report,
 )
 from ml.inference import Prediction
-from tests.images import encode
-from tests.ml.tiny import predictor, write_manifest
+from ml.judging import Judged
 
 AUTHENTIC, MANIPULATED, UNSURE = (
     Verdict.LIKELY_AUTHENTIC,
@@ -27,14 +26,21 @@ AUTHENTIC, MANIPULATED, UNSURE = (
 )
 
 
-def sample(label: int, source: str = "drawn") -> Sample:
-    return Sample(Path("x"), label, source, "", "g", "test", "0", "ours")
+def sample(label: int, source: str = "drawn", method: str = "") -> Sample:
+    return Sample(Path("x"), label, source, method, "g", "test", "0", "ours")
 
 
-def judged(label: int, verdict: Verdict, score: float = 0.5, source: str = "drawn", reasons=()):
+def judged(
+    label: int,
+    verdict: Verdict,
+    score: float = 0.5,
+    source: str = "drawn",
+    reasons=(),
+    method: str = "",
+):
     empty = np.zeros((0, 0), np.float32)
     prediction = Prediction(0.0, score, score, verdict, reasons, empty, (), {}, {})
-    return Judged(sample(label, source), prediction)
+    return Judged(sample(label, source, method), prediction)
 
 
 def test_it_counts_who_is_accused_cleared_caught_and_missed():
@@ -76,18 +82,73 @@ def test_a_source_of_one_class_has_no_auc():
     assert report["fakes_caught"]["value"] is None
 
 
-def test_verdicts_that_damage_moves_are_counted():
-    before = [judged(0, AUTHENTIC)] * 4 + [judged(1, MANIPULATED), judged(1, UNSURE)]
-    after = [
-        *[judged(0, AUTHENTIC)] * 2,
-        judged(0, UNSURE),
-        judged(0, MANIPULATED),
-        judged(1, AUTHENTIC),
-        judged(1, MANIPULATED),
-    ]
-    report = degraded_report(before, after)
+BEFORE = [judged(0, AUTHENTIC)] * 4 + [judged(1, MANIPULATED), judged(1, UNSURE)]
+AFTER = [
+    *[judged(0, AUTHENTIC)] * 2,
+    judged(0, UNSURE),
+    judged(0, MANIPULATED),
+    judged(1, AUTHENTIC),
+    judged(1, MANIPULATED),
+]
+
+
+def test_verdicts_that_an_alteration_moves_are_counted():
+    report = moved_report(BEFORE, AFTER)
     assert (report["verdicts_reversed"]["value"], report["verdicts_reversed"]["n"]) == (0.4, 5)
     assert report["verdicts_withdrawn"]["value"] == 0.2
+    assert report["verdicts_changed"]["value"] == pytest.approx(4 / 6, abs=1e-4)
+    assert report["coverage_kept"] == 1.0
+
+
+def test_what_gave_no_verdict_has_no_coverage_to_keep():
+    assert moved_report([judged(0, UNSURE)], [judged(0, AUTHENTIC)])["coverage_kept"] is None
+
+
+def test_any_copy_counts_against_its_picture_once():
+    report = copies_report({"clean": BEFORE, "worse": AFTER, "same": BEFORE})
+    assert (report["any_reversed"]["value"], report["any_reversed"]["n"]) == (0.3333, 6)
+    assert report["any_changed"]["value"] == pytest.approx(4 / 6, abs=1e-4)
+    assert report["coverage_kept"] == 1.0
+
+
+def test_autoencoder_pictures_move_nothing():
+    apart = [judged(1, MANIPULATED, source="autoencoder")]
+    moved = [judged(1, AUTHENTIC, source="autoencoder")]
+    assert moved_report([*BEFORE, *apart], [*AFTER, *moved]) == moved_report(BEFORE, AFTER)
+    cells = {"clean": [*BEFORE, *apart], "worse": [*AFTER, *moved]}
+    assert copies_report(cells) == copies_report({"clean": BEFORE, "worse": AFTER})
+
+
+def test_each_method_stands_beside_all_reals_of_its_source():
+    report = method_report(
+        [
+            *[judged(0, AUTHENTIC, 0.1)] * 3,
+            *[judged(1, MANIPULATED, 0.9, method="splice of 3.jpg")] * 2,
+            judged(1, AUTHENTIC, 0.2, method="copy-move"),
+            judged(1, MANIPULATED, 0.9),
+            judged(0, MANIPULATED, 0.9, source="elsewhere", method="camera"),
+        ]
+    )
+    assert set(report) == {"drawn: splice", "drawn: copy-move", "drawn: not stated"}
+    spliced = report["drawn: splice"]
+    assert (spliced["n"], spliced["n_fake"], spliced["auc"]["value"]) == (5, 2, 1.0)
+
+
+def test_calibration_is_measured_where_there_are_enough_pictures_for_it():
+    generator = np.random.default_rng(4)
+    score = sigmoid(generator.normal(0, 2, 2 * CALIBRATION_BINS))
+    found = [judged(int(generator.random() < s), UNSURE, float(s)) for s in score]
+    enough, few = verdict_report(found)[POOLED], verdict_report(found[1:])[POOLED]
+    assert 0 <= enough["debiased_calibration_error"] <= 1
+    assert enough["calibration_floor"] > 0
+    assert "debiased_calibration_error" not in few
+    assert few["calibration_error"] >= 0
+
+
+def test_recall_is_told_at_five_per_cent_of_the_reals():
+    reals = [judged(0, UNSURE, at / 100) for at in range(100)]
+    fakes = [judged(1, UNSURE, score) for score in (0.5, 0.945, 0.96, 0.99)]
+    assert verdict_report([*reals, *fakes])[POOLED]["recall_at_5"]["value"] == 0.75
 
 
 def test_a_source_it_cannot_judge_becomes_a_limit_in_words():
@@ -107,20 +168,3 @@ def test_the_plain_classifier_is_cut_at_half():
         "true_negative": 1,
         "false_negative": 1,
     }
-
-
-def test_files_are_judged_as_when_serving_and_damage_is_applied_first(tmp_path: Path):
-    (tmp_path / "red.png").write_bytes(encode(Image.new("RGB", (40, 40), (255, 0, 0)), "PNG"))
-    row = {"path": "red.png", "label": "fake", "split": "test"}
-    samples = read_manifest(write_manifest(tmp_path, [row])).samples
-    serving = predictor(tmp_path / "artifact")
-    [one] = judge(serving, samples, lambda done, total: None)
-    assert one.prediction.verdict is MANIPULATED
-    blue = Image.new("RGB", (40, 40), (0, 0, 255))
-    [damaged] = judge(serving, samples, lambda done, total: None, lambda image: blue)
-    assert damaged.prediction.verdict is AUTHENTIC
-
-
-@pytest.mark.parametrize("name", DEGRADATIONS)
-def test_every_degradation_gives_a_picture(name: str):
-    assert DEGRADATIONS[name](Image.new("RGB", (40, 40))).mode == "RGB"

@@ -7,13 +7,58 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.decision import Verdict
+from ml import faces
+from ml.artifact import shipped_hashes
+from ml.calibration import Calibration, sigmoid
+from ml.combination import Combination
+from ml.decision import REASONS, Verdict
+from ml.decoder import MIN_SIDE, Decoded, Decoder
 from ml.errors import ArtifactError
+from ml.faces import FoundFace
 from ml.inference import Predictor
+from ml.preprocess import Preprocessing
 from ml.stability import TRANSFORMS
-from tests.ml.tiny import POINT, plain, predictor, red_detector, write_artifact
+from ml.views import View, render, working_picture
+from tests.images import encode, photo_like
+from tests.ml.golden import shipped
+from tests.ml.tiny import POINT, SIZE, decoded, plain, predictor, red_detector, write_artifact
 
 RED, BLUE, GREY = (255, 0, 0), (0, 0, 255), (128, 0, 128)
+VIEWS = Preprocessing(SIZE, "bicubic", 1 / 255, views=("whole", "cut", "face"))
+# left, top, width and height of the larger and the smaller face of `group_photo`
+LARGE, SMALL = (8, 8, 16, 16), (44, 40, 10, 12)
+# what version 1.1 gave before it shared its code with networks of several views
+PAPER_CNN = "f997be522dc8ffbec46fa60d990fbfa7e09e32270920eb7afee3757347a783ab"
+PAPER_CNN_LOGITS = {(640, 480, 1): -0.05224534869194031, (1600, 900, 2): 0.05186857283115387}
+
+
+@pytest.fixture(autouse=True)
+def found(monkeypatch) -> list[FoundFace]:
+    """The faces that every picture has; none until a test adds some."""
+    answer: list[FoundFace] = []
+    monkeypatch.setattr("ml.inference.find_faces", lambda pixels: answer)
+    monkeypatch.setattr("ml.inference.require_detector", lambda: None)
+    return answer
+
+
+@pytest.fixture
+def two_faces(found: list[FoundFace]) -> None:
+    found += [FoundFace(box, np.zeros((5, 2)), 0.9) for box in (LARGE, SMALL)]
+
+
+def group_photo() -> Decoded:
+    """A face in red and one in blue before something grey-green."""
+    image = photo_like(64, 64)
+    image.paste((90, 140, 90), (30, 0, 64, 34))
+    for (left, top, width, height), colour in ((LARGE, (250, 0, 0)), (SMALL, (40, 0, 250))):
+        image.paste(colour, (left - 4, top - 4, left + width + 4, top + height + 4))
+    return decoded(image)
+
+
+def of_views(folder: Path, **options) -> Predictor:
+    """The red detector judging whole, cuts and faces, with a distance."""
+    model = red_detector(has_distance=True).SerializeToString()
+    return predictor(folder, **{"model": model, "preprocessing": VIEWS.to_json(), **options})
 
 
 @pytest.mark.parametrize(
@@ -114,6 +159,156 @@ def test_a_registered_file_the_runtime_refuses_is_invalid(tmp_path: Path):
     with pytest.raises(ArtifactError) as caught:
         Predictor.load(tmp_path, registered={sha256})
     assert caught.value.code == "artifact_invalid"
+
+
+@pytest.mark.usefixtures("two_faces")
+def test_every_view_has_its_logit(tmp_path: Path):
+    prediction = of_views(tmp_path).predict([group_photo()])[0]
+    kinds = [kind for kind, _ in prediction.view_logits]
+    assert kinds == ["whole", *["cut"] * 5, "face", "face"]
+    large, small = (logit for kind, logit in prediction.view_logits if kind == "face")
+    assert large == pytest.approx(10 * (250 / 255 - 0.5), abs=0.1)
+    assert small == pytest.approx(10 * (40 / 255 - 0.5), abs=0.1)
+
+
+@pytest.mark.usefixtures("two_faces")
+@pytest.mark.parametrize("rule", [Combination(), Combination(cut=0.5, face=2.0, face_rule="mean")])
+def test_the_logit_is_what_the_combination_makes_of_the_views(tmp_path: Path, rule: Combination):
+    prediction = of_views(tmp_path, combination=rule.to_json()).predict([group_photo()])[0]
+    kinds, logit = zip(*prediction.view_logits, strict=True)
+    assert prediction.logit == pytest.approx(rule.combine(kinds, np.array(logit)))
+    assert prediction.probability == pytest.approx(sigmoid(np.array(prediction.logit)))
+
+
+@pytest.mark.usefixtures("two_faces")
+def test_a_face_has_its_place_probability_and_evidence(tmp_path: Path):
+    calibrated = Calibration(2.0, -1.0, 0.5, 9)
+    serving = of_views(tmp_path, face_calibration=calibrated.to_json())
+    prediction = serving.predict([group_photo()])[0]
+    large, _ = prediction.faces
+    logits = [logit for kind, logit in prediction.view_logits if kind == "face"]
+    assert large.box == (0.125, 0.125, 0.25, 0.25)
+    assert large.square == (0.0625, 0.0625, 0.375, 0.375)
+    assert [face.probability for face in prediction.faces] == pytest.approx(
+        calibrated.probability(np.array(logits)).tolist()
+    )
+    assert np.shape(large.activation) == (SIZE, SIZE)
+    assert large.activation[8][8] == pytest.approx(250 / 255 / 3, abs=0.001)
+
+
+@pytest.mark.usefixtures("two_faces")
+def test_without_a_calibration_of_its_own_a_face_has_the_pictures(tmp_path: Path):
+    prediction = of_views(tmp_path).predict([group_photo()])[0]
+    logits = [logit for kind, logit in prediction.view_logits if kind == "face"]
+    assert [face.probability for face in prediction.faces] == pytest.approx(
+        sigmoid(np.array(logits)).tolist()
+    )
+
+
+def test_a_face_that_reaches_over_the_edge_is_cut_there(tmp_path: Path, found):
+    found.append(FoundFace((-8.0, 40.0, 40.0, 32.0), np.zeros((5, 2)), 0.9))
+    [face] = of_views(tmp_path).predict([group_photo()])[0].faces
+    assert face.box == (0, 0.625, 0.5, 0.375)
+    assert face.square == (0, 0.0625, 0.9375, 0.9375)
+
+
+def test_a_whole_picture_is_all_that_is_seen_unless_the_artifact_says_more(tmp_path, found):
+    found.append(FoundFace(LARGE, np.zeros((5, 2)), 0.9))
+    prediction = predictor(tmp_path).predict([group_photo()])[0]
+    assert prediction.view_logits == (("whole", pytest.approx(prediction.logit)),)
+    assert prediction.faces == ()
+    assert set(prediction.quality) == {"blockiness", "detail"}
+
+
+@pytest.mark.parametrize(
+    ("figure", "limit", "code"),
+    [
+        ("distance", "max_distance", "out_of_domain"),
+        ("blockiness", "max_blockiness", "heavy_compression"),
+        ("detail", "min_detail", "too_small"),
+    ],
+)
+def test_a_limit_is_kept_up_to_the_limit_itself(tmp_path: Path, figure: str, limit: str, code: str):
+    value = of_views(tmp_path).predict([group_photo()])[0].quality[figure]
+    beyond = float(np.nextafter(value, 0 if limit.startswith("max") else np.inf))
+    reasons = []
+    for at in (value, beyond):
+        point = replace(POINT, stability_transforms=(), **{limit: at})
+        reasons.append(of_views(tmp_path, point=point).predict([group_photo()])[0].reasons)
+    assert reasons == [(), (code,)]
+
+
+def test_a_picture_without_detail_gets_no_probability(tmp_path: Path):
+    prediction = of_views(tmp_path, point=replace(POINT, min_detail=0.5)).predict([plain(*RED)])[0]
+    assert (prediction.probability, prediction.reasons) == (None, ("too_small",))
+
+
+def test_far_from_what_it_learnt_from_the_probability_stays(tmp_path: Path):
+    point = replace(POINT, max_distance=0.5)
+    prediction = of_views(tmp_path, point=point).predict([plain(255, 200, 0)])[0]
+    assert prediction.quality["distance"] == pytest.approx(200 / 255, abs=1e-4)
+    assert (prediction.reasons, prediction.verdict) == (("out_of_domain",), Verdict.INCONCLUSIVE)
+    assert prediction.probability > 0.9
+
+
+def test_reasons_come_in_the_order_they_are_listed_in(tmp_path: Path, monkeypatch):
+    monkeypatch.setitem(TRANSFORMS, "turn_blue", lambda image: Image.new("RGB", (64, 64), BLUE))
+    limits = {"max_blockiness": 0.1, "min_detail": 999.0, "max_distance": 0.1}
+    point = replace(POINT, stability_transforms=("turn_blue",), **limits)
+    image = decoded(Image.new("RGB", (64, 64), (255, 200, 0)), has_transparency=True)
+    reasons = of_views(tmp_path, point=point).predict([image])[0].reasons
+    assert reasons == tuple(code for code in REASONS if code not in ("no_face", "faces_disagree"))
+
+
+@pytest.mark.usefixtures("two_faces")
+def test_a_copy_moves_the_picture_by_what_it_moved_one_view_of_each_kind(tmp_path, monkeypatch):
+    monkeypatch.setitem(TRANSFORMS, "turn_blue", lambda image: Image.new("RGB", (32, 32), BLUE))
+    point = replace(POINT, stability_transforms=("turn_blue",))
+    prediction = of_views(tmp_path, point=point).predict([group_photo()])[0]
+    first = dict(reversed(prediction.view_logits))
+    moved = -5.0 - Combination().combine(list(first), np.array(list(first.values())))
+    assert prediction.transforms["turn_blue"] == pytest.approx(
+        float(sigmoid(np.array(prediction.logit + moved))), rel=1e-4
+    )
+
+
+def test_a_platform_without_the_face_detector_is_told_so_at_once(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("ml.inference.require_detector", faces.require_detector)
+    monkeypatch.setitem(sys.modules, "yuface", None)
+    faces._detector.cache_clear()
+    with pytest.raises(ArtifactError, match="no build here") as caught:
+        of_views(tmp_path)
+    faces._detector.cache_clear()
+    assert caught.value.code == "artifact_invalid"
+    assert predictor(tmp_path).predict([plain(*RED)])[0].reasons == ()
+
+
+@pytest.mark.parametrize("size", [(4000, 3000), (8000, 6000)])
+def test_a_reduced_decode_is_judged_as_the_full_one(tmp_path: Path, size):
+    photo = tmp_path / "photo.jpg"
+    image = photo_like(1000, 750).resize(size, Image.Resampling.BILINEAR)
+    photo.write_bytes(encode(image, "JPEG", quality=85))
+    with Decoder() as decoder:
+        images = [decoder.decode(photo, min_side=side) for side in (MIN_SIDE, None)]
+    assert images[0].pixels.size < images[1].pixels.size / 3
+    pictures = [working_picture(Image.fromarray(one.pixels)) for one in images]
+    whole = [View("whole", (0, 0, *picture.size)) for picture in pictures]
+    rules = replace(VIEWS, size=224)
+    reduced, full = (
+        render(picture, [view], picture.size, rules).astype(float)
+        for picture, view in zip(pictures, whole, strict=True)
+    )
+    assert np.abs(reduced - full).mean() <= 2
+    first, second = of_views(tmp_path).predict(images)
+    assert first.verdict is second.verdict
+    assert first.logit == pytest.approx(second.logit, abs=0.05)
+
+
+@pytest.mark.parametrize("drawn", PAPER_CNN_LOGITS)
+def test_an_artifact_of_one_view_gives_what_it_always_gave(drawn):
+    serving = Predictor.load(shipped()[PAPER_CNN], registered=shipped_hashes())
+    prediction = serving.predict([decoded(photo_like(*drawn))])[0]
+    assert prediction.logit == pytest.approx(PAPER_CNN_LOGITS[drawn], abs=1e-5)
 
 
 def test_judging_loads_no_training_library(tmp_path: Path):

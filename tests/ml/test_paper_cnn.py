@@ -40,7 +40,7 @@ def test_evidence_per_cell_and_what_no_cell_owns_make_up_the_logit(network):
     hidden, last = network.get_layer("hidden"), network.get_layer("logit")
     hidden.bias.assign(np.linspace(-0.1, 0.1, 128))
     last.bias.assign([0.25])
-    logit, activation = (np.asarray(out) for out in with_evidence(network)(images))
+    logit, activation = (np.asarray(out) for out in with_evidence(network, 128)(images))
 
     import keras
 
@@ -55,6 +55,6 @@ def test_the_export_head_gives_the_trained_heads_logit(network):
     from ml.networks.paper_cnn import with_evidence
 
     images = np.random.default_rng(4).random((3, 128, 128, 3), np.float32)
-    logit = np.asarray(with_evidence(network)(images)[0])
+    logit = np.asarray(with_evidence(network, 128)(images)[0])
     score = network.predict(images, verbose=0)
     np.testing.assert_allclose(1 / (1 + np.exp(-logit)), score, atol=1e-5)

@@ -14,6 +14,25 @@ def test_every_transform_alters_a_picture_mildly(name: str):
     assert 0.1 < difference < 12
 
 
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("jpeg_85", (900, 600)), ("scale_75", (675, 450)), ("scale_65", (585, 390))],
+)
+def test_a_transform_starts_from_the_picture_as_it_is(name: str, size):
+    assert transformed(photo_like(900, 600), [name])[name].size == size
+
+
+@pytest.mark.parametrize(("harsh", "mild"), [("jpeg_60", "jpeg_85"), ("scale_65", "scale_75")])
+def test_networks_of_several_views_get_the_harsher_ones(harsh: str, mild: str):
+    image = photo_like(300, 200)
+    altered = transformed(image, [harsh, mild])
+    more, less = (
+        np.abs(np.asarray(altered[name].resize(image.size), float) - np.asarray(image)).mean()
+        for name in (harsh, mild)
+    )
+    assert more > less
+
+
 def test_a_large_picture_is_viewed_small():
     assert view_of(photo_like(2000, 1000)).size == (VIEW_SIDE_PX, VIEW_SIDE_PX // 2)
 
