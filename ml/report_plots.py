@@ -119,7 +119,7 @@ def _as_square_of_shares(axes: Axes, across: str, up: str) -> None:
         axis.set_major_formatter(_per_cent)
 
 
-def _per_cent(share: float, _position: int) -> str:
+def _per_cent(share: float, _position: float) -> str:
     return f"{share * 100:.0f} %"
 
 

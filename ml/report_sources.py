@@ -42,9 +42,9 @@ def sources(report: Report) -> Iterator[Html]:
         table("Pictures as they are", columns, rows),
         note(
             "The calibration error is the gap between stated probability and observed share of "
-            "fakes, less what chance adds; “within chance” where a perfectly calibrated detector "
-            "would show as much in 5 of 100 cases. It needs both classes. "
-            "Sources marked “apart” are not in the pool."
+            "fakes, less what chance adds; “above chance” where only 5 of 100 perfectly "
+            "calibrated detectors would show as much. It needs both classes. Sources marked "
+            "“apart” are not in the pool."
         ),
     )
 

@@ -17,6 +17,7 @@ ALTERED = {
 NAMED = {
     "clean": "as it is",
     "screenshot": "screenshot",
+    "equalised": "all 256 px square, JPEG of quality 75",
     "resaved_thrice": "saved again three times",
     "darker": "a fifth darker",
     "brighter": "a fifth brighter",

@@ -18,6 +18,7 @@ OTHER_SIZES = {
     "scale_200": (240, 160),
     "screenshot": (150, 100),
     "resaved_thrice": (108, 72),
+    "equalised": (256, 256),
     "crop_90": (108, 72),
     "crop_60": (72, 48),
 }
