@@ -3,7 +3,7 @@
 import importlib
 import json
 import pkgutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
@@ -17,7 +17,8 @@ from ml import configs
 from ml.alterations import ALTERATIONS, COPIES
 from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
 from ml.datasets.folders import read_sets
-from ml.datasets.manifest import SPLITS, Sample, read_manifest
+from ml.datasets.manifest import SPLITS, read_manifest
+from ml.datasets.selections import thinned
 from ml.datasets.source import read_data
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import MLError, UnreadableImage
@@ -160,10 +161,9 @@ def evaluate(
         for folder in (artifact, *(against or ())):
             Artifact.read(folder, registered=registered)
         rows = read_manifest(data).split(split) if data.is_file() else read_sets(data).samples
+        chosen = thinned(rows, lambda row: (row.source, row.label), limit or len(rows))
         scope = Scope(cells=CELLS[cells], copies=tuple(COPIES) if cells != "clean" else ())
-        found = build_report(
-            artifact, _thinned(rows, limit), scope, bars, peers=tuple(against or ())
-        )
+        found = build_report(artifact, chosen, scope, bars, peers=tuple(against or ()))
     report = {**found, **extra}
     console.print(verdict_table(report["cells"]["clean"], title=report["artifact"]["name"]))
     if out:
@@ -248,18 +248,6 @@ def card(
 def run() -> None:
     """Entry point of `python -m ml`."""
     app()
-
-
-def _thinned(rows: Sequence[Sample], limit: int | None) -> list[Sample]:
-    """At most so many of each source and label, evenly from all of them."""
-    groups: dict[tuple[str, int], list[Sample]] = {}
-    for row in rows:
-        groups.setdefault((row.source, row.label), []).append(row)
-    kept = []
-    for group in groups.values():
-        wanted = min(limit or len(group), len(group))
-        kept += [group[at * len(group) // wanted] for at in range(wanted)]
-    return kept
 
 
 def _config(name: str) -> TrainingConfig:

@@ -20,7 +20,7 @@ from ml.calibration import Calibration, sigmoid
 from ml.combination import Combination
 from ml.datasets.arrays import plain_arrays
 from ml.datasets.manifest import Manifest, Sample
-from ml.datasets.selections import NEVER_TRAINED_ON
+from ml.datasets.selections import NEVER_TRAINED_ON, thinned
 from ml.decision import OperatingPoint
 from ml.domain import Domain
 from ml.domain import fit as fit_domain
@@ -34,7 +34,7 @@ from ml.evaluation import (
 )
 from ml.golden import golden_scores
 from ml.inference import DISTANCE, OUTPUTS, Predictor
-from ml.judging import CLEAN, judge
+from ml.judging import CLEAN, Judged, judge
 from ml.operating_point import RESAVED, ErrorRates, Fitted, fit
 from ml.preprocess import Preprocessing
 from ml.progress import Report
@@ -117,9 +117,7 @@ class _Staged:
         self._write_sidecar(network.LIMITS, BLANK, {})
         rows = self.manifest.split("val")
         check_parity(trained, self._predictor(), self._inputs(rows[:PARITY_IMAGES]))
-        cells = (CLEAN, *RESAVED) if self._is_of_views() else (CLEAN,)
-        judged = judge(self.folder, rows, partial(self.report, "validation images"), cells)
-        fitted = fit(judged, cells, self.preprocessing, self.rates)
+        fitted = fit(*self._on_validation(rows), self.preprocessing, self.rates)
         self._write_sidecar(network.LIMITS, fitted, {})
         figures = self._figures(fitted)
         limits = [*network.LIMITS, *measured_limits(figures["test"])]
@@ -132,8 +130,16 @@ class _Staged:
         if self.told["manifest_sha256"] != self.manifest.sha256:
             raise RunError("run_mismatch", "the run was trained on other data than these")
 
-    def _is_of_views(self) -> bool:
-        return self.preprocessing.views != ("whole",)
+    def _on_validation(
+        self, rows: Sequence[Sample]
+    ) -> tuple[list[Judged], dict[str, list[Judged]]]:
+        """Validation pictures as they are, and re-saved reals where views are judged."""
+        report = partial(self.report, "validation images")
+        found = judge(self.folder, rows, report)[CLEAN]
+        if self.preprocessing.views == ("whole",):
+            return found, {}
+        reals = [row for row in rows if row.label == 0]
+        return found, judge(self.folder, reals, partial(self.report, "re-saved reals"), RESAVED)
 
     def _inputs(self, rows: Sequence[Sample]) -> np.ndarray:
         with tempfile.TemporaryDirectory() as cache:
@@ -160,19 +166,26 @@ class _Staged:
         return np.concatenate(parts)
 
     def _figures(self, fitted: Fitted) -> dict[str, Any]:
-        cells = (CLEAN, *COPIES)
-        val = judge(self.folder, self.manifest.split("val"), partial(self.report, "val"))
-        rows = self.manifest.split("test")
-        test = judge(self.folder, rows, partial(self.report, "test, as it is and altered"), cells)
-        altered = {
-            name: {**verdict_report(test[name])[POOLED], **moved_report(test[CLEAN], test[name])}
-            for name in COPIES
-        }
+        """All test pictures as they are; of copies and of validation pictures, a part of each.
+
+        Copies are judged as often as there are kinds of them, which is what costs.
+        """
+        test = self.manifest.split("test")
+        clean = judge(self.folder, test, partial(self.report, "test"))[CLEAN]
+        before = thinned(clean, lambda one: _kind(one.sample))
+        rows = [one.sample for one in before]
+        copies = judge(self.folder, rows, partial(self.report, "copies"), tuple(COPIES))
+        val = thinned(self.manifest.split("val"), _kind)
+        validated = judge(self.folder, val, partial(self.report, "val"))[CLEAN]
+        cells = {CLEAN: before, **copies}
         return {
-            "val": verdict_report(val[CLEAN]),
-            "test": verdict_report(test[CLEAN]),
-            "test_degraded": altered,
-            "copies": copies_report({cell: test[cell] for cell in cells}),
+            "val": verdict_report(validated),
+            "test": verdict_report(clean),
+            "test_degraded": {
+                name: {**verdict_report(after)[POOLED], **moved_report(before, after)}
+                for name, after in cells.items()
+            },
+            "copies": copies_report(cells),
             "calibration": fitted.calibration.to_json(),
         }
 
@@ -205,6 +218,10 @@ class _Staged:
             "limits": list(limits),
         }
         write_json(self.folder / SIDECAR_FILE, sidecar)
+
+
+def _kind(row: Sample) -> tuple[str, int]:
+    return row.source, row.label
 
 
 def check_parity(trained: keras.Model, predictor: Predictor, inputs: np.ndarray) -> float:

@@ -1,6 +1,6 @@
 """Combination, calibration, cuts and limits of the vetoes, from validation images alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -53,20 +53,25 @@ class Fitted:
 
 
 def fit(
-    judged: dict[str, list[Judged]], cells: Sequence[str], rules: Preprocessing, rates: ErrorRates
+    judged: Sequence[Judged],
+    resaved: Mapping[str, Sequence[Judged]],
+    rules: Preprocessing,
+    rates: ErrorRates,
 ) -> Fitted:
     """Choose on validation pictures as they are, and hold the rate on re-saved reals too.
 
     Args:
-        judged: validation pictures by cell, `cells[0]` as they are, the others re-saved.
+        judged: all validation pictures as they are.
+        resaved: the reals among them after each kind of saving again.
     Raises:
         ValueError: a row of another split is among them.
     """
-    first, *others = (judged[cell] for cell in cells)
-    rows = [one.sample for one in first]
-    combination = fit_combination(rows, [one.prediction for one in first])
-    logit, *resaved = (combined(combination, part) for part in (first, *others))
-    calibrated, point = fit_operating_point(rows, logit, rates, resaved=resaved)
+    rows = [one.sample for one in judged]
+    combination = fit_combination(rows, [one.prediction for one in judged])
+    copies = [(_samples(part), combined(combination, part)) for part in resaved.values()]
+    calibrated, point = fit_operating_point(
+        rows, combined(combination, judged), rates, resaved=copies
+    )
     is_of_views = rules.views != ("whole",)
     point = replace(
         point,
@@ -74,8 +79,9 @@ def fit(
         stability_transforms=STABILITY_TRANSFORMS[is_of_views],
     )
     if is_of_views:
-        point = _limited(point, [one.prediction for part in judged.values() for one in part])
-    return Fitted(combination, calibrated, _face_calibration(first), point)
+        everything = [*judged, *(one for part in resaved.values() for one in part)]
+        point = _limited(point, [one.prediction for one in everything])
+    return Fitted(combination, calibrated, _face_calibration(judged), point)
 
 
 def fit_combination(rows: Sequence[Sample], found: Sequence[Prediction]) -> Combination:
@@ -110,27 +116,28 @@ def fit_operating_point(
     logit: np.ndarray,
     rates: ErrorRates,
     *,
-    resaved: Sequence[np.ndarray] = (),
+    resaved: Sequence[tuple[Sequence[Sample], np.ndarray]] = (),
 ) -> tuple[Calibration, OperatingPoint]:
     """Calibration and the two cuts from validation rows alone.
 
     Args:
         logit: of the rows' pictures, shape (n,).
-        resaved: of re-saved copies of the same pictures, each of shape (n,).
+        resaved: of re-saved copies, rows and logits of each kind; their reals keep the rate too.
     Raises:
         ValueError: a row of another split is among them.
     """
-    if any(sample.split != "val" for sample in rows):
+    everything = [(rows, logit), *resaved]
+    if any(row.split != "val" for part, _ in everything for row in part):
         raise ValueError("thresholds may be chosen on validation rows alone")
-    label = np.array([sample.label for sample in rows])
-    source = np.array([sample.source for sample in rows])
+    label, source = _labels(rows), _sources(rows)
     pool = ~np.isin(source, list(APART))
     calibrated = calibration.fit(logit[pool], label[pool])
-    reals = []
-    for version in (logit, *resaved):
-        probability = calibrated.probability(version)
-        reals.append(probability[pool & (label == 0)])
-        reals += [probability[source == name] for name in HELD_APART if (source == name).any()]
+    reals = [
+        calibrated.probability(values[chosen])
+        for part, values in everything
+        for chosen in _real_sets(part)
+        if chosen.any()
+    ]
     fakes = calibrated.probability(logit)[pool & (label == 1)]
     low, high = thresholds.ordered(
         thresholds.authentic_below(fakes, rates.max_missed_fake_rate),
@@ -142,6 +149,25 @@ def fit_operating_point(
         max_false_accusation_rate=rates.max_false_accusation_rate,
         max_missed_fake_rate=rates.max_missed_fake_rate,
     )
+
+
+def _real_sets(rows: Sequence[Sample]) -> list[np.ndarray]:
+    """Which rows are reals: in the pool, and in each source that must keep the rate on its own."""
+    label, source = _labels(rows), _sources(rows)
+    pool = ~np.isin(source, list(APART))
+    return [pool & (label == 0), *(source == name for name in HELD_APART)]
+
+
+def _labels(rows: Sequence[Sample]) -> np.ndarray:
+    return np.array([row.label for row in rows])
+
+
+def _sources(rows: Sequence[Sample]) -> np.ndarray:
+    return np.array([row.source for row in rows])
+
+
+def _samples(judged: Sequence[Judged]) -> list[Sample]:
+    return [one.sample for one in judged]
 
 
 def _combined(rule: Combination, one: Prediction) -> float:

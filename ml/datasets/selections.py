@@ -1,5 +1,8 @@
 """Which rows of a manifest a run learns from and which it watches."""
 
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
+
 import numpy as np
 
 from ml.datasets.manifest import Manifest, Sample
@@ -11,10 +14,16 @@ NOT_FAKES_ONCE_REDUCED = frozenset({"autoencoder"})
 # Kept for calibration, thresholds and false accusations alone.
 NEVER_TRAINED_ON = frozenset({"photographs"})
 
+# Of each source and label: what a measurement that costs much is made on.
+PART = 50
+
 PROTOCOL_SOURCES = ("stylegan_ffhq", "gan_portraits", "text_to_image")
 PROTOCOL_PER_CLASS = 2000
 PROTOCOL_TEST_SHARE = 0.2
 PROTOCOL_RANDOM_STATE = 42
+
+
+Item = TypeVar("Item")
 
 
 def visible_manipulations(manifest: Manifest, seed: int) -> Selection:
@@ -32,6 +41,20 @@ def all_manipulations(manifest: Manifest, seed: int) -> Selection:
         train=tuple(s for s in manifest.split("train") if s.source not in NEVER_TRAINED_ON),
         val=tuple(s for s in manifest.split("val") if s.source not in NEVER_TRAINED_ON),
     )
+
+
+def thinned(
+    rows: Iterable[Item], kind: Callable[[Item], Hashable], limit: int = PART
+) -> list[Item]:
+    """At most so many rows of each kind, evenly from all of them, kinds one after another."""
+    groups: dict[Hashable, list[Item]] = {}
+    for row in rows:
+        groups.setdefault(kind(row), []).append(row)
+    kept = []
+    for group in groups.values():
+        wanted = min(limit, len(group))
+        kept += [group[at * len(group) // wanted] for at in range(wanted)]
+    return kept
 
 
 def original_protocol(manifest: Manifest, seed: int) -> Selection:

@@ -107,7 +107,7 @@ def test_a_perfect_network_needs_no_band():
 def test_reals_that_were_saved_again_keep_the_rate_on_their_own():
     rows, logit = drawn(2000)
     copies = [logit + 1.0, logit - 2.0]
-    calibrated, point = fit_operating_point(rows, logit, RATES, resaved=copies)
+    calibrated, point = fit_operating_point(rows, logit, RATES, resaved=[(rows, c) for c in copies])
     real = np.array([row.label for row in rows]) == 0
     accused = [
         (calibrated.probability(version[real]) >= point.manipulated_from).mean()
@@ -123,14 +123,14 @@ def test_photographs_that_were_saved_again_keep_the_rate_too():
     photographs = np.linspace(3, 5, 100)
     logit = np.concatenate([logit, photographs - 9])
     copy = np.concatenate([logit[:2000], photographs])
-    calibrated, point = fit_operating_point(rows, logit, RATES, resaved=[copy])
+    calibrated, point = fit_operating_point(rows, logit, RATES, resaved=[(rows, copy)])
     assert (calibrated.probability(photographs) >= point.manipulated_from).sum() == 2
 
 
 def test_copies_move_neither_the_calibration_nor_the_lower_cut():
     rows, logit = drawn(500)
     alone, low = fit_operating_point(rows, logit, RATES)
-    beside, lower = fit_operating_point(rows, logit, RATES, resaved=[logit + 3])
+    beside, lower = fit_operating_point(rows, logit, RATES, resaved=[(rows, logit + 3)])
     assert (alone, low.authentic_below) == (beside, lower.authentic_below)
 
 
@@ -167,7 +167,7 @@ def test_sources_of_one_class_and_those_kept_apart_choose_no_weights():
 
 def test_limits_leave_outside_the_stated_shares_of_pictures_and_copies():
     clean, copies = drawn_views(400, 1.0), drawn_views(400, 1.0)
-    point = fit({"clean": clean, "jpeg_70": copies}, ("clean", "jpeg_70"), VIEWS, RATES)
+    point = fit(clean, {"jpeg_70": copies}, VIEWS, RATES)
     point = point.operating_point
     seen = [one.prediction.quality for one in clean + copies]
     figures = {name: np.array([one[name] for one in seen]) for name in seen[0]}
@@ -181,7 +181,7 @@ def test_a_network_without_a_distance_gets_no_limit_for_it():
     judged = drawn_views(200, 1.0)
     for one in judged:
         del one.prediction.quality["distance"]
-    assert fit({"clean": judged}, ("clean",), VIEWS, RATES).operating_point.max_distance is None
+    assert fit(judged, {}, VIEWS, RATES).operating_point.max_distance is None
 
 
 def test_one_view_of_the_whole_picture_gets_no_limits_but_its_own_size():
@@ -190,7 +190,7 @@ def test_one_view_of_the_whole_picture_gets_no_limits_but_its_own_size():
         Judged(row, prediction(("whole", x), blockiness=1.0, detail=5.0))
         for row, x in zip(rows, logit, strict=True)
     ]
-    fitted = fit({"clean": judged}, ("clean",), WHOLE, RATES)
+    fitted = fit(judged, {}, WHOLE, RATES)
     calibrated, point = fit_operating_point(rows, logit, RATES)
     transforms = STABILITY_TRANSFORMS[False]
     assert fitted.operating_point == replace(
@@ -201,7 +201,7 @@ def test_one_view_of_the_whole_picture_gets_no_limits_but_its_own_size():
 
 def test_everything_is_fitted_to_the_combined_logits():
     judged = drawn_views(600, face_spread=0.8)
-    fitted = fit({"clean": judged}, ("clean",), VIEWS, RATES)
+    fitted = fit(judged, {}, VIEWS, RATES)
     logit = combined(fitted.combination, judged)
     by_hand = [(w + 2 * f) / 3 for (_, w), (_, f) in (one.prediction.view_logits for one in judged)]
     assert logit == pytest.approx(by_hand)
@@ -220,9 +220,7 @@ def test_faces_are_calibrated_by_the_largest_of_each_picture():
         )
         for one in judged
     ]
-    alone, beside = (
-        fit({"clean": part}, ("clean",), VIEWS, RATES).face_calibration for part in (judged, crowd)
-    )
+    alone, beside = (fit(part, {}, VIEWS, RATES).face_calibration for part in (judged, crowd))
     assert alone == beside
     assert alone.n == 600
 
@@ -231,4 +229,4 @@ def test_a_test_row_is_refused_before_anything_is_fitted_to_it():
     judged = drawn_views(60, 1.0)
     judged[7] = replace(judged[7], sample=replace(judged[7].sample, split="test"))
     with pytest.raises(ValueError, match="validation rows alone"):
-        fit({"clean": judged}, ("clean",), VIEWS, RATES)
+        fit(judged, {}, VIEWS, RATES)
