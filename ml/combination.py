@@ -18,18 +18,24 @@ class Combination:
         face_rule: how several faces become one logit. The `maximum` of n faces accuses n times
             as often as one does; `soft_maximum` is log(mean(exp(logit))), which one face still
             moves but many real ones hold back.
+        faceless_scale, faceless_offset: what turns the mean of a picture without a face into a
+            logit that means as much as another's; scenes are judged with less certainty.
     """
 
     whole: float = 1.0
     cut: float = 1.0
     face: float = 1.0
     face_rule: str = "soft_maximum"
+    faceless_scale: float = 1.0
+    faceless_offset: float = 0.0
 
     def __post_init__(self) -> None:
         if self.face_rule not in FACE_RULES:
             raise ValueError(f"unknown rule {self.face_rule!r}; one of {', '.join(FACE_RULES)}")
         if min(self.whole, self.cut, self.face) < 0 or not self.whole:
             raise ValueError("weights must not be negative, and the whole picture's not 0")
+        if self.faceless_scale < 0:
+            raise ValueError("faceless_scale must not be negative: it would reverse the order")
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
@@ -52,7 +58,9 @@ class Combination:
                 pooled = self._of_faces(own) if kind == "face" else float(own.mean())
                 weighted += weight * pooled
                 total += weight
-        return weighted / total
+        if "face" in kinds:
+            return weighted / total
+        return self.faceless_scale * weighted / total + self.faceless_offset
 
     def _of_faces(self, logit: np.ndarray) -> float:
         if self.face_rule == "mean":

@@ -73,6 +73,9 @@ def train(
     learning_rate: Annotated[float | None, typer.Option(min=0)] = None,
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs before stopping.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A finished run, for a config that starts from one.")
+    ] = None,
 ) -> None:
     """Train a network; the same command again resumes an interrupted run."""
     given: dict[str, Any] = {
@@ -89,7 +92,12 @@ def train(
     with _reported(), ProgressBars(console) as bars:
         manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: bars("reading", a, b))
         result = train_network(
-            chosen, manifest, RunFolder(run_folder), cache or run_folder / "cache", bars
+            chosen,
+            manifest,
+            RunFolder(run_folder),
+            cache or run_folder / "cache",
+            bars,
+            start=RunFolder(start) if start else None,
         )
     console.print(score_table(result))
     console.print(f"Run kept in {run_folder}")

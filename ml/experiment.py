@@ -51,6 +51,7 @@ class TrainingConfig:
         patience: epochs without a better validation loss before stopping; None never stops.
         checkpoint: which epoch's weights are the run's result, by validation loss or the last.
         degradation: applied to every image in each of `copies` copies; None trains on plain ones.
+        starts_from: the config whose finished run gives the first weights; None begins anew.
         left_out: a source that is neither learnt from nor watched.
         views: training on views instead of whole prepared pictures; `augmentation`,
             `degradation` and `copies` are then not used.
@@ -70,6 +71,7 @@ class TrainingConfig:
     degradation: Degradation | None = field(default_factory=Degradation)
     copies: int = 3
     views: ViewSchedule | None = None
+    starts_from: str | None = None
     left_out: str | None = None
     seed: int = 1
     is_exportable: bool = True

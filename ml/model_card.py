@@ -66,7 +66,9 @@ def _views(artifact: Artifact) -> str:
     shares = ", ".join(f"{kind} {weights[kind]:g}" for kind in rules.views)
     return (
         f"{sentence} Their logits are one by a weighted mean of the kinds ({shares}); several "
-        f"faces are one by their {artifact.combination.face_rule.replace('_', ' ')}."
+        f"faces are one by their {artifact.combination.face_rule.replace('_', ' ')}. "
+        f"Without a face the mean counts {weights['faceless_scale']:.2f} times, plus "
+        f"{weights['faceless_offset']:.2f}, so that a probability means the same."
     )
 
 

@@ -103,7 +103,31 @@ def fit_combination(rows: Sequence[Sample], found: Sequence[Prediction]) -> Comb
         return round(float(np.mean(own)), 4)
 
     best = max(tried, key=ranked) if len(tried) > 1 and names else (1.0, 1.0)
-    return Combination(cut=best[0], face=best[1])
+    return _with_faceless(Combination(cut=best[0], face=best[1]), rows, found)
+
+
+def _with_faceless(
+    rule: Combination, rows: Sequence[Sample], found: Sequence[Prediction]
+) -> Combination:
+    """The rule with logits of pictures with and without a face made to mean the same.
+
+    Each group's own Platt scaling says what its logits mean; the faceless ones are mapped onto the
+    others. Left as it is where a group lacks a class.
+    """
+    pool = ~np.isin(_sources(rows), list(APART))
+    has_face = np.array([any(kind == "face" for kind, _ in one.view_logits) for one in found])
+    logit, label = np.array([_combined(rule, one) for one in found]), _labels(rows)
+    groups = [pool & has_face, pool & ~has_face]
+    if any(len(set(label[group].tolist())) < 2 for group in groups):
+        return rule
+    faces, rest = (calibration.fit(logit[group], label[group]) for group in groups)
+    if faces.slope <= 0:
+        return rule
+    return replace(
+        rule,
+        faceless_scale=max(0.0, rest.slope / faces.slope),
+        faceless_offset=(rest.intercept - faces.intercept) / faces.slope,
+    )
 
 
 def combined(rule: Combination, judged: Sequence[Judged]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The training loop: seed, batches, checkpoints, resume."""
 
+import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +11,7 @@ import keras
 
 from ml.curves import draw_curves
 from ml.datasets.manifest import Manifest, Sample
+from ml.errors import RunError
 from ml.evaluation import score_report
 from ml.experiment import Selection, TrainingConfig
 from ml.feeds import open_feed
@@ -21,17 +23,27 @@ CURVES_FILE = "curves.svg"
 
 
 def train(
-    config: TrainingConfig, manifest: Manifest, run: RunFolder, cache: Path, report: Report
+    config: TrainingConfig,
+    manifest: Manifest,
+    run: RunFolder,
+    cache: Path,
+    report: Report,
+    *,
+    start: RunFolder | None = None,
 ) -> dict[str, Any]:
     """Train, or take up a run where it was interrupted; gives the metrics on its validation rows.
 
+    Args:
+        start: the finished run of `config.starts_from`, where the config names one.
     Raises:
         DatasetError: files that cannot be read; all are listed.
         RunError: the folder holds a run with another configuration or other data.
     """
     selection = _selected(config, manifest)
-    run.claim(describe(config, manifest, selection))
-    loop = _Loop(config, selection, run, cache, report)
+    first = _first_weights(config, start)
+    told = describe(config, manifest, selection)
+    run.claim(told if first is None else {**told, "start_sha256": _sha256(first)})
+    loop = _Loop(config, selection, run, cache, report, first=first)
     model = loop.run_to_end()
     score = model.predict(loop.feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
     result = score_report(selection.val, score)
@@ -47,6 +59,19 @@ def _selected(config: TrainingConfig, manifest: Manifest) -> Selection:
         for rows in (chosen.train, chosen.val)
     )
     return Selection(train, val)
+
+
+def _first_weights(config: TrainingConfig, start: RunFolder | None) -> Path | None:
+    """The checkpoint a run begins with, if it does not begin anew."""
+    given = start.description()["config"]["name"] if start else None
+    if given != config.starts_from:
+        raise RunError("run_mismatch", f"{config.name} starts from {config.starts_from}: {given}")
+    return start.result() if start else None
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def describe(config: TrainingConfig, manifest: Manifest, selection: Selection) -> dict[str, Any]:
@@ -71,8 +96,11 @@ class _Loop:
         run: RunFolder,
         cache: Path,
         report: Report,
+        *,
+        first: Path | None,
     ) -> None:
         self.config, self.run, self.report = config, run, report
+        self.first = first
         self.feed = open_feed(config, selection, cache, self._stage)
 
     def run_to_end(self) -> keras.Model:
@@ -112,6 +140,8 @@ class _Loop:
         # views come in several sizes
         size = None if self.config.views else self.config.preprocessing.size
         model = network.build(size)
+        if self.first is not None:
+            model.set_weights(keras.saving.load_model(self.first, compile=False).get_weights())
         optimizer, loss = _optimizer_and_loss(self.config)
         model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
         return model

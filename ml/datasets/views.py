@@ -37,6 +37,11 @@ class ViewRecipe:
         min_keep: smallest share of each side that a whole view keeps.
         max_aspect: widest width over height of a whole view; its inverse is the narrowest.
         resample: filter of the last resize, the one of serving.
+        background_share: share of pairs without a face: of the real half, what lies beside the
+            face of a real or of a picture whose face alone was changed; of the fake half, what
+            lies beside it in a picture that was generated as a whole.
+        shuffle_share: share of cuts whose tiles change places, so that what the picture shows is
+            lost and only its traces are left to learn from.
     """
 
     aligned_share: float = 0.10
@@ -49,10 +54,21 @@ class ViewRecipe:
     min_keep: float = 0.75
     max_aspect: float = 1.4
     resample: str = "bicubic"
+    background_share: float = 0.0
+    shuffle_share: float = 0.0
     damage: Damage = field(default_factory=Damage)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+
+# Sources whose fakes are real beside the face, and whose crops show little but the face.
+LOCAL_SOURCES = frozenset({"lfw_faceswap", "photoshop"})
+FACE_SOURCES = frozenset({"dfdc"})
+# A narrower strip beside a face shows nothing but a plain wall, enlarged.
+MIN_ROOM_PX = 80
+# Tiles along each side of a shuffled view.
+TILES = 5
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class ViewPairs:
         # only the reals of sources that are learnt from: a source left out stays left out
         reals = [real for both in self.by_source.values() for real in both[0]]
         self.faces = [real for real in reals if store.face(real.sha256) is not None]
+        self.backgrounds = self._backgrounds(samples) if recipe.background_share else ([], [])
 
     def draw(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """A real and a fake view, each (size, size, 3) uint8."""
@@ -101,6 +118,11 @@ class ViewPairs:
                 kind = "face" if generator.random() < 0.6 else "whole"
                 pixels = self.store.pixels(real.sha256), blended
                 return self._alike(pixels, real, size, generator, kind)
+        # drawn only where a recipe asks: the draws of the others stay what they were
+        if all(self.backgrounds) and generator.random() < self.recipe.background_share:
+            real, fake = (rows[int(generator.integers(len(rows)))] for rows in self.backgrounds)
+            first, second = (self._background(row, size, generator) for row in (real, fake))
+            return first, second
         at = int(generator.choice(len(self.source_shares), p=self.source_shares))
         reals, fakes = list(self.by_source.values())[at]
         real = reals[int(generator.integers(len(reals)))]
@@ -122,10 +144,34 @@ class ViewPairs:
             raise LookupError(f"no face in {sample.path}")
         return face
 
+    def _backgrounds(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
+        """Pictures with something genuine beside the face, and ones generated all over."""
+        rows = [row for row in samples if row.source not in FACE_SOURCES]
+        learnt = [row for row in rows if row.source in self.by_source and self._has_room(row)]
+        genuine = [row for row in learnt if row.label == 0 or row.source in LOCAL_SOURCES]
+        generated = [row for row in learnt if row.label == 1 and row.source not in LOCAL_SOURCES]
+        return genuine, generated
+
+    def _has_room(self, row: Sample) -> bool:
+        return bool(_rooms(self.store.pixels(row.sha256).shape, self.store.face(row.sha256)))
+
+    def _background(self, sample: Sample, size: int, generator: np.random.Generator) -> np.ndarray:
+        pixels, face = self.store.pixels(sample.sha256), self.store.face(sample.sha256)
+        box = _beside_box(_rooms(pixels.shape, face), size, generator)
+        side = box[2] - box[0]
+        cut = _Cut(box, (side, side), draw_filter(generator), bool(generator.random() < 0.5))
+        return self._render(pixels, cut, size, generator)
+
     def _view(self, sample: Sample, size: int, generator: np.random.Generator) -> np.ndarray:
         pixels = self.store.pixels(sample.sha256)
-        cut = self._cut(pixels, sample, size, generator, self._kind(generator))
-        return self._render(pixels, cut, size, generator)
+        kind = self._kind(generator)
+        view = self._render(
+            pixels, self._cut(pixels, sample, size, generator, kind), size, generator
+        )
+        share = self.recipe.shuffle_share
+        if share and kind == "crop" and generator.random() < share:
+            view = shuffled(view, generator)
+        return view
 
     def _alike(
         self,
@@ -237,3 +283,40 @@ def _crop_box(
         high = np.clip(middle - 0.2 * s, low, high)
     left, top = (round(float(v)) for v in generator.uniform(low, high + 1e-9))
     return left, top, left + s, top + s
+
+
+def _beside_box(rooms: Sequence[Box], side: int, generator: np.random.Generator) -> Box:
+    """A square of at most this side in one of the rooms, each as often."""
+    left, top, right, bottom = rooms[int(generator.integers(len(rooms)))]
+    s = min(side, right - left, bottom - top)
+    x = int(generator.integers(left, right - s + 1))
+    y = int(generator.integers(top, bottom - s + 1))
+    return x, y, x + s, y + s
+
+
+def _rooms(shape: tuple[int, ...], face: tuple[np.ndarray, np.ndarray] | None) -> list[Box]:
+    """Where there is space beside the face, hair and seam of a swap left out; all of it without."""
+    height, width = shape[:2]
+    if face is None:
+        rooms = [(0, 0, width, height)]
+    else:
+        x, y, w, h = face[0]
+        rooms = [
+            (0, 0, int(x - 0.15 * w), height),
+            (int(x + 1.15 * w), 0, width, height),
+            (0, 0, width, int(y - 0.3 * h)),
+            (0, int(y + 1.15 * h), width, height),
+        ]
+    return [room for room in rooms if min(room[2] - room[0], room[3] - room[1]) >= MIN_ROOM_PX]
+
+
+def shuffled(view: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """A view of shape (size, size, 3) whose tiles have changed places."""
+    size = view.shape[0] // TILES * TILES
+    tile = size // TILES
+    tiles = view[:size, :size].reshape(TILES, tile, TILES, tile, 3).swapaxes(1, 2)
+    flat = tiles.reshape(TILES * TILES, tile, tile, 3)[generator.permutation(TILES * TILES)]
+    mixed = flat.reshape(TILES, TILES, tile, tile, 3).swapaxes(1, 2).reshape(size, size, 3)
+    whole = view.copy()
+    whole[:size, :size] = mixed
+    return whole

@@ -68,3 +68,14 @@ def test_it_survives_the_sidecar():
 
 def test_a_sidecar_that_says_nothing_means_equal_weights():
     assert Combination.from_json({}) == Combination(1.0, 1.0, 1.0, "soft_maximum")
+
+
+def test_a_picture_without_a_face_has_a_scale_of_its_own():
+    rule = Combination(faceless_scale=0.5, faceless_offset=-1.0)
+    assert rule.combine(["whole", "cut"], np.array([2.0, 4.0])) == pytest.approx(0.5)
+    assert rule.combine(["whole", "face"], np.array([2.0, 4.0])) == pytest.approx(3.0)
+
+
+def test_a_scale_that_reverses_the_order_is_refused():
+    with pytest.raises(ValueError, match="faceless_scale"):
+        Combination(faceless_scale=-0.1)

@@ -230,3 +230,16 @@ def test_a_test_row_is_refused_before_anything_is_fitted_to_it():
     judged[7] = replace(judged[7], sample=replace(judged[7].sample, split="test"))
     with pytest.raises(ValueError, match="validation rows alone"):
         fit(judged, {}, VIEWS, RATES)
+
+
+def test_scenes_that_say_little_are_drawn_to_the_middle():
+    generator = np.random.default_rng(3)
+    judged = []
+    for at in range(800):
+        label, has_face = at % 2, at % 4 < 2
+        x = float(generator.normal((2.0 if has_face else 0.3) * (2 * label - 1), 1.0))
+        views = [("whole", x), ("face", x)] if has_face else [("whole", x)]
+        judged.append(Judged(sample(label), prediction(*views)))
+    rule = weights(judged)
+    assert 0 < rule.faceless_scale < 0.4
+    assert abs(rule.faceless_offset) < 0.5

@@ -296,3 +296,27 @@ def test_a_batch_of_views_holds_as_many_reals_as_fakes(tiny_views, manifest, tmp
     assert len(feed.watched) == 16 < len(feed.val_label)
     np.testing.assert_array_equal(feed.batches(0)[5][0], first[5][0])
     assert (first[0][0] != first[1][0]).any()
+
+
+def test_a_config_that_starts_from_a_run_needs_just_that_run(
+    train_in, manifest, finished, tmp_path
+):
+    from ml.training import train
+
+    follower = replace(CONFIG, name="follower", starts_from="separable", epochs=1)
+    with pytest.raises(RunError, match="run_mismatch"):
+        train_in(tmp_path / "alone", follower)
+    stranger = replace(follower, starts_from="something else")
+    for config, start in ((stranger, finished), (CONFIG, finished)):
+        with pytest.raises(RunError, match="run_mismatch"):
+            train(config, manifest, RunFolder(tmp_path / "run"), tmp_path / "c", quiet, start=start)
+
+
+def test_a_run_begins_with_the_weights_it_is_given(manifest, finished, tmp_path):
+    from ml.training import train
+
+    still = replace(CONFIG, name="follower", starts_from="separable", epochs=1, learning_rate=0.0)
+    result = train(still, manifest, RunFolder(tmp_path), tmp_path / "c", quiet, start=finished)
+    before = json.loads((finished.path / METRICS_FILE).read_text())
+    assert result["all"]["auc"] == before["all"]["auc"]
+    assert len(RunFolder(tmp_path).description()["start_sha256"]) == 64

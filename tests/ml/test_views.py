@@ -6,7 +6,16 @@ import pytest
 
 from ml.datasets.damage import Damage
 from ml.datasets.manifest import Sample
-from ml.datasets.views import ViewPairs, ViewRecipe, _crop_box, _face_box, aligned_pairs
+from ml.datasets.views import (
+    MIN_ROOM_PX,
+    ViewPairs,
+    ViewRecipe,
+    _crop_box,
+    _face_box,
+    _rooms,
+    aligned_pairs,
+    shuffled,
+)
 from ml.preprocess import FILTERS
 from tests.images import photo_like
 from tests.ml.tiny import Drawn, store_of
@@ -288,3 +297,48 @@ def test_a_view_is_never_a_face_where_none_was_found():
 
 def test_the_recipe_is_written_with_the_run():
     assert ViewRecipe().to_json()["damage"]["save_share"] == Damage().save_share
+
+
+BACKGROUNDS = replace(CROPS, background_share=1.0)
+
+
+def test_the_genuine_side_of_a_face_swap_counts_as_real():
+    """In a picture whose face alone was changed, what lies beside the face is real."""
+    swapped = [grey(20, 0, "lfw_faceswap"), grey(30, 1, "lfw_faceswap")]
+    generated = [grey(110, 0, "text_to_image"), grey(120, 1, "text_to_image")]
+    values = views(BACKGROUNDS, swapped + generated)[:, :, 0, 0, 0]
+    assert set(values[:, 0]) == {20, 30, 110}
+    assert set(values[:, 1]) == {120}
+
+
+def test_a_background_shows_nothing_of_the_face():
+    pixels = np.full((300, 320, 3), 50, np.uint8)
+    pixels[40:140, 30:110] = 255
+    face = [30, 40, 80, 100, *FACE[4:]]
+    pictures = [Drawn(pixels, 0, "one", face=face), grey(120, 1, "one")]
+    pairs = ViewPairs(BACKGROUNDS, *store_of(pictures))
+    real = pairs.backgrounds[0][0]
+    seen = [pairs._background(real, 64, np.random.default_rng(seed)) for seed in range(40)]
+    assert all(view.max() < 200 for view in seen)
+
+
+def test_too_narrow_a_strip_beside_a_face_is_no_room():
+    box = np.array([20.0, 20.0, 80.0, 90.0])
+    assert _rooms((120, 140, 3), (box, np.zeros((5, 2)))) == []
+    assert _rooms((MIN_ROOM_PX, 300, 3), None) == [(0, 0, 300, MIN_ROOM_PX)]
+
+
+def test_shuffled_tiles_are_the_same_tiles_elsewhere():
+    view = np.arange(60 * 60 * 3, dtype=np.uint32).reshape(60, 60, 3)
+    mixed = shuffled(view, np.random.default_rng(1))
+    assert mixed.shape == view.shape
+    assert not np.array_equal(mixed, view)
+    assert np.array_equal(np.sort(mixed, axis=None), np.sort(view, axis=None))
+    inside = mixed[:12, :12].astype(int)
+    assert (np.diff(inside, axis=1)[..., 0] == 3).all()
+
+
+def test_a_recipe_without_backgrounds_draws_what_it_always_drew():
+    pictures = [photo(seed, seed % 2) for seed in range(6)]
+    plain = views(replace(CROPS, background_share=0.0, shuffle_share=0.0), pictures)
+    assert np.array_equal(plain, views(CROPS, pictures))
