@@ -74,7 +74,8 @@ def train(
     patience: Annotated[int | None, typer.Option(min=1, help="Epochs before stopping.")] = None,
     seed: Annotated[int | None, typer.Option(min=0)] = None,
     start: Annotated[
-        Path | None, typer.Option(help="A finished run, for a config that starts from one.")
+        Path | None,
+        typer.Option(help="A finished run or an artifact with weights, for configs that need it."),
     ] = None,
 ) -> None:
     """Train a network; the same command again resumes an interrupted run."""
@@ -87,6 +88,7 @@ def train(
     }
     chosen = replace(_config(config), **{k: v for k, v in given.items() if v is not None})
     # 7 s to import: evaluate and predict must not pay for it.
+    from ml.start import read_start
     from ml.training import train as train_network
 
     with _reported(), ProgressBars(console) as bars:
@@ -97,7 +99,7 @@ def train(
             RunFolder(run_folder),
             cache or run_folder / "cache",
             bars,
-            start=RunFolder(start) if start else None,
+            start=read_start(start) if start else None,
         )
     console.print(score_table(result))
     console.print(f"Run kept in {run_folder}")

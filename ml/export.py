@@ -39,6 +39,7 @@ from ml.operating_point import RESAVED, ErrorRates, Fitted, fit
 from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
+from ml.start import WEIGHTS_FILE, save_weights
 
 # Loadable, and deciding nothing, until the cuts are known.
 BLANK = Fitted(
@@ -110,6 +111,7 @@ class _Staged:
         trained = keras.saving.load_model(self.run.result())
         network = self.network
         path = self.folder / MODEL_FILE
+        self.told["weights_sha256"] = save_weights(trained, self.folder / WEIGHTS_FILE)
         write_graph(network.with_evidence(trained, self.preprocessing.size), path)
         if EMBEDDING in output_names(path):
             embedding = self._embeddings(path)

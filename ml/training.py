@@ -1,6 +1,5 @@
 """The training loop: seed, batches, checkpoints, resume."""
 
-import hashlib
 import importlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +17,7 @@ from ml.feeds import open_feed
 from ml.licences import licence_notes
 from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
+from ml.start import Start
 
 CURVES_FILE = "curves.svg"
 
@@ -29,20 +29,20 @@ def train(
     cache: Path,
     report: Report,
     *,
-    start: RunFolder | None = None,
+    start: Start | None = None,
 ) -> dict[str, Any]:
     """Train, or take up a run where it was interrupted; gives the metrics on its validation rows.
 
     Args:
-        start: the finished run of `config.starts_from`, where the config names one.
+        start: weights of `config.starts_from`, where the config names one.
     Raises:
         DatasetError: files that cannot be read; all are listed.
         RunError: the folder holds a run with another configuration or other data.
     """
     selection = _selected(config, manifest)
-    first = _first_weights(config, start)
+    first = _checked(config, start)
     told = describe(config, manifest, selection)
-    run.claim(told if first is None else {**told, "start_sha256": _sha256(first)})
+    run.claim(told if first is None else {**told, "start_sha256": first.sha256})
     loop = _Loop(config, selection, run, cache, report, first=first)
     model = loop.run_to_end()
     score = model.predict(loop.feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
@@ -61,17 +61,11 @@ def _selected(config: TrainingConfig, manifest: Manifest) -> Selection:
     return Selection(train, val)
 
 
-def _first_weights(config: TrainingConfig, start: RunFolder | None) -> Path | None:
-    """The checkpoint a run begins with, if it does not begin anew."""
-    given = start.description()["config"]["name"] if start else None
+def _checked(config: TrainingConfig, start: Start | None) -> Start | None:
+    given = start.name if start else None
     if given != config.starts_from:
         raise RunError("run_mismatch", f"{config.name} starts from {config.starts_from}: {given}")
-    return start.result() if start else None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return start
 
 
 def describe(config: TrainingConfig, manifest: Manifest, selection: Selection) -> dict[str, Any]:
@@ -97,7 +91,7 @@ class _Loop:
         cache: Path,
         report: Report,
         *,
-        first: Path | None,
+        first: Start | None,
     ) -> None:
         self.config, self.run, self.report = config, run, report
         self.first = first
@@ -141,7 +135,7 @@ class _Loop:
         size = None if self.config.views else self.config.preprocessing.size
         model = network.build(size)
         if self.first is not None:
-            model.set_weights(keras.saving.load_model(self.first, compile=False).get_weights())
+            self.first.give_to(model)
         optimizer, loss = _optimizer_and_loss(self.config)
         model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
         return model

@@ -14,6 +14,7 @@ TRAINERS = {
     "ml/training.py",
     "ml/feeds.py",
     "ml/leave_one_out.py",
+    "ml/start.py",
     "ml/export.py",
     "ml/curves.py",
     "ml/networks",

@@ -1,6 +1,7 @@
 """Slow: every test here trains a network, of the paper's kind at 16 pixels."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -298,25 +299,54 @@ def test_a_batch_of_views_holds_as_many_reals_as_fakes(tiny_views, manifest, tmp
     assert (first[0][0] != first[1][0]).any()
 
 
-def test_a_config_that_starts_from_a_run_needs_just_that_run(
-    train_in, manifest, finished, tmp_path
-):
+def test_a_config_needs_just_the_run_it_starts_from(train_in, manifest, finished, tmp_path):
+    from ml.start import read_start
     from ml.training import train
 
     follower = replace(CONFIG, name="follower", starts_from="separable", epochs=1)
     with pytest.raises(RunError, match="run_mismatch"):
         train_in(tmp_path / "alone", follower)
     stranger = replace(follower, starts_from="something else")
-    for config, start in ((stranger, finished), (CONFIG, finished)):
+    run, start = RunFolder(tmp_path / "run"), read_start(finished.path)
+    for config in (stranger, CONFIG):
         with pytest.raises(RunError, match="run_mismatch"):
-            train(config, manifest, RunFolder(tmp_path / "run"), tmp_path / "c", quiet, start=start)
+            train(config, manifest, run, tmp_path / "c", quiet, start=start)
 
 
 def test_a_run_begins_with_the_weights_it_is_given(manifest, finished, tmp_path):
+    from ml.start import read_start
     from ml.training import train
 
     still = replace(CONFIG, name="follower", starts_from="separable", epochs=1, learning_rate=0.0)
-    result = train(still, manifest, RunFolder(tmp_path), tmp_path / "c", quiet, start=finished)
+    start = read_start(finished.path)
+    result = train(still, manifest, RunFolder(tmp_path), tmp_path / "c", quiet, start=start)
     before = json.loads((finished.path / METRICS_FILE).read_text())
     assert result["all"]["auc"] == before["all"]["auc"]
     assert len(RunFolder(tmp_path).description()["start_sha256"]) == 64
+
+
+def test_a_run_can_begin_with_the_weights_of_an_artifact(finished, exported):
+    import keras
+
+    from ml.networks.paper_cnn import build
+    from ml.start import read_start
+
+    start, model = read_start(exported), build(16)
+    start.give_to(model)
+    trained = keras.saving.load_model(finished.result())
+    for given, wanted in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_allclose(given, wanted, rtol=1e-3, atol=1e-4)
+    with pytest.raises(RunError, match="another network"):
+        start.give_to(build(32))
+
+
+def test_weights_that_were_changed_since_are_refused(exported, tmp_path):
+    from ml.start import WEIGHTS_FILE, read_start
+
+    changed = shutil.copytree(exported, tmp_path / "changed")
+    (changed / WEIGHTS_FILE).write_bytes((changed / WEIGHTS_FILE).read_bytes() + b"x")
+    with pytest.raises(RunError, match="not what was exported"):
+        read_start(changed)
+    (changed / WEIGHTS_FILE).unlink()
+    with pytest.raises(RunError, match="run_missing"):
+        read_start(changed)
