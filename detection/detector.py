@@ -28,7 +28,7 @@ from ml.inference import Prediction, Predictor
 
 PREVIEW_SIDES = (1024, 320)
 # Pictures that each worker scores when it starts, and how often one more while it judges.
-GOLDEN_AT_START, GOLDEN_EVERY_S = 8, 60.0
+GOLDEN_AT_START, GOLDEN_EVERY_S = 4, 60.0
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
 
 

@@ -128,8 +128,8 @@ def export(
         artifact = export_run(run, manifest, out, bars, version=version, rates=rates)
         if register:
             register_artifact(artifact)
-    for split, report in artifact.metrics.items():
-        console.print(verdict_table(report, title=split))
+    for part in ("val", "test", "test_degraded"):
+        console.print(verdict_table(artifact.metrics[part], title=part))
     console.print(f"{out}: SHA-256 {artifact.sha256}", soft_wrap=True)
 
 

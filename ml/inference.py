@@ -81,6 +81,10 @@ class Predictor:
         self._session = session
         given = {output.name for output in session.get_outputs()}
         self._outputs = [*OUTPUTS, DISTANCE] if DISTANCE in given else OUTPUTS
+        # cuts that count for nothing need not be judged
+        rules = artifact.preprocessing
+        views = tuple(kind for kind in rules.views if kind != "cut" or artifact.combination.cut)
+        self._rules = replace(rules, views=views)
 
     @classmethod
     def load(cls, folder: Path, *, registered: Collection[str]) -> Self:
@@ -109,7 +113,7 @@ class Predictor:
 
     def _predict(self, decoded: Decoded) -> Prediction:
         clock = _Clock()
-        rules, point = self.artifact.preprocessing, self.artifact.operating_point
+        rules, point = self._rules, self.artifact.operating_point
         image = Image.fromarray(decoded.pixels)
         # one view of the whole picture needs no picture in between, and never had one
         is_whole = rules.views == ("whole",)

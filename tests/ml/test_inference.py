@@ -326,3 +326,10 @@ def test_judging_loads_no_training_library(tmp_path: Path):
 def test_importing_the_door_does_not_load_the_runtime():
     code = "import sys, ml.inference; assert 'onnxruntime' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.usefixtures("two_faces")
+def test_cuts_that_count_for_nothing_are_not_judged(tmp_path: Path):
+    without = of_views(tmp_path, combination=Combination(cut=0.0).to_json())
+    prediction = without.predict([group_photo()])[0]
+    assert {kind for kind, _ in prediction.view_logits} == {"whole", "face"}

@@ -3,10 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
+from ml.artifact import ARTIFACTS, DEFAULT_ARTIFACT, Artifact, shipped_hashes
 from ml.model_card import render
 
-CARD = Path(__file__).parents[2] / "docs" / "model-card.md"
+DOCS = Path(__file__).parents[2] / "docs"
+CARDS = {"default": "model-card.md", "paper_cnn": "model-card-paper_cnn.md"}
 
 
 @pytest.fixture(scope="module")
@@ -14,8 +15,14 @@ def artifact() -> Artifact:
     return Artifact.read(DEFAULT_ARTIFACT, registered=shipped_hashes())
 
 
-def test_the_card_in_the_documentation_is_the_default_artifacts(artifact: Artifact):
-    assert CARD.read_text() == render(artifact)
+@pytest.mark.parametrize("name", CARDS)
+def test_the_cards_in_the_documentation_are_the_shipped_artifacts(name: str):
+    shipped = Artifact.read(ARTIFACTS / name, registered=shipped_hashes())
+    assert (DOCS / CARDS[name]).read_text() == render(shipped)
+
+
+def test_every_shipped_artifact_has_its_card():
+    assert set(CARDS) == {path.name for path in ARTIFACTS.iterdir() if path.is_dir()}
 
 
 def test_it_says_what_the_licences_allow_and_what_the_network_cannot_do(artifact: Artifact):
