@@ -40,6 +40,7 @@ class OperatingPoint:
             from `ml.stability.TRANSFORMS`.
         max_blockiness: a picture of more is too heavily compressed; see `ml.quality`.
         min_detail: a picture of less is as good as a tiny one; see `ml.quality`.
+        max_flatness, min_correlation: a picture of more or less is a drawing, or noise.
         max_distance: a picture further from the training images is out of domain; see
             `ml.domain`.
     """
@@ -52,6 +53,8 @@ class OperatingPoint:
     stability_transforms: tuple[str, ...] = ()
     max_blockiness: float | None = None
     min_detail: float | None = None
+    max_flatness: float | None = None
+    min_correlation: float | None = None
     max_distance: float | None = None
 
     def __post_init__(self) -> None:

@@ -220,11 +220,15 @@ class _Measured:
     def vetoes(self, point: OperatingPoint) -> tuple[str, ...]:
         """Codes that need no look at the verdict."""
         figures, facts = self.figures(), self.facts
+        is_no_photograph = self.quality.flatness > (point.max_flatness or np.inf) or (
+            self.quality.correlation < (point.min_correlation or -np.inf)
+        )
         is_plain = point.min_detail is not None and self.quality.detail < point.min_detail
         limits = {
             "too_small": is_plain or min(facts.width, facts.height) < point.min_side_px,
             "heavy_compression": self.quality.blockiness > (point.max_blockiness or np.inf),
-            "out_of_domain": figures.get(DISTANCE, 0.0) > (point.max_distance or np.inf),
+            "out_of_domain": is_no_photograph
+            or figures.get(DISTANCE, 0.0) > (point.max_distance or np.inf),
             "transparency": facts.has_transparency,
         }
         return tuple(code for code, holds in limits.items() if holds)

@@ -111,9 +111,18 @@ def _vetoes(point: OperatingPoint) -> str:
     if point.max_distance is not None:
         lines.append(
             f"`out_of_domain`: the features lie further than {point.max_distance:.2f} from those "
-            "of the training images"
+            "of the training images" + _no_photograph(point)
         )
     return _bullets(lines)
+
+
+def _no_photograph(point: OperatingPoint) -> str:
+    if point.max_flatness is None or point.min_correlation is None:
+        return ""
+    return (
+        f"; or more than {_percent(point.max_flatness)} of neighbouring pixels are equal, as in "
+        f"drawings, or they correlate by less than {point.min_correlation:.2f}, as in noise"
+    )
 
 
 def _figures(artifact: Artifact) -> str:

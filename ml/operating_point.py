@@ -202,13 +202,15 @@ def _combined(rule: Combination, one: Prediction) -> float:
 def _limited(point: OperatingPoint, found: Sequence[Prediction]) -> OperatingPoint:
     figures = {
         name: np.array([one.quality[name] for one in found if name in one.quality])
-        for name in ("blockiness", "detail", DISTANCE)
+        for name in ("blockiness", "detail", "flatness", "correlation", DISTANCE)
     }
     distance = figures[DISTANCE]
     return replace(
         point,
         max_blockiness=float(np.quantile(figures["blockiness"], 1 - OUTSIDE_QUALITY)),
         min_detail=float(np.quantile(figures["detail"], OUTSIDE_QUALITY)),
+        max_flatness=float(np.quantile(figures["flatness"], 1 - OUTSIDE_QUALITY)),
+        min_correlation=float(np.quantile(figures["correlation"], OUTSIDE_QUALITY)),
         max_distance=float(np.quantile(distance, 1 - OUTSIDE_DOMAIN)) if distance.size else None,
     )
 

@@ -21,10 +21,14 @@ class Quality:
             1 without compression, far above 1 where blocks are all that is left.
         detail: spread of what a 128 pixel view loses when it is reduced to 32, of 255; near 0 for
             a plain picture or one enlarged from a tiny one.
+        flatness: share of neighbouring pixels that are exactly equal; near 1 for drawings.
+        correlation: of neighbouring pixels; near 1 for photographs, near 0 for noise.
     """
 
     blockiness: float
     detail: float
+    flatness: float
+    correlation: float
 
     def to_json(self) -> dict[str, float]:
         return asdict(self)
@@ -32,7 +36,8 @@ class Quality:
 
 def measure(image: Image.Image) -> Quality:
     """Measure a decoded picture; its blocks must start at its corner, as JPEG's do."""
-    return Quality(blockiness(np.asarray(_middle(image).convert("L"))), _detail(image))
+    grey = np.asarray(_middle(image).convert("L"))
+    return Quality(blockiness(grey), _detail(image), flatness(grey), correlation(grey))
 
 
 def blockiness(grey: np.ndarray) -> float:
@@ -43,6 +48,27 @@ def blockiness(grey: np.ndarray) -> float:
     """
     ratios = [_ratio(part) for part in (grey, grey.T) if part.shape[1] >= 3 * BLOCK]
     return float(np.mean(ratios)) if ratios else 1.0
+
+
+def flatness(grey: np.ndarray) -> float:
+    """Share of equal neighbours across; 1 for a picture one pixel wide.
+
+    Args:
+        grey: (h, w) uint8.
+    """
+    return float((grey[:, 1:] == grey[:, :-1]).mean()) if grey.shape[1] > 1 else 1.0
+
+
+def correlation(grey: np.ndarray) -> float:
+    """Correlation of neighbours across; 1 where there is nothing to correlate.
+
+    Args:
+        grey: (h, w) uint8.
+    """
+    left, right = (part.astype(np.float32).ravel() for part in (grey[:, :-1], grey[:, 1:]))
+    if not left.size or not left.std() or not right.std():
+        return 1.0
+    return float(((left - left.mean()) * (right - right.mean())).mean() / left.std() / right.std())
 
 
 def _ratio(grey: np.ndarray) -> float:

@@ -217,7 +217,7 @@ def test_a_whole_picture_is_all_that_is_seen_unless_the_artifact_says_more(tmp_p
     prediction = predictor(tmp_path).predict([group_photo()])[0]
     assert prediction.view_logits == (("whole", pytest.approx(prediction.logit)),)
     assert prediction.faces == ()
-    assert set(prediction.quality) == {"blockiness", "detail"}
+    assert set(prediction.quality) == {"blockiness", "detail", "flatness", "correlation"}
 
 
 @pytest.mark.parametrize(
@@ -333,3 +333,10 @@ def test_cuts_that_count_for_nothing_are_not_judged(tmp_path: Path):
     without = of_views(tmp_path, combination=Combination(cut=0.0).to_json())
     prediction = without.predict([group_photo()])[0]
     assert {kind for kind, _ in prediction.view_logits} == {"whole", "face"}
+
+
+@pytest.mark.parametrize("limit", [{"max_flatness": 0.9}, {"min_correlation": 2.0}])
+def test_a_drawing_or_noise_is_out_of_domain(tmp_path: Path, limit: dict):
+    point = replace(POINT, **limit)
+    [prediction] = of_views(tmp_path, point=point).predict([plain(*RED, side=64)])
+    assert "out_of_domain" in prediction.reasons

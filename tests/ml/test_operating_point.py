@@ -48,7 +48,16 @@ def drawn_views(n: int, face_spread: float, seed: int = 2) -> list[Judged]:
     spread = np.random.default_rng(seed + 1).normal(0, face_spread, n)
     face = spread + [2.0 * row.label - 1 for row in rows]
     seen = [(("whole", w), ("face", f)) for w, f in zip(whole, face, strict=True)]
-    quality = [{"blockiness": 1 + at / n, "detail": 9 - at / n, "distance": at} for at in range(n)]
+    quality = [
+        {
+            "blockiness": 1 + at / n,
+            "detail": 9 - at / n,
+            "flatness": at / n,
+            "correlation": 1 - at / n,
+            "distance": at,
+        }
+        for at in range(n)
+    ]
     return [
         Judged(row, prediction(*views, **figures))
         for row, views, figures in zip(rows, seen, quality, strict=True)
@@ -173,6 +182,8 @@ def test_limits_leave_outside_the_stated_shares_of_pictures_and_copies():
     figures = {name: np.array([one[name] for one in seen]) for name in seen[0]}
     assert (figures["blockiness"] > point.max_blockiness).mean() <= OUTSIDE_QUALITY
     assert (figures["detail"] < point.min_detail).mean() <= OUTSIDE_QUALITY
+    assert (figures["flatness"] > point.max_flatness).mean() <= OUTSIDE_QUALITY
+    assert (figures["correlation"] < point.min_correlation).mean() <= OUTSIDE_QUALITY
     assert (figures["distance"] > point.max_distance).mean() == pytest.approx(OUTSIDE_DOMAIN)
     assert point.stability_transforms == STABILITY_TRANSFORMS[True]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.quality import BLOCK, BLOCKS_SIDE_PX, blockiness, measure
+from ml.quality import BLOCK, BLOCKS_SIDE_PX, blockiness, correlation, flatness, measure
 from tests.images import encode, photo_like
 
 SIZES = [(320, 240), (640, 480), (1600, 1200)]
@@ -70,4 +70,20 @@ def test_the_smallest_and_the_longest_can_be_measured(size):
 
 
 def test_it_is_written_by_name():
-    assert set(measure(photo_like()).to_json()) == {"blockiness", "detail"}
+    figures = {"blockiness", "detail", "flatness", "correlation"}
+    assert set(measure(photo_like()).to_json()) == figures
+
+
+def test_equal_neighbours_are_counted_and_noise_does_not_correlate():
+    noise = np.random.default_rng(2).integers(0, 256, (64, 64), np.uint8)
+    ramp = np.tile(np.arange(0, 128, 2, np.uint8), (64, 1))
+    assert flatness(np.zeros((8, 8), np.uint8)) == 1.0
+    assert flatness(ramp) == 0.0
+    assert correlation(ramp) == pytest.approx(1.0)
+    assert abs(correlation(noise)) < 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (9, 1), (1, 9)])
+def test_lines_have_figures_too(shape: tuple[int, int]):
+    grey = np.zeros(shape, np.uint8)
+    assert (flatness(grey), correlation(grey)) == (1.0, 1.0)
