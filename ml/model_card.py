@@ -59,11 +59,12 @@ VIEWS = {
 
 def _views(artifact: Artifact) -> str:
     rules, weights = artifact.preprocessing, artifact.combination.to_json()
-    kinds = ", ".join(VIEWS[kind] for kind in rules.views)
+    judged = [kind for kind in rules.views if weights[kind]]
+    kinds = ", ".join(VIEWS[kind] for kind in judged)
     sentence = f"{kinds}, at {rules.size} by {rules.size} pixels, {rules.resample} filter."
     if len(rules.views) == 1:
         return sentence
-    shares = ", ".join(f"{kind} {weights[kind]:g}" for kind in rules.views)
+    shares = ", ".join(f"{kind} {weights[kind]:g}" for kind in judged)
     return (
         f"{sentence} Their logits are one by a weighted mean of the kinds ({shares}); several "
         f"faces are one by their {artifact.combination.face_rule.replace('_', ' ')}. "
