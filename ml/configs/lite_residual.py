@@ -1,4 +1,4 @@
-"""The default artifact: EfficientNet-Lite0 and a residual branch, on views of every source.
+"""Where the default artifact starts: EfficientNet-Lite0 and a residual branch, on views.
 
 python -m ml train lite_residual --data path/to/manifest.csv --run runs/lite_residual
 """
