@@ -1,6 +1,7 @@
 """The weights a training begins with: a finished run's, or those beside a shipped artifact."""
 
 import hashlib
+import importlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,24 +23,37 @@ class Start:
 
     Attributes:
         name: of the config that made the weights.
+        network: its module of `ml.networks`.
         path: a checkpoint of Keras, or `WEIGHTS_FILE`.
         sha256: of that file.
     """
 
     name: str
+    network: str
     path: Path
     sha256: str
 
     def give_to(self, model: keras.Model) -> None:
-        """Put the weights into a network of the same architecture.
+        """Put the weights into a network of the same architecture, or into a part of it.
+
+        A network of another module takes its layers' weights by name; where one of its layers
+        sees fewer channels, it takes the leading ones.
 
         Raises:
-            RunError: the network has others.
+            RunError: the network does not fit.
         """
         try:
-            model.set_weights(self._weights())
+            if self.network == model.name:
+                model.set_weights(self._weights())
+            else:
+                _give_parts(self._giver(), model)
         except ValueError as error:
             raise RunError("run_mismatch", f"{self.path} fits another network") from error
+
+    def _giver(self) -> keras.Model:
+        giver: keras.Model = importlib.import_module(f"ml.networks.{self.network}").build(None)
+        giver.set_weights(self._weights())
+        return giver
 
     def _weights(self) -> list[np.ndarray]:
         if self.path.name != WEIGHTS_FILE:
@@ -47,6 +61,17 @@ class Start:
             return list(trained.get_weights())
         with np.load(self.path, allow_pickle=False) as stored:
             return [stored[f"w{at}"].astype(np.float32) for at in range(len(stored.files))]
+
+
+def _give_parts(giver: keras.Model, taker: keras.Model) -> None:
+    for layer in taker.layers:
+        if wanted := layer.get_weights():
+            given = giver.get_layer(layer.name).get_weights()
+            parts = [
+                weights[tuple(map(slice, own.shape))]
+                for weights, own in zip(given, wanted, strict=True)
+            ]
+            layer.set_weights(parts)
 
 
 def read_start(folder: Path) -> Start:
@@ -58,14 +83,16 @@ def read_start(folder: Path) -> Start:
     if (folder / RUN_FILE).exists():
         run = RunFolder(folder)
         path = run.result()
-        return Start(run.description()["config"]["name"], path, _sha256(path))
+        config = run.description()["config"]
+        return Start(config["name"], config["network"], path, _sha256(path))
     path = folder / WEIGHTS_FILE
     if not path.exists():
         raise RunError("run_missing", f"{folder} holds neither a run nor {WEIGHTS_FILE}")
     training = json.loads((folder / SIDECAR_FILE).read_text())["training"]
     if training.get("weights_sha256") != _sha256(path):
         raise RunError("run_mismatch", f"{path} is not what was exported with its artifact")
-    return Start(training["config"]["name"], path, _sha256(path))
+    config = training["config"]
+    return Start(config["name"], config["network"], path, _sha256(path))
 
 
 def save_weights(model: keras.Model, path: Path) -> str:

@@ -40,6 +40,8 @@ class ViewRecipe:
         background_share: share of pairs without a face: of the real half, what lies beside the
             face of a real or of a picture whose face alone was changed; of the fake half, what
             lies beside it in a picture that was generated as a whole.
+        source_emphasis: names of sources, and how much more often than their size says they are
+            drawn.
         shuffle_share: share of cuts whose tiles change places, so that what the picture shows is
             lost and only its traces are left to learn from.
     """
@@ -56,6 +58,7 @@ class ViewRecipe:
     resample: str = "bicubic"
     background_share: float = 0.0
     shuffle_share: float = 0.0
+    source_emphasis: tuple[tuple[str, float], ...] = ()
     damage: Damage = field(default_factory=Damage)
 
     def to_json(self) -> dict[str, Any]:
@@ -98,6 +101,8 @@ class ViewPairs:
         if not self.by_source:
             raise ValueError("no source has reals and fakes")
         sizes = np.sqrt([sum(map(len, both)) for both in self.by_source.values()])
+        emphasis = dict(recipe.source_emphasis)
+        sizes *= [emphasis.get(name, 1.0) for name in self.by_source]
         self.source_shares = sizes / sizes.sum()
         self.aligned = aligned_pairs(samples)
         # only the reals of sources that are learnt from: a source left out stays left out

@@ -1,49 +1,26 @@
 """EfficientNet-Lite0 beside a small branch that sees only what resizing leaves behind.
 
-The trunk (ImageNet weights, 3.4 million parameters) sees the picture; the branch (0.07 million)
-sees x - up(down(x)), the residual that exposes up-sampling (Tan et al., CVPR 2024), through a
+The trunk (`ml.networks.lite`) sees the picture; the branch (0.07 million parameters) sees
+x - up(down(x)), the residual that exposes up-sampling (Tan et al., CVPR 2024), through a
 receptive field of 29 pixels, so that it judges patches and not scenes. Both end on one grid of
-cells, 32 pixels apart; a linear head gives each cell its evidence, and the logit is their mean.
-So the evidence map is the decision itself, not an approximation of it. Any multiple of 32 pixels
-goes in; built from Keras 3 operations alone, so it runs on every backend.
+cells, 32 pixels apart. The branch learnt nothing beside a trunk that starts from ImageNet:
+docs/experiments.md.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import keras
 from keras import layers
 
-from ml.networks.imagenet import imagenet_weights
+from ml.networks import lite
+from ml.networks.lite import LIMITS, VIEWS, with_evidence
 
-# Shown beside verdicts: what this network cannot do, whatever it was trained on.
-LIMITS = (
-    "It learnt from a few kinds of generators, face swaps and retouching; on kinds it never saw it "
-    "can be wrong without knowing it.",
-    "It sees the picture at 224 pixels a view: the whole, cuts at full size and each face. Small "
-    "retouches away from faces can fall between the views.",
-    "Strong compression, small sizes and screenshots erase the traces it looks for.",
-)
+__all__ = ["LIMITS", "VIEWS", "build", "with_evidence"]
 
-# What of a picture is judged: see `ml.views`.
-VIEWS = ("whole", "cut", "face")
-
-# repeats, channels out, expansion, kernel, stride
-BLOCKS = (
-    (1, 16, 1, 3, 1),
-    (2, 24, 6, 3, 2),
-    (2, 40, 6, 5, 2),
-    (3, 80, 6, 3, 2),
-    (3, 112, 6, 5, 1),
-    (4, 192, 6, 5, 2),
-    (1, 320, 6, 3, 1),
-)
-STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 # channels and strides of the residual branch, 3x3 each; 16 pixels between its cells
 BRANCH = ((16, 1), (24, 2), (40, 2), (64, 2))
 # the residual of photographs has about an eighth of their spread
 RESIDUAL_GAIN = 8.0
-DROPOUT = 0.2
 
 
 def build(size: int | None) -> keras.Model:
@@ -53,100 +30,15 @@ def build(size: int | None) -> keras.Model:
         FileNotFoundError: the package with the ImageNet weights is not installed.
     """
     image = keras.Input((size, size, 3), name="image")
-    cells = layers.Concatenate(name="cells")([_trunk(image), _branch(image)])
-    dropped = layers.SpatialDropout2D(DROPOUT, name="dropout")(cells)
-    evidence = layers.Conv2D(1, 1, name="evidence")(dropped)
-    logit = layers.GlobalAveragePooling2D(name="logit")(evidence)
-    score = layers.Activation("sigmoid", name="score")(logit)
-    model = keras.Model(image, score, name="lite_residual")
-    _load_imagenet(model)
+    cells = layers.Concatenate(name="cells")([lite.trunk(image), _branch(image)])
+    model = keras.Model(image, lite.score(cells), name="lite_residual")
+    lite.load_imagenet(model)
     return model
-
-
-def with_evidence(trained: keras.Model, size: int) -> keras.Model:
-    """The trained network for export.
-
-    Gives `logit` (n, 1), `activation` (n, h, w), the evidence of each cell, whose mean is the
-    logit, and `embedding` (n, d), the cells' mean before the head.
-    """
-    cells = trained.get_layer("cells").output
-    evidence = trained.get_layer("evidence")(cells)
-    outputs = [
-        trained.get_layer("logit")(evidence),
-        layers.Reshape((size // 32, size // 32), name="activation")(evidence),
-        layers.GlobalAveragePooling2D(name="embedding")(cells),
-    ]
-    inner = keras.Model(trained.inputs[0], outputs)
-    image = keras.Input((size, size, 3), name="image")
-    return keras.Model(image, inner(image), name="lite_residual_with_evidence")
-
-
-def _trunk(image: Any) -> Any:
-    x = _convolved(image, STEM_CHANNELS, 3, 2, "stem")
-    for number, block in enumerate(_blocks()):
-        x = _inverted(x, block, f"block{number}")
-    return _convolved(x, HEAD_CHANNELS, 1, 1, "head")
 
 
 def _branch(image: Any) -> Any:
     averaged = layers.UpSampling2D(2, name="up")(layers.AveragePooling2D(2, name="down")(image))
     x = layers.Rescaling(RESIDUAL_GAIN, name="residual")(layers.Subtract()([image, averaged]))
     for at, (channels, stride) in enumerate(BRANCH):
-        x = _convolved(x, channels, 3, stride, f"branch{at}")
+        x = lite.convolved(x, channels, 3, stride, f"branch{at}")
     return layers.AveragePooling2D(4, name="branch_cells")(x)
-
-
-def _blocks() -> Iterator[tuple[int, int, int, int]]:
-    for repeats, channels, expansion, kernel, stride in BLOCKS:
-        for repeat in range(repeats):
-            yield expansion, channels, kernel, stride if repeat == 0 else 1
-
-
-def _inverted(x: Any, block: tuple[int, int, int, int], name: str) -> Any:
-    into = x
-    expansion, channels, kernel, stride = block
-    if expansion > 1:
-        x = _convolved(x, into.shape[-1] * expansion, 1, 1, f"{name}_expand")
-    x = layers.DepthwiseConv2D(
-        kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(x)
-    x = _activated(_normalised(x, f"{name}_depthwise"), f"{name}_depthwise")
-    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x)
-    x = _normalised(x, f"{name}_project")
-    if stride == 1 and into.shape[-1] == channels:
-        x = layers.Add(name=f"{name}_add")([into, x])
-    return x
-
-
-def _convolved(x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:
-    x = layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(x)
-    return _activated(_normalised(x, name), name)
-
-
-def _normalised(x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_norm")(x)
-
-
-def _activated(x: Any, name: str) -> Any:
-    return layers.ReLU(6.0, name=f"{name}_relu")(x)
-
-
-def _load_imagenet(model: keras.Model) -> None:
-    weights = imagenet_weights()
-    for ours, torch_convolution, torch_norm in _names():
-        layer, norm = model.get_layer(ours), model.get_layer(f"{ours}_norm")
-        # ported from TensorFlow, the file kept its memory layout under torch's strides: ours
-        layer.set_weights([weights[f"{torch_convolution}.weight"].reshape(layer.kernel.shape)])
-        parts = ("weight", "bias", "running_mean", "running_var")
-        norm.set_weights([weights[f"{torch_norm}.{part}"] for part in parts])
-
-
-def _names() -> Iterator[tuple[str, str, str]]:
-    yield "stem", "_conv_stem", "_bn0"
-    for block, (expansion, *_) in enumerate(_blocks()):
-        torch = f"_blocks.{block}"
-        if expansion > 1:
-            yield f"block{block}_expand", f"{torch}._expand_conv", f"{torch}._bn0"
-        yield f"block{block}_depthwise", f"{torch}._depthwise_conv", f"{torch}._bn1"
-        yield f"block{block}_project", f"{torch}._project_conv", f"{torch}._bn2"
-    yield "head", "_conv_head", "_bn1"

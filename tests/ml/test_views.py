@@ -67,6 +67,15 @@ def test_sources_are_drawn_by_the_square_root_of_their_size():
     )
 
 
+def test_a_source_is_drawn_more_often_by_its_emphasis():
+    pictures = [grey(10 + at, at % 2, name) for at, name in enumerate(["a", "a", "b", "b"])]
+    recipe = replace(CROPS, source_emphasis=(("b", 3.0), ("not there", 9.0)))
+    pairs = ViewPairs(recipe, *store_of(pictures))
+    assert dict(zip(pairs.by_source, pairs.source_shares, strict=True)) == pytest.approx(
+        {"a": 0.25, "b": 0.75}
+    )
+
+
 def test_a_source_of_one_class_is_never_drawn():
     pictures = [grey(10, 0), grey(200, 1), grey(30, 0, "reals"), grey(240, 1, "fakes")]
     assert set(views(CROPS, pictures)[:, :, 0, 0, 0].ravel()) == {10, 200}

@@ -1,0 +1,133 @@
+"""Slow: imports Keras."""
+
+import numpy as np
+import pytest
+
+from tests.images import photo_like
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    from ml.networks.lite import build
+
+    keras.utils.set_random_seed(3)
+    return build(None)
+
+
+@pytest.fixture(scope="module")
+def weights() -> dict[str, np.ndarray]:
+    from ml.networks.imagenet import imagenet_weights
+
+    return imagenet_weights()
+
+
+def photos(n: int, size: int) -> np.ndarray:
+    """Pictures in the network's range."""
+    bytes_ = np.stack([np.asarray(photo_like(size, size, seed)) for seed in range(n)])
+    return (bytes_.astype(np.float32) - 127) / 128
+
+
+def inner(network, layer: str, images: np.ndarray) -> np.ndarray:
+    import keras
+
+    return np.asarray(keras.Model(network.inputs[0], network.get_layer(layer).output)(images))
+
+
+@pytest.fixture(scope="module")
+def exported(network) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Logit, activation and embedding of three pictures."""
+    from ml.networks.lite import with_evidence
+
+    logit, activation, embedding = with_evidence(network, 64).predict(photos(3, 64), verbose=0)
+    return logit, activation, embedding
+
+
+def test_the_evidence_of_the_cells_averages_to_the_logit(exported):
+    logit, activation, _ = exported
+    assert (logit.shape, activation.shape) == ((3, 1), (3, 2, 2))
+    assert activation.std() > 0
+    np.testing.assert_allclose(activation.mean(axis=(1, 2)), logit[:, 0], atol=1e-5)
+
+
+def test_the_export_head_gives_the_trained_heads_score(network, exported):
+    score = network.predict(photos(3, 64), verbose=0)
+    np.testing.assert_allclose(1 / (1 + np.exp(-exported[0])), score, atol=1e-5)
+
+
+def test_the_embedding_is_what_the_last_layer_weighs(network, exported):
+    logit, _, embedding = exported
+    last = network.get_layer("evidence")
+    weighed = embedding @ np.asarray(last.kernel)[0, 0] + np.asarray(last.bias)
+    assert embedding.shape == (3, 1280)
+    np.testing.assert_allclose(weighed, logit, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [32, 64, 160])
+def test_any_multiple_of_32_goes_in(network, size):
+    assert inner(network, "head_relu", photos(2, size)).shape == (2, size // 32, size // 32, 1280)
+    assert inner(network, "score", photos(2, size)).shape == (2, 1)
+
+
+def test_the_trunk_starts_from_the_imagenet_weights(network, weights):
+    from ml.networks.lite import _names
+
+    for ours, convolution, norm in _names():
+        kernel = np.asarray(network.get_layer(ours).kernel)
+        np.testing.assert_array_equal(kernel.ravel(), weights[f"{convolution}.weight"])
+        spread = network.get_layer(f"{ours}_norm").moving_variance
+        np.testing.assert_array_equal(spread, weights[f"{norm}.running_var"])
+
+
+def test_every_convolution_of_the_file_has_a_place(weights):
+    from ml.networks.lite import _names
+
+    listed = {f"{convolution}.weight" for _, convolution, _ in _names()}
+    norms = {f"{norm}.running_mean" for _, _, norm in _names()}
+    assert listed == {n for n in weights if "conv" in n and n.endswith(".weight")}
+    assert norms == {n for n in weights if n.endswith("running_mean")}
+
+
+def test_the_weights_lie_in_the_order_the_layers_read(network):
+    """Read in torch's order instead, none of these layers comes above 0.25."""
+    layers = [f"block{at}_{kind}" for at in (0, 3, 7, 11, 15) for kind in ("depthwise", "project")]
+    for layer in layers:
+        seen = inner(network, layer, photos(4, 224)).mean(axis=(0, 1, 2))
+        recorded = np.asarray(network.get_layer(f"{layer}_norm").moving_mean)
+        assert np.corrcoef(seen, recorded)[0, 1] > 0.6
+
+
+def test_its_size_is_as_stated(network):
+    assert 3.3e6 < network.count_params() < 3.5e6
+
+
+def test_it_takes_the_weights_of_the_network_with_a_branch(network, tmp_path):
+    import keras
+
+    from ml.networks import lite, lite_residual
+    from ml.start import WEIGHTS_FILE, Start, save_weights
+
+    keras.utils.set_random_seed(4)
+    larger, path = lite_residual.build(None), tmp_path / WEIGHTS_FILE
+    sha256 = save_weights(larger, path)
+    taker = lite.build(None)
+    Start("any", "lite_residual", path, sha256).give_to(taker)
+    images = photos(1, 64)
+    given, wanted = inner(taker, "head_relu", images), inner(larger, "head_relu", images)
+    np.testing.assert_allclose(given, wanted, atol=0.02)
+    kernel = np.asarray(larger.get_layer("evidence").kernel)[:, :, :1280]
+    np.testing.assert_allclose(taker.get_layer("evidence").kernel, kernel, atol=1e-3)
+
+
+def test_weights_of_a_network_that_lacks_a_layer_are_refused(network, tmp_path):
+    from ml.errors import RunError
+    from ml.networks import lite_residual
+    from ml.start import WEIGHTS_FILE, Start, save_weights
+
+    path = tmp_path / WEIGHTS_FILE
+    start = Start("any", "lite", path, save_weights(network, path))
+    with pytest.raises(RunError, match="another network"):
+        start.give_to(lite_residual.build(None))
