@@ -20,6 +20,8 @@ class Combination:
             moves but many real ones hold back.
         faceless_scale, faceless_offset: what turns the mean of a picture without a face into a
             logit that means as much as another's; scenes are judged with less certainty.
+        copies: how far the re-saved copies of the stability check draw the logit to theirs, from
+            0, the picture alone, to 1, their mean alone.
     """
 
     whole: float = 1.0
@@ -28,6 +30,7 @@ class Combination:
     face_rule: str = "soft_maximum"
     faceless_scale: float = 1.0
     faceless_offset: float = 0.0
+    copies: float = 0.0
 
     def __post_init__(self) -> None:
         if self.face_rule not in FACE_RULES:
@@ -36,6 +39,8 @@ class Combination:
             raise ValueError("weights must not be negative, and the whole picture's not 0")
         if self.faceless_scale < 0:
             raise ValueError("faceless_scale must not be negative: it would reverse the order")
+        if not 0 <= self.copies <= 1:
+            raise ValueError("copies is a share, from 0 to 1")
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
@@ -61,6 +66,23 @@ class Combination:
         if "face" in kinds:
             return weighted / total
         return self.faceless_scale * weighted / total + self.faceless_offset
+
+    def moved(
+        self, kinds: Sequence[str], own: np.ndarray, copies: Sequence[np.ndarray]
+    ) -> np.ndarray:
+        """How far each copy's logit lies from the picture's, by views that both have; (n,).
+
+        Args:
+            kinds: of the views that copies were judged by.
+            own: the picture's logits of those views.
+            copies: for each copy, its logits of the same views.
+        """
+        before = self.combine(kinds, own)
+        return np.array([self.combine(kinds, each) - before for each in copies])
+
+    def drawn(self, logit: float, moved: np.ndarray) -> float:
+        """The logit after the copies had their say: saving a picture again changes it less."""
+        return logit + self.copies * float(moved.mean()) if moved.size else logit
 
     def _of_faces(self, logit: np.ndarray) -> float:
         if self.face_rule == "mean":

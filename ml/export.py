@@ -16,12 +16,10 @@ import onnxruntime
 
 from ml.alterations import COPIES
 from ml.artifact import FORMAT, MODEL_FILE, REGISTERED, SIDECAR_FILE, Artifact, artifact_sha256
-from ml.calibration import Calibration, sigmoid
-from ml.combination import Combination
+from ml.calibration import sigmoid
 from ml.datasets.arrays import plain_arrays
 from ml.datasets.manifest import Manifest, Sample
 from ml.datasets.selections import NEVER_TRAINED_ON, thinned
-from ml.decision import OperatingPoint
 from ml.domain import Domain
 from ml.domain import fit as fit_domain
 from ml.errors import RunError
@@ -35,16 +33,12 @@ from ml.evaluation import (
 from ml.golden import golden_scores
 from ml.inference import DISTANCE, OUTPUTS, Predictor
 from ml.judging import CLEAN, Judged, judge
-from ml.operating_point import RESAVED, ErrorRates, Fitted, fit
+from ml.operating_point import RESAVED, ErrorRates, Fitted, blank, fit
 from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
 from ml.start import WEIGHTS_FILE, save_weights
 
-# Loadable, and deciding nothing, until the cuts are known.
-BLANK = Fitted(
-    Combination(), Calibration(1.0, 0.0, 0.5, 0), None, OperatingPoint(0.0, 2.0, 0.0, 0.0)
-)
 EMBEDDING = "embedding"
 DOMAIN_IMAGES = 3000
 PARITY_TOLERANCE = 1e-4
@@ -116,7 +110,7 @@ class _Staged:
         if EMBEDDING in output_names(path):
             embedding = self._embeddings(path)
             append_distance(path, fit_domain(embedding))
-        self._write_sidecar(network.LIMITS, BLANK, {})
+        self._write_sidecar(network.LIMITS, blank(self.preprocessing), {})
         rows = self.manifest.split("val")
         check_parity(trained, self._predictor(), self._inputs(rows[:PARITY_IMAGES]))
         fitted = fit(*self._on_validation(rows), self.preprocessing, self.rates)

@@ -21,6 +21,8 @@ from ml.stability import transformed, view_of
 from ml.views import View, core, plan, render, working_picture
 
 Shares = tuple[float, float, float, float]
+# Kind of view and its logit.
+ViewLogits = tuple[tuple[str, float], ...]
 
 OUTPUTS = ["logit", "activation"]
 # Of networks that know how far a picture lies from those they learnt from.
@@ -57,6 +59,7 @@ class Prediction:
         transforms: probability under each stability transform.
         view_logits: kind and logit of each view.
         quality: blockiness, detail and, where the network gives it, distance.
+        copy_logits: for each stability transform, kind and logit of the views it was judged by.
         timings_ms: this picture's preprocess, transforms and network.
     """
 
@@ -69,8 +72,9 @@ class Prediction:
     faces: tuple[Face, ...]
     transforms: dict[str, float]
     timings_ms: dict[str, float]
-    view_logits: tuple[tuple[str, float], ...] = ()
+    view_logits: ViewLogits = ()
     quality: dict[str, float] = field(default_factory=dict)
+    copy_logits: tuple[ViewLogits, ...] = ()
 
 
 class Predictor:
@@ -140,11 +144,16 @@ class Predictor:
     def _judge(self, measured: "_Measured", size: tuple[int, int]) -> Prediction:
         point, views = self.artifact.operating_point, measured.views
         kinds = [view.kind for view in views]
-        own, copies = np.split(measured.outputs.logit, [len(views)])
-        logit = self.artifact.combination.combine(kinds, own)
-        moved = self._moved(views, own, copies)
+        again = core(views)
+        own, rest = np.split(measured.outputs.logit, [len(views)])
+        names = point.stability_transforms
+        copies = np.split(rest, len(names)) if names else []
+        rule, repeated = self.artifact.combination, [kinds[at] for at in again]
+        alone = rule.combine(kinds, own)
+        moved = rule.moved(repeated, own[again], copies)
+        logit = rule.drawn(alone, moved)
         probability, *others = map(
-            float, self.artifact.calibration.probability(np.array([logit, *(logit + moved)]))
+            float, self.artifact.calibration.probability(np.array([logit, *(alone + moved)]))
         )
         reasons = measured.vetoes(point)
         if point.is_unstable(probability, others):
@@ -159,20 +168,12 @@ class Predictor:
             reasons=tuple(code for code in REASONS if code in reasons),
             activation=measured.outputs.activation[0],
             faces=self._faces(measured, own, size),
-            transforms=dict(zip(point.stability_transforms, others, strict=True)),
+            transforms=dict(zip(names, others, strict=True)),
             timings_ms={},
-            view_logits=tuple(zip(kinds, map(float, own), strict=True)),
+            view_logits=_named(kinds, own),
+            copy_logits=tuple(_named(repeated, each) for each in copies),
             quality=measured.figures(),
         )
-
-    def _moved(self, views: Sequence[View], own: np.ndarray, copies: np.ndarray) -> np.ndarray:
-        """How far each copy's logit lies from the picture's, by the views that both have."""
-        names, again = self.artifact.operating_point.stability_transforms, core(views)
-        kinds = [views[at].kind for at in again]
-        combine = self.artifact.combination.combine
-        before = combine(kinds, own[again])
-        parts = np.split(copies, len(names)) if names else []
-        return np.array([combine(kinds, part) - before for part in parts])
 
     def _faces(
         self, measured: "_Measured", own: np.ndarray, size: tuple[int, int]
@@ -232,6 +233,10 @@ class _Measured:
             "transparency": facts.has_transparency,
         }
         return tuple(code for code, holds in limits.items() if holds)
+
+
+def _named(kinds: Sequence[str], logit: np.ndarray) -> ViewLogits:
+    return tuple(zip(kinds, map(float, logit), strict=True))
 
 
 def _shares(box: Sequence[float], size: tuple[int, int]) -> Shares:

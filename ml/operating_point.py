@@ -1,6 +1,6 @@
 """Combination, calibration, cuts and limits of the vetoes, from validation images alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -30,6 +30,10 @@ RESAVED = ("jpeg_70", "scale_50")
 # An eighth of a million pixels is what half-size copies of small portraits have.
 SMALLEST_SIDE_PX = 96
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)
+# 2/3 is the plain mean of a picture and both its copies. The largest share that costs at most
+# this much AUC is taken: it steadies verdicts, which AUC does not see.
+COPIES_SHARES = (2 / 3, 1 / 3, 0.0)
+MAX_AUC_FOR_STEADINESS = 0.002
 # Shares of validation pictures, as they are and re-saved, that the limits may leave outside.
 OUTSIDE_DOMAIN, OUTSIDE_QUALITY = 0.005, 0.001
 
@@ -50,6 +54,14 @@ class Fitted:
     calibration: Calibration
     face_calibration: Calibration | None
     operating_point: OperatingPoint
+
+
+def blank(rules: Preprocessing) -> Fitted:
+    """What decides nothing, until the cuts are known; copies of views are judged already."""
+    is_of_views = rules.views != ("whole",)
+    transforms = STABILITY_TRANSFORMS[True] if is_of_views else ()
+    point = OperatingPoint(0.0, 2.0, 0.0, 0.0, stability_transforms=transforms)
+    return Fitted(Combination(), Calibration(1.0, 0.0, 0.5, 0), None, point)
 
 
 def fit(
@@ -87,23 +99,37 @@ def fit(
 def fit_combination(rows: Sequence[Sample], found: Sequence[Prediction]) -> Combination:
     """Weights with the highest AUC, as a mean over the sources that hold both classes.
 
-    Equal weights win ties: a difference that validation does not show is none.
+    Equal weights win ties: a difference that validation does not show is none. Copies, where they
+    were judged, draw the logit as far as AUC hardly suffers.
     """
     tried = sorted(product(WEIGHTS, WEIGHTS), key=lambda pair: pair != (1.0, 1.0))
     has = {kind for one in found for kind, _ in one.view_logits}
     tried = [(c, f) for c, f in tried if ("cut" in has or c == 1) and ("face" in has or f == 1)]
-    label = np.array([row.label for row in rows])
-    source = np.array([row.source for row in rows])
+    mean_auc = _mean_auc_of(rows, found)
+    if mean_auc is None:
+        return _with_faceless(Combination(), rows, found)
+    rules = [Combination(cut=cut, face=face) for cut, face in tried]
+    best = max(rules, key=mean_auc) if len(rules) > 1 else rules[0]
+    if all(one.copy_logits for one in found):
+        least = mean_auc(best) - MAX_AUC_FOR_STEADINESS
+        drawn = (replace(best, copies=share) for share in COPIES_SHARES)
+        best = next(rule for rule in drawn if mean_auc(rule) >= least)
+    return _with_faceless(best, rows, found)
+
+
+def _mean_auc_of(
+    rows: Sequence[Sample], found: Sequence[Prediction]
+) -> Callable[[Combination], float] | None:
+    """What gives a rule's AUC as a mean over sources; None where no source holds both classes."""
+    label, source = _labels(rows), _sources(rows)
     names = [name for name in sorted(set(source) - APART) if len(set(label[source == name])) == 2]
 
-    def ranked(pair: tuple[float, float]) -> float:
-        rule = Combination(cut=pair[0], face=pair[1])
+    def mean_auc(rule: Combination) -> float:
         logit = np.array([_combined(rule, one) for one in found])
         own = [metrics.auc(label[source == n], logit[source == n]).value for n in names]
         return round(float(np.mean(own)), 4)
 
-    best = max(tried, key=ranked) if len(tried) > 1 and names else (1.0, 1.0)
-    return _with_faceless(Combination(cut=best[0], face=best[1]), rows, found)
+    return mean_auc if names else None
 
 
 def _with_faceless(
@@ -196,7 +222,19 @@ def _samples(judged: Sequence[Judged]) -> list[Sample]:
 
 def _combined(rule: Combination, one: Prediction) -> float:
     kinds, logit = zip(*one.view_logits, strict=True)
-    return rule.combine(kinds, np.array(logit))
+    alone = rule.combine(kinds, np.array(logit))
+    if not (rule.copies and one.copy_logits):
+        return alone
+    again, own, copies = _copies(one)
+    return rule.drawn(alone, rule.moved(again, own, copies))
+
+
+def _copies(one: Prediction) -> tuple[list[str], np.ndarray, list[np.ndarray]]:
+    """Kinds of the views that copies were judged by, the picture's own logits of them, theirs."""
+    first = dict(reversed(one.view_logits))
+    again = [kind for kind, _ in one.copy_logits[0]]
+    own = np.array([first[kind] for kind in again])
+    return again, own, [np.array([logit for _, logit in copy]) for copy in one.copy_logits]
 
 
 def _limited(point: OperatingPoint, found: Sequence[Prediction]) -> OperatingPoint:

@@ -13,9 +13,17 @@ import keras
 from keras import layers
 
 from ml.networks import lite
-from ml.networks.lite import LIMITS, VIEWS, with_evidence
+from ml.networks.lite import with_evidence
 
 __all__ = ["LIMITS", "VIEWS", "build", "with_evidence"]
+
+LIMITS = (
+    lite.LIMITS[0],
+    "It sees the picture at 224 pixels a view: the whole, cuts at full size and each face. Small "
+    "retouches away from faces can fall between the views.",
+    lite.LIMITS[2],
+)
+VIEWS = ("whole", "cut", "face")
 
 # channels and strides of the residual branch, 3x3 each; 16 pixels between its cells
 BRANCH = ((16, 1), (24, 2), (40, 2), (64, 2))

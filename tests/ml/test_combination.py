@@ -79,3 +79,26 @@ def test_a_picture_without_a_face_has_a_scale_of_its_own():
 def test_a_scale_that_reverses_the_order_is_refused():
     with pytest.raises(ValueError, match="faceless_scale"):
         Combination(faceless_scale=-0.1)
+
+
+def test_copies_draw_the_logit_towards_their_mean():
+    rule = Combination(copies=2 / 3)
+    own, copies = np.array([1.0, 3.0]), [np.array([0.0, 1.0]), np.array([2.0, -1.0])]
+    moved = rule.moved(["whole", "face"], own, copies)
+    assert moved == pytest.approx([-1.5, -1.5])
+    assert rule.drawn(2.0, np.array([-1.5, 0.5])) == pytest.approx((2.0 + 0.5 + 2.5) / 3)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_without_copies_nothing_is_drawn(share: float):
+    assert Combination(copies=share).drawn(2.5, np.array([])) == 2.5
+
+
+def test_a_picture_alone_ignores_its_copies():
+    assert Combination().drawn(2.5, np.array([9.0])) == 2.5
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.1])
+def test_a_share_of_copies_is_a_share(share: float):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        Combination(copies=share)

@@ -272,6 +272,21 @@ def test_a_copy_moves_the_picture_by_what_it_moved_one_view_of_each_kind(tmp_pat
     )
 
 
+@pytest.mark.usefixtures("two_faces")
+def test_copies_draw_the_verdicts_logit_where_the_artifact_says_so(tmp_path, monkeypatch):
+    monkeypatch.setitem(TRANSFORMS, "turn_blue", lambda image: Image.new("RGB", (32, 32), BLUE))
+    point = replace(POINT, stability_transforms=("turn_blue",))
+    alone = of_views(tmp_path / "a", point=point).predict([group_photo()])[0]
+    drawn = of_views(tmp_path / "b", point=point, combination={"copies": 0.5}).predict(
+        [group_photo()]
+    )[0]
+    copied = np.log(alone.transforms["turn_blue"] / (1 - alone.transforms["turn_blue"]))
+    assert drawn.logit == pytest.approx((alone.logit + copied) / 2, rel=1e-4)
+    assert drawn.transforms == alone.transforms
+    assert drawn.copy_logits == alone.copy_logits
+    assert [kind for kind, _ in drawn.copy_logits[0]] == list(dict(drawn.view_logits))
+
+
 def test_a_platform_without_the_face_detector_is_told_so_at_once(tmp_path: Path, monkeypatch):
     monkeypatch.setattr("ml.inference.require_detector", faces.require_detector)
     monkeypatch.setitem(sys.modules, "yuface", None)

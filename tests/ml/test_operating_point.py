@@ -220,6 +220,33 @@ def test_everything_is_fitted_to_the_combined_logits():
     assert fitted.calibration == fit_operating_point(rows, logit, RATES)[0]
 
 
+def with_copies(judged: list[Judged], spread: float) -> list[Judged]:
+    """Two copies each, whose whole views lie this far from the picture's."""
+    noise = np.random.default_rng(5).normal(0, spread, (len(judged), 2))
+    changed = []
+    for one, both in zip(judged, noise, strict=True):
+        (_, whole), face = one.prediction.view_logits
+        copies = tuple((("whole", whole + off), face) for off in both)
+        changed.append(replace(one, prediction=replace(one.prediction, copy_logits=copies)))
+    return changed
+
+
+@pytest.mark.parametrize(("spread", "share"), [(0.1, 2 / 3), (30.0, 0.0)])
+def test_copies_count_as_far_as_they_hardly_cost_auc(spread: float, share: float):
+    judged = with_copies(drawn_views(600, face_spread=0.8), spread)
+    assert fit(judged, {}, VIEWS, RATES).combination.copies == share
+
+
+def test_a_combined_logit_counts_the_copies():
+    [one] = with_copies(drawn_views(1, face_spread=0.8), 1.0)
+    rule = Combination(copies=2 / 3)
+    own, *copies = (
+        rule.combine(("whole", "face"), np.array([x for _, x in views]))
+        for views in (one.prediction.view_logits, *one.prediction.copy_logits)
+    )
+    assert combined(rule, [one]) == pytest.approx([(own + sum(copies)) / 3])
+
+
 def test_faces_are_calibrated_by_the_largest_of_each_picture():
     judged = drawn_views(600, face_spread=1.5)
     crowd = [
