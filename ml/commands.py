@@ -21,7 +21,7 @@ from ml.datasets.manifest import SPLITS, read_manifest
 from ml.datasets.selections import thinned
 from ml.datasets.source import read_data
 from ml.decoder import MIN_SIDE, Decoder
-from ml.errors import MLError, UnreadableImage
+from ml.errors import DatasetError, MLError, UnreadableImage
 from ml.experiment import TrainingConfig
 from ml.gate import obstacles
 from ml.inference import Prediction, Predictor
@@ -52,6 +52,10 @@ errors = Console(stderr=True)
 
 Data = Annotated[
     Path, typer.Option("--data", exists=True, help="A manifest, or a folder with Real/ and Fake/.")
+]
+Labelled = Annotated[
+    Path,
+    typer.Option("--data", exists=True, help="A manifest, or a folder of sets NAME/{real,fake}."),
 ]
 Accepted = Annotated[
     list[str] | None,
@@ -136,7 +140,7 @@ def export(
 @app.command()
 def evaluate(
     *,
-    data: Data,
+    data: Labelled,
     artifact: Annotated[Path, typer.Option(help="An artifact's folder.")] = DEFAULT_ARTIFACT,
     against: Annotated[
         list[Path] | None, typer.Option(help="An artifact to stand beside; may be repeated.")
@@ -171,6 +175,8 @@ def evaluate(
         for folder in (artifact, *(against or ())):
             Artifact.read(folder, registered=registered)
         rows = read_manifest(data).split(split) if data.is_file() else read_sets(data).samples
+        if not rows:
+            raise DatasetError(f"{data}: no image in the split {split}")
         chosen = thinned(rows, lambda row: (row.source, row.label), limit or len(rows))
         scope = Scope(cells=CELLS[cells], copies=tuple(COPIES) if cells != "clean" else ())
         found = build_report(artifact, chosen, scope, bars, peers=tuple(against or ()))

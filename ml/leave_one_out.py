@@ -11,6 +11,7 @@ from PIL import Image
 
 from ml.datasets.manifest import Manifest, Sample
 from ml.datasets.pixel_store import PixelStore, pixel_store
+from ml.errors import DatasetError
 from ml.evaluation import APART, POOLED, score_report
 from ml.experiment import TrainingConfig
 from ml.preprocess import Preprocessing
@@ -26,16 +27,20 @@ def leave_each_out(
     """Plain classification of each left-out source's test images, by views as served.
 
     A source needs both classes among the test images. Faces get no view of their own here.
+
+    Raises:
+        DatasetError: no source has both.
     """
     test = [row for row in manifest.split("test") if row.source not in APART]
     names = sorted({row.source for row in test})
-    sources = {name: [row for row in test if row.source == name] for name in names}
+    by_name = {name: [row for row in test if row.source == name] for name in names}
+    sources = {name: rows for name, rows in by_name.items() if len({row.label for row in rows}) > 1}
+    if not sources:
+        raise DatasetError("no source has reals and fakes among the test images")
     network = importlib.import_module(f"ml.networks.{config.network}")
     rules = replace(config.preprocessing, views=network.VIEWS)
     figures = {}
     for name, rows in sources.items():
-        if len({row.label for row in rows}) < 2:
-            continue
         without = replace(config, name=f"{config.name}_without_{name}", left_out=name)
         run = RunFolder(runs / name)
         train(without, manifest, run, cache, report)

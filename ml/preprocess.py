@@ -15,6 +15,9 @@ FILTERS: dict[str, Image.Resampling] = {
     "lanczos": Image.Resampling.LANCZOS,
 }
 
+# Kinds of views, see `ml.views`.
+VIEWS = ("whole", "cut", "face")
+
 # A large picture is first averaged down by whole factors to three times the wanted size, which
 # makes a 12 megapixel picture several times cheaper; under six times the wanted size it does
 # nothing.
@@ -44,6 +47,8 @@ class Preprocessing:
             raise ValueError(f"size must be at least 1, not {self.size}")
         if self.resample not in FILTERS:
             raise ValueError(f"unknown filter {self.resample!r}; one of {', '.join(FILTERS)}")
+        if "whole" not in self.views or not set(self.views) <= set(VIEWS):
+            raise ValueError(f"views {self.views}: the whole always, and any of {', '.join(VIEWS)}")
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:

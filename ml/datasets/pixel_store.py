@@ -73,7 +73,7 @@ def _write(
     with path.open("wb") as stream, Decoder() as decoder:
         for done, sample in enumerate(samples, start=1):
             try:
-                pixels = decode_checked(decoder, sample).pixels
+                pixels = _pixels(decoder, sample)
             except UnreadableImage as error:
                 wrong.append(f"{sample.path}: {error}")
             except DatasetError as error:
@@ -88,6 +88,16 @@ def _write(
     if wrong:
         raise DatasetError(f"{len(wrong)} files cannot be used", tuple(wrong))
     return index
+
+
+def _pixels(decoder: Decoder, sample: Sample) -> np.ndarray:
+    """Once more where time ran out: on a busy machine that says nothing of the file."""
+    try:
+        return decode_checked(decoder, sample).pixels
+    except UnreadableImage as error:
+        if error.code != "decoder_timeout":
+            raise
+        return decode_checked(decoder, sample).pixels
 
 
 def _largest_face(pixels: np.ndarray) -> list[float]:

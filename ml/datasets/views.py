@@ -42,6 +42,8 @@ class ViewRecipe:
             lies beside it in a picture that was generated as a whole.
         source_emphasis: names of sources, and how much more often than their size says they are
             drawn.
+        local_sources: names of sources whose fakes are real beside the face.
+        face_sources: names of sources whose pictures show little but the face.
         shuffle_share: share of cuts whose tiles change places, so that what the picture shows is
             lost and only its traces are left to learn from.
     """
@@ -59,15 +61,14 @@ class ViewRecipe:
     background_share: float = 0.0
     shuffle_share: float = 0.0
     source_emphasis: tuple[tuple[str, float], ...] = ()
+    local_sources: tuple[str, ...] = ("lfw_faceswap", "photoshop")
+    face_sources: tuple[str, ...] = ("dfdc",)
     damage: Damage = field(default_factory=Damage)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-# Sources whose fakes are real beside the face, and whose crops show little but the face.
-LOCAL_SOURCES = frozenset({"lfw_faceswap", "photoshop"})
-FACE_SOURCES = frozenset({"dfdc"})
 # A narrower strip beside a face shows nothing but a plain wall, enlarged.
 MIN_ROOM_PX = 80
 # Tiles along each side of a shuffled view.
@@ -151,10 +152,11 @@ class ViewPairs:
 
     def _backgrounds(self, samples: Sequence[Sample]) -> tuple[list[Sample], list[Sample]]:
         """Pictures with something genuine beside the face, and ones generated all over."""
-        rows = [row for row in samples if row.source not in FACE_SOURCES]
+        local = self.recipe.local_sources
+        rows = [row for row in samples if row.source not in self.recipe.face_sources]
         learnt = [row for row in rows if row.source in self.by_source and self._has_room(row)]
-        genuine = [row for row in learnt if row.label == 0 or row.source in LOCAL_SOURCES]
-        generated = [row for row in learnt if row.label == 1 and row.source not in LOCAL_SOURCES]
+        genuine = [row for row in learnt if row.label == 0 or row.source in local]
+        generated = [row for row in learnt if row.label == 1 and row.source not in local]
         return genuine, generated
 
     def _has_room(self, row: Sample) -> bool:

@@ -65,6 +65,14 @@ def test_evaluate_writes_a_report_on_a_split(tmp_path: Path, artifact):
     assert report["artifact"]["sha256"] in (out / "report.html").read_text()
 
 
+def test_evaluate_says_that_a_split_is_empty(tmp_path: Path, artifact):
+    red(tmp_path / "red.png")
+    data = write_manifest(tmp_path, [{"path": "red.png", "label": "fake", "split": "val"}])
+    done = run(app, ["evaluate", "--data", str(data), *artifact])
+    assert done.exit_code == 3
+    assert "no image in the split test" in " ".join(done.output.split())
+
+
 @pytest.fixture
 def sets(tmp_path: Path) -> Path:
     """Two sets of plain pictures, one of them without fakes."""

@@ -8,7 +8,7 @@ from PIL import Image
 from ml.datasets import pixel_store as module
 from ml.datasets.manifest import Sample, read_manifest
 from ml.datasets.pixel_store import PixelStore, pixel_store
-from ml.errors import DatasetError
+from ml.errors import DatasetError, UnreadableImage
 from ml.faces import FoundFace
 from tests.images import encode, photo_like, png_bytes
 from tests.ml.tiny import write_manifest
@@ -107,3 +107,28 @@ def test_the_index_is_plain_json(samples):
     stored(samples)
     [path] = (samples[0].path.parent / "cache").glob("*.json")
     assert json.loads(path.read_text())[samples[0].sha256]["at"] == [0, 40, 60]
+
+
+def failing(times: int, code: str):
+    """The decoder, which fails that often before it decodes."""
+    decode, left = module.decode_checked, [times]
+
+    def fails(decoder, sample):
+        if left[0]:
+            left[0] -= 1
+            raise UnreadableImage(code)
+        return decode(decoder, sample)
+
+    return fails
+
+
+def test_a_picture_is_decoded_once_more_where_time_ran_out(samples, monkeypatch):
+    monkeypatch.setattr(module, "decode_checked", failing(1, "decoder_timeout"))
+    assert len(stored(samples).index) == 3
+
+
+@pytest.mark.parametrize(("times", "code"), [(2, "decoder_timeout"), (1, "corrupt")])
+def test_a_picture_that_fails_for_itself_is_named(samples, monkeypatch, times: int, code: str):
+    monkeypatch.setattr(module, "decode_checked", failing(times, code))
+    with pytest.raises(DatasetError, match=code):
+        stored(samples)

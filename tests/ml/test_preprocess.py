@@ -110,3 +110,9 @@ def test_a_square_that_would_leave_the_picture_is_moved_in_and_keeps_its_side():
 
 def test_a_square_is_never_larger_than_the_picture():
     assert face_square((20, 20, 90, 90), 3.0, 160, 120) == (5, 0, 125, 120)
+
+
+@pytest.mark.parametrize("views", [("face",), ("whole", "feet"), ()])
+def test_it_refuses_views_it_cannot_plan(views: tuple[str, ...]):
+    with pytest.raises(ValueError, match="the whole always"):
+        Preprocessing(128, "bicubic", 1 / 255, views=views)
