@@ -15,6 +15,25 @@ from ml.preprocess import Preprocessing
 
 SIZES = (192,) * 4 + (224,) * 6
 
+RECIPE = ViewRecipe(
+    aligned_share=0.12,
+    blended_share=0.13,
+    background_share=0.07,
+    crop_share=0.25,
+    face_share=0.30,
+    shuffle_share=0.2,
+    min_keep=0.8,
+    max_aspect=1.25,
+    min_scale=0.45,
+    source_emphasis=(
+        ("dfdc", 0.9),
+        ("gan_portraits", 0.8),
+        ("photoshop", 1.5),
+        ("stylegan_ffhq", 1.6),
+    ),
+    damage=Damage(blur_share=0.08, noise_share=0.08, save_share=0.6, max_saves=2, min_quality=40),
+)
+
 CONFIG = TrainingConfig(
     name="lite_full",
     network="lite",
@@ -27,26 +46,7 @@ CONFIG = TrainingConfig(
     degradation=None,
     views=ViewSchedule(
         sizes=SIZES,
-        recipe=ViewRecipe(
-            aligned_share=0.12,
-            blended_share=0.13,
-            background_share=0.07,
-            crop_share=0.25,
-            face_share=0.30,
-            shuffle_share=0.2,
-            min_keep=0.8,
-            max_aspect=1.25,
-            min_scale=0.45,
-            source_emphasis=(
-                ("dfdc", 0.9),
-                ("gan_portraits", 0.8),
-                ("photoshop", 1.5),
-                ("stylegan_ffhq", 1.6),
-            ),
-            damage=Damage(
-                blur_share=0.08, noise_share=0.08, save_share=0.6, max_saves=2, min_quality=40
-            ),
-        ),
+        recipe=RECIPE,
         warmup_steps=100,
     ),
     starts_from="lite_residual_tuned",

@@ -1,6 +1,6 @@
 """The original work's protocol with the default network: its 4,000 images, its split, 0.5 as cut.
 
-python -m ml train lite_residual_protocol --data path/to/manifest.csv --run runs/protocol
+python -m ml train lite_protocol --data path/to/manifest.csv --run runs/protocol
 Nothing but the 3,200 training images and ImageNet weights goes in. The last epoch counts, so
 watching the test images chooses nothing.
 """
@@ -11,11 +11,11 @@ from ml.datasets.views import ViewRecipe
 from ml.experiment import TrainingConfig, ViewSchedule
 from ml.preprocess import Preprocessing
 
-SIZES = (160,) * 4
+SIZES = (160,) * 3 + (224,) * 4
 
 CONFIG = TrainingConfig(
-    name="lite_residual_protocol",
-    network="lite_residual",
+    name="lite_protocol",
+    network="lite",
     preprocessing=Preprocessing(size=224, resample="bicubic", scale=1 / 128, offset=127),
     select=original_protocol,
     epochs=len(SIZES),
@@ -27,12 +27,15 @@ CONFIG = TrainingConfig(
         sizes=SIZES,
         # pictures of one kind and one encoder: what is to be learnt is there at full size
         recipe=ViewRecipe(
+            aligned_share=0.0,
             blended_share=0.0,
-            crop_share=0.4,
+            crop_share=0.35,
             face_share=0.1,
             rescale_share=0.2,
             min_scale=0.8,
             max_scale=1.25,
+            min_keep=0.85,
+            max_aspect=1.2,
             damage=Damage(
                 blur_share=0.03,
                 noise_share=0.03,
@@ -42,8 +45,8 @@ CONFIG = TrainingConfig(
                 min_quality=60,
             ),
         ),
-        steps_per_epoch=125,
-        warmup_steps=60,
+        steps_per_epoch=200,
+        warmup_steps=100,
     ),
     is_exportable=False,
 )
