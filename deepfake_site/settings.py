@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
@@ -120,6 +121,12 @@ CACHES = {
         "LOCATION": "unmask_cache",
     }
 }
+
+# --- The audit trail's checkpoints: outside the database, best on another disk ------------------
+AUDIT_DIR = Path(env_str("UNMASK_AUDIT_DIR") or DATA_DIR / "audit")
+AUDIT_KEY = env_secret("AUDIT_KEY")
+if AUDIT_KEY and not re.fullmatch(r"[0-9a-f]{64}", AUDIT_KEY):
+    raise ImproperlyConfigured("AUDIT_KEY must be 64 hexadecimal digits: openssl rand -hex 32.")
 
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
@@ -241,10 +248,16 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "detect"
 CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
+    "accounts.tasks.seal_audit": {"queue": "sweep"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.tidy": {"queue": "evidence"},
 }
 CELERY_BEAT_SCHEDULE = {
+    "seal_audit": {
+        "task": "accounts.tasks.seal_audit",
+        "schedule": schedule(run_every=timedelta(minutes=1)),
+        "options": {"expires": 60},
+    },
     "sweep": {
         "task": "detection.tasks.sweep",
         "schedule": schedule(run_every=timedelta(seconds=15)),

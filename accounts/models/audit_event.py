@@ -8,6 +8,9 @@ salted commitment, so that it can be erased and the chain still verifies.
 
 import hashlib
 import json
+from collections.abc import Sequence
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -26,6 +29,46 @@ def canonical(value: object) -> str:
 def commitment(salt: str, body: str) -> str:
     """SHA-256 of a salt (hex) and the text it hides, in hex."""
     return hashlib.sha256(f"{salt}:{body}".encode()).hexdigest()
+
+
+# Columns that an event's hash covers, in the order in which `hash_of` takes them.
+HASHED_COLUMNS = (
+    "chain",
+    "seq",
+    "prev_hash",
+    "at",
+    "action",
+    "actor_id",
+    "actor_role",
+    "key_prefix",
+    "target_type",
+    "target_id",
+    "target_sha256",
+    "change",
+    "request_id",
+    "detail_commitment",
+)
+
+
+def hash_of(columns: Sequence[Any]) -> str:
+    """SHA-256 over the canonical JSON of an event's `HASHED_COLUMNS`, in hex.
+
+    The text is put together by hand: a verification spends half its time here, and the general
+    encoder takes three times as long.
+    """
+    chain, seq, prev_hash, at, action, actor_id, actor_role, key_prefix, *rest = columns
+    target_type, target_id, target_sha256, change, request_id, detail_commitment = rest
+    at_us = int(at.timestamp()) * 1_000_000 + at.microsecond
+    actor = "null" if actor_id is None else actor_id
+    text = (
+        f'{{"action":{_quoted(action)},"actor_id":{actor},"actor_role":{_quoted(actor_role)},'
+        f'"at_us":{at_us},"chain":{chain},"change":{_quoted(change)},'
+        f'"detail_commitment":{_quoted(detail_commitment)},"key_prefix":{_quoted(key_prefix)},'
+        f'"prev_hash":{_quoted(prev_hash)},"request_id":{_quoted(request_id)},"seq":{seq},'
+        f'"target_id":{_quoted(target_id)},"target_sha256":{_quoted(target_sha256)},'
+        f'"target_type":{_quoted(target_type)},"version":{HASH_VERSION}}}'
+    )
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 class AuditChain(models.Model):
@@ -75,24 +118,7 @@ class AuditEvent(models.Model):
 
     def computed_hash(self) -> str:
         """SHA-256 over the canonical JSON of every column but `id` and `hash`, in hex."""
-        fields = {
-            "version": HASH_VERSION,
-            "chain": self.chain,
-            "seq": self.seq,
-            "prev_hash": self.prev_hash,
-            "at_us": int(self.at.timestamp()) * 1_000_000 + self.at.microsecond,
-            "action": self.action,
-            "actor_id": self.actor_id,
-            "actor_role": self.actor_role,
-            "key_prefix": self.key_prefix,
-            "target_type": self.target_type,
-            "target_id": self.target_id,
-            "target_sha256": self.target_sha256,
-            "change": self.change,
-            "request_id": self.request_id,
-            "detail_commitment": self.detail_commitment,
-        }
-        return hashlib.sha256(canonical(fields).encode("ascii")).hexdigest()
+        return hash_of([getattr(self, name) for name in HASHED_COLUMNS])
 
 
 class AuditDetail(models.Model):

@@ -54,6 +54,7 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("DATABASE_URL", "nonsense"),
         ("EMAIL_URL", "nonsense"),
         ("REDIS_URL", "nonsense"),
+        ("AUDIT_KEY", "too short"),
         ("SECRET_KEY", "short"),
         ("SECRET_KEY", ""),
         ("SECRET_KEY_FILE", "/nowhere/at/all"),

@@ -1,0 +1,203 @@
+"""Signed statements of where every chain stood, kept in a file outside the database.
+
+A chain shows that a row was changed. That its tail was cut off, that all of it was written anew,
+or that an old backup was put in its place, only something outside the database can show. Each
+checkpoint names the last event of every chain and the checkpoint before; the event
+`audit.sealed` in the system's chain names the checkpoint in turn. Copies of the file elsewhere,
+and of the public key, are what makes the whole hold against whoever has both disk and database.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models.audit_event import GENESIS, SYSTEM_CHAIN, AuditChain, AuditEvent, canonical
+
+CHECKPOINTS_FILE = "checkpoints.jsonl"
+PUBLIC_KEY_FILE = "public_key"
+VERSION = 1
+SEALED = "audit.sealed"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where every chain stood.
+
+    Attributes:
+        number: counts from 1.
+        at: UTC, ISO 8601.
+        heads: sequence number and hash of each chain's last event; empty chains are left out.
+        previous: SHA-256 of the line before, in hex.
+        signature: Ed25519 over the canonical JSON of the others, in hex.
+    """
+
+    number: int
+    at: str
+    heads: Mapping[int, tuple[int, str]]
+    previous: str
+    signature: str = ""
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Read a line of the file.
+
+        Raises:
+            ValueError: it is no checkpoint.
+        """
+        try:
+            value = json.loads(line)
+            heads = {
+                int(chain): (int(seq), str(head)) for chain, (seq, head) in value["heads"].items()
+            }
+            found = cls(value["number"], value["at"], heads, value["previous"], value["signature"])
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise ValueError("no checkpoint") from error
+        if found.line() != line:
+            raise ValueError("no checkpoint in its one form")
+        return found
+
+    def line(self) -> str:
+        """As it stands in the file, without the end of the line."""
+        return canonical({**self._stated(), "signature": self.signature})
+
+    def digest(self) -> str:
+        """SHA-256 of the line, which the next checkpoint and the event name."""
+        return hashlib.sha256(self.line().encode("ascii")).hexdigest()
+
+    def signed(self, key: Ed25519PrivateKey) -> "Checkpoint":
+        signature = key.sign(self._signed_bytes()).hex()
+        return Checkpoint(self.number, self.at, self.heads, self.previous, signature)
+
+    def is_signed_by(self, key: Ed25519PublicKey) -> bool:
+        try:
+            key.verify(bytes.fromhex(self.signature), self._signed_bytes())
+        except (InvalidSignature, ValueError):
+            return False
+        return True
+
+    def _stated(self) -> dict[str, Any]:
+        return {
+            "at": self.at,
+            "heads": {str(chain): list(head) for chain, head in self.heads.items()},
+            "number": self.number,
+            "previous": self.previous,
+            "version": VERSION,
+        }
+
+    def _signed_bytes(self) -> bytes:
+        return canonical(self._stated()).encode("ascii")
+
+
+def seal() -> Checkpoint | None:
+    """Write a checkpoint if anything happened since the last one, and record that in the chain."""
+    folder = settings.AUDIT_DIR
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(folder / CHECKPOINTS_FILE) as file:
+        last = _last(file)
+        heads = current_heads()
+        if not _is_news(last, heads):
+            return None
+        key = private_key()
+        _publish(key.public_key(), folder)
+        checkpoint = Checkpoint(
+            number=last.number + 1 if last else 1,
+            at=timezone.now().isoformat(timespec="milliseconds"),
+            heads=heads,
+            previous=last.digest() if last else GENESIS,
+        ).signed(key)
+        file.write(checkpoint.line().encode("ascii") + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+        with transaction.atomic():
+            audit.record(
+                SEALED,
+                actor=None,
+                target=AuditChain(number=SYSTEM_CHAIN),
+                after={"number": checkpoint.number, "sha256": checkpoint.digest()},
+            )
+        return checkpoint
+
+
+def current_heads() -> dict[int, tuple[int, str]]:
+    """Of every chain that holds an event, as one statement sees them."""
+    rows = AuditChain.objects.filter(seq__gt=0).order_by("number")
+    return {row.number: (row.seq, row.head) for row in rows}
+
+
+def private_key() -> Ed25519PrivateKey:
+    """The key that signs; made and kept in the data folder where none is given."""
+    seed = settings.AUDIT_KEY or _kept_seed(settings.DATA_DIR / "audit_key")
+    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
+
+
+def read_public_key(path: Path) -> Ed25519PublicKey:
+    """The key in a file of 64 hexadecimal digits.
+
+    Raises:
+        ValueError: it holds none.
+        OSError: it cannot be read.
+    """
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(path.read_text("ascii").strip()))
+
+
+def _kept_seed(path: Path) -> str:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text("ascii").strip()
+    with os.fdopen(handle, "w") as file:
+        seed = Ed25519PrivateKey.generate().private_bytes_raw().hex()
+        file.write(f"{seed}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return seed
+
+
+def _publish(key: Ed25519PublicKey, folder: Path) -> None:
+    path = folder / PUBLIC_KEY_FILE
+    if not path.exists():
+        path.write_text(key.public_bytes_raw().hex() + "\n", "ascii")
+
+
+def _is_news(last: Checkpoint | None, heads: Mapping[int, tuple[int, str]]) -> bool:
+    """Whether more happened than the sealing of the last checkpoint itself."""
+    if last is None:
+        return bool(heads)
+    changed = {chain for chain, head in heads.items() if last.heads.get(chain) != head}
+    if changed != {SYSTEM_CHAIN}:
+        return bool(changed)
+    since = last.heads.get(SYSTEM_CHAIN, (0, ""))[0]
+    events = AuditEvent.objects.filter(chain=SYSTEM_CHAIN, seq__gt=since)
+    return events.exclude(action=SEALED).exists()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[BinaryIO]:
+    """The file, for one process at a time, at its end."""
+    with path.open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _last(file: BinaryIO) -> Checkpoint | None:
+    """The last whole line; what a crash left of one is cut off, since nothing names it."""
+    file.seek(0)
+    whole, end, _ = file.read().rpartition(b"\n")
+    file.truncate(len(whole) + len(end))
+    file.seek(0, os.SEEK_END)
+    if not whole:
+        return None
+    return Checkpoint.from_line(whole.rpartition(b"\n")[2].decode("ascii", "replace"))
