@@ -116,7 +116,7 @@ def export(
     data: Data,
     out: Annotated[Path, typer.Option(help="A new folder for the artifact.")],
     version: Annotated[str, typer.Option(help="Version to write into the sidecar.")],
-    max_false_accusation_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.02,
+    max_false_accusation_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.015,
     max_missed_fake_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.10,
     register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
 ) -> None:

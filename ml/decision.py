@@ -38,6 +38,8 @@ class OperatingPoint:
         min_side_px: an image whose shorter side is less is not judged.
         stability_transforms: mild alterations that must not change a decided verdict; names
             from `ml.stability.TRANSFORMS`.
+        stability_side: P(fake) that no altered copy of a decided picture may cross; without it,
+            every copy must get the picture's own verdict.
         max_blockiness: a picture of more is too heavily compressed; see `ml.quality`.
         min_detail: a picture of less is as good as a tiny one; see `ml.quality`.
         max_flatness, min_correlation: a picture of more or less is a drawing, or noise.
@@ -56,6 +58,7 @@ class OperatingPoint:
     max_flatness: float | None = None
     min_correlation: float | None = None
     max_distance: float | None = None
+    stability_side: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.authentic_below <= self.manipulated_from:
@@ -88,8 +91,11 @@ class OperatingPoint:
         return self.compare(probability)
 
     def is_unstable(self, probability: float, under_transforms: Collection[float]) -> bool:
-        """Whether a decided verdict changes under any of the transforms."""
+        """Whether any of the transforms contradicts a decided verdict."""
         verdict = self.compare(probability)
         if verdict is Verdict.INCONCLUSIVE:
             return False
+        if self.stability_side is not None:
+            is_high = probability >= self.stability_side
+            return any((other >= self.stability_side) is not is_high for other in under_transforms)
         return any(self.compare(other) is not verdict for other in under_transforms)

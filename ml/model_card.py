@@ -70,6 +70,16 @@ def _views(artifact: Artifact) -> str:
         f"faces are one by their {artifact.combination.face_rule.replace('_', ' ')}. "
         f"Without a face the mean counts {weights['faceless_scale']:.2f} times, plus "
         f"{weights['faceless_offset']:.2f}, so that a probability means the same."
+        + _copies(artifact.combination.copies)
+    )
+
+
+def _copies(share: float) -> str:
+    if not share:
+        return ""
+    return (
+        f" The re-saved copies of the stability check count too: the logit moves {share:.2f} of "
+        "the way to their mean, so that saving a picture again changes it less."
     )
 
 
@@ -101,7 +111,7 @@ def _vetoes(point: OperatingPoint) -> str:
             else ""
         )
         + "; no probability is given",
-        f"`unstable`: a decided verdict changes under {transforms}",
+        f"`unstable`: {_unstable(point)} {transforms}",
         "`transparency`: judged flattened on white",
     ]
     if point.max_blockiness is not None:
@@ -115,6 +125,12 @@ def _vetoes(point: OperatingPoint) -> str:
             "of the training images" + _no_photograph(point)
         )
     return _bullets(lines)
+
+
+def _unstable(point: OperatingPoint) -> str:
+    if point.stability_side is None:
+        return "a decided verdict changes under"
+    return f"the verdict is decided, and P(fake) crosses {point.stability_side:.2f} under"
 
 
 def _no_photograph(point: OperatingPoint) -> str:

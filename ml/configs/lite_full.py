@@ -1,7 +1,7 @@
 """The second training of the default network: at the size it serves, without the residual branch.
 
 python -m ml train lite_full --data path/to/manifest.csv --run runs/full \
-    --start ml/artifacts/default
+    --start runs/lite_residual_tuned
 Views of 160 pixels reduce most faces and whole pictures that are served at 224, and with them
 the traces. Cuts, which validation gave no weight, make room for whole views and faces; damage
 is what newsrooms meet rather than the worst of it; sources that lagged are drawn more often.

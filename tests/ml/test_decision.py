@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -37,6 +38,15 @@ def test_a_decided_verdict_that_changes_under_a_transform_is_unstable():
     assert POINT.is_unstable(0.9, [0.85, 0.79])
     assert POINT.is_unstable(0.1, [0.2])
     assert not POINT.is_unstable(0.9, [0.81, 1.0])
+
+
+def test_with_a_side_to_keep_a_copy_may_be_less_sure_but_not_of_another_mind():
+    point = replace(POINT, stability_side=0.5)
+    assert not point.is_unstable(0.9, [0.55, 0.5])
+    assert point.is_unstable(0.9, [0.95, 0.49])
+    assert not point.is_unstable(0.1, [0.49])
+    assert point.is_unstable(0.1, [0.5])
+    assert not point.is_unstable(0.5, [0.0, 1.0])
 
 
 def test_an_undecided_verdict_is_never_unstable():

@@ -45,6 +45,26 @@ def test_another_threshold_changes_the_card(artifact: Artifact):
     assert "0.999" in render(replace(artifact, operating_point=point))
 
 
+def test_it_says_what_makes_a_verdict_unstable(artifact: Artifact):
+    side, same = (
+        render(
+            replace(artifact, operating_point=replace(artifact.operating_point, stability_side=s))
+        )
+        for s in (0.5, None)
+    )
+    assert "`unstable`: the verdict is decided, and P(fake) crosses 0.50 under" in side
+    assert "`unstable`: a decided verdict changes under" in same
+
+
+def test_it_says_how_far_copies_have_a_say(artifact: Artifact):
+    has, lacks = (
+        render(replace(artifact, combination=replace(artifact.combination, copies=share)))
+        for share in (0.5, 0.0)
+    )
+    assert "the logit moves 0.50 of the way to their mean" in has
+    assert "the way to their mean" not in lacks
+
+
 def test_it_names_the_source_whose_reals_are_accused_most(artifact: Artifact):
     quiet = {"value": 0.01, "low": 0.0, "high": 0.1, "n": 50}
     loud = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 40}

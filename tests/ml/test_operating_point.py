@@ -186,6 +186,7 @@ def test_limits_leave_outside_the_stated_shares_of_pictures_and_copies():
     assert (figures["correlation"] < point.min_correlation).mean() <= OUTSIDE_QUALITY
     assert (figures["distance"] > point.max_distance).mean() == pytest.approx(OUTSIDE_DOMAIN)
     assert point.stability_transforms == STABILITY_TRANSFORMS[True]
+    assert point.stability_side == 0.5
 
 
 def test_a_network_without_a_distance_gets_no_limit_for_it():
