@@ -53,8 +53,7 @@ HASHED_COLUMNS = (
 def hash_of(columns: Sequence[Any]) -> str:
     """SHA-256 over the canonical JSON of an event's `HASHED_COLUMNS`, in hex.
 
-    The text is put together by hand: a verification spends half its time here, and the general
-    encoder takes three times as long.
+    The text is put together by hand, for verification's sake; a test holds it to `canonical`.
     """
     chain, seq, prev_hash, at, action, actor_id, actor_role, key_prefix, *rest = columns
     target_type, target_id, target_sha256, change, request_id, detail_commitment = rest

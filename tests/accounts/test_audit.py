@@ -1,5 +1,6 @@
 """The audit trail: chained, gapless, append-only, and personal text apart from it."""
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -7,7 +8,13 @@ from django.db import DatabaseError, connection, transaction
 
 from accounts import audit
 from accounts.models import AuditChain, AuditDetail, AuditEvent, User
-from accounts.models.audit_event import CHAINS, GENESIS, commitment
+from accounts.models.audit_event import (
+    CHAINS,
+    GENESIS,
+    HASHED_COLUMNS,
+    canonical,
+    commitment,
+)
 from tests.factories import in_parallel
 
 
@@ -26,6 +33,17 @@ def test_the_hashes_verify_after_a_round_through_the_database(alice):
     _record(alice, before={"name": "é"}, after={"share": 0.1, "none": None}, detail={"a": "ب"})
     stored = AuditEvent.objects.get()
     assert stored.computed_hash() == stored.hash
+
+
+def test_the_hashed_text_is_the_canonical_json_of_the_columns(alice):
+    """Everything that was ever written hangs on this form."""
+    event = _record(alice, before={"name": 'é "ب" \\ \n'}, detail={"a": "b"})
+    fields = {name: getattr(event, name) for name in HASHED_COLUMNS if name != "at"}
+    at_us = int(event.at.timestamp()) * 1_000_000 + event.at.microsecond
+    for actor_id in (event.actor_id, None):
+        event.actor_id = fields["actor_id"] = actor_id
+        text = canonical({**fields, "at_us": at_us, "version": 1})
+        assert event.computed_hash() == hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 HASHED = (
