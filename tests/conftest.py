@@ -64,6 +64,7 @@ def _flush_may_empty_the_audit_trail() -> Iterator[None]:
 def data_dir(tmp_path: Path, settings: Any) -> Path:
     """Each test stores its files in a folder of its own."""
     settings.DATA_DIR = tmp_path / "data"
+    settings.AUDIT_DIR, settings.AUDIT_KEY = settings.DATA_DIR / "audit", ""
     settings.DATA_DIR.mkdir()
     return settings.DATA_DIR
 

@@ -15,7 +15,7 @@ NOT_FAKES_ONCE_REDUCED = frozenset({"autoencoder"})
 NEVER_TRAINED_ON = frozenset({"photographs"})
 
 # Of each source and label: what a measurement that costs much is made on.
-PART = 30
+PART = 50
 
 PROTOCOL_SOURCES = ("stylegan_ffhq", "gan_portraits", "text_to_image")
 PROTOCOL_PER_CLASS = 2000

@@ -26,10 +26,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def folder(data_dir: Path, settings) -> Path:
-    settings.AUDIT_DIR = data_dir / "audit"
-    settings.AUDIT_KEY = ""
-    return settings.AUDIT_DIR
+def folder(data_dir: Path) -> Path:
+    return data_dir / "audit"
 
 
 def happen(actor: User) -> AuditEvent:

@@ -20,10 +20,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def folder(data_dir: Path, settings) -> Path:
-    settings.AUDIT_DIR = data_dir / "audit"
-    settings.AUDIT_KEY = ""
-    return settings.AUDIT_DIR
+def folder(data_dir: Path) -> Path:
+    return data_dir / "audit"
 
 
 @pytest.fixture
@@ -298,6 +296,14 @@ def test_a_public_key_that_is_none_is_said(people, folder, text: str):
     trail(people, 1)
     (folder / PUBLIC_KEY_FILE).write_text(text)
     with pytest.raises(CommandError, match="no public key") as error:
+        _called()
+    assert error.value.returncode == 3
+
+
+def test_checkpoints_without_their_key_are_not_called_forged(people, folder):
+    trail(people, 1)
+    (folder / PUBLIC_KEY_FILE).unlink()
+    with pytest.raises(CommandError, match="cannot be checked") as error:
         _called()
     assert error.value.returncode == 3
 

@@ -35,6 +35,10 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{key_path} is no public key: {error}", returncode=CANNOT_TELL
             ) from error
+        if key is None and path.exists():
+            raise CommandError(
+                f"{path} cannot be checked: {key_path} does not exist.", returncode=CANNOT_TELL
+            )
         found = verification.verify(path, key)
         self.stdout.write(
             f"{found.events} events, {found.checkpoints} checkpoints; text about persons was "
