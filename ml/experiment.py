@@ -53,6 +53,8 @@ class TrainingConfig:
         degradation: applied to every image in each of `copies` copies; None trains on plain ones.
         starts_from: the config whose finished run gives the first weights; None begins anew.
         left_out: a source that is neither learnt from nor watched.
+        frozen: names of layers, or patterns of them, that keep the weights they begin with; a
+            frozen normalisation uses its stored mean and variance.
         views: training on views instead of whole prepared pictures; `augmentation`,
             `degradation` and `copies` are then not used.
         is_exportable: False where the run spends rows that an honest test needs.
@@ -73,6 +75,7 @@ class TrainingConfig:
     views: ViewSchedule | None = None
     starts_from: str | None = None
     left_out: str | None = None
+    frozen: tuple[str, ...] = ()
     seed: int = 1
     is_exportable: bool = True
 

@@ -36,15 +36,25 @@ class Feed(Protocol):
         ...
 
 
-def open_feed(config: TrainingConfig, selection: Selection, cache: Path, stage: OnStage) -> Feed:
+def open_feed(
+    config: TrainingConfig,
+    selection: Selection,
+    cache: Path,
+    stage: OnStage,
+    *,
+    stored: Selection,
+) -> Feed:
     """Prepare a run's images, or find them prepared.
 
+    Args:
+        stored: rows whose pixels are prepared for views. Runs that each leave out a source share
+            those of the whole selection.
     Raises:
         DatasetError: files that cannot be read; all are listed.
     """
     if config.views is None:
         return ArrayFeed(config, selection, cache, stage)
-    return ViewFeed(config, config.views, selection, cache, stage)
+    return ViewFeed(config, config.views, selection, cache, stage, stored=stored)
 
 
 class ArrayFeed:
@@ -91,11 +101,13 @@ class ViewFeed:
         selection: Selection,
         cache: Path,
         stage: OnStage,
+        *,
+        stored: Selection,
     ) -> None:
         self.config, self.schedule = config, schedule
-        store = pixel_store(selection.train, cache, stage("training images"))
+        store = pixel_store(stored.train, cache, stage("training images"))
         self.pairs = ViewPairs(schedule.recipe, selection.train, store)
-        judged = pixel_store(selection.val, cache, stage("validation images"))
+        judged = pixel_store(stored.val, cache, stage("validation images"))
         whole = [
             config.preprocessing.resize(Image.fromarray(judged.pixels(sample.sha256)))
             for sample in selection.val

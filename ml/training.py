@@ -1,8 +1,8 @@
 """The training loop: seed, batches, checkpoints, resume."""
 
 import importlib
-from collections.abc import Callable
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ml.datasets.manifest import Manifest, Sample
 from ml.errors import RunError
 from ml.evaluation import score_report
 from ml.experiment import Selection, TrainingConfig
-from ml.feeds import open_feed
+from ml.feeds import Feed, OnStage, open_feed
 from ml.licences import licence_notes
 from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
@@ -39,11 +39,13 @@ def train(
         DatasetError: files that cannot be read; all are listed.
         RunError: the folder holds a run with another configuration or other data.
     """
-    selection = _selected(config, manifest)
+    chosen = config.select(manifest, config.seed)
+    selection = _without(chosen, config.left_out)
     first = _checked(config, start)
     told = describe(config, manifest, selection)
     run.claim(told if first is None else {**told, "start_sha256": first.sha256})
-    loop = _Loop(config, selection, run, cache, report, first=first)
+    feed = open_feed(config, selection, cache, _stages(report), stored=chosen)
+    loop = _Loop(config, feed, run, report, first=first)
     model = loop.run_to_end()
     score = model.predict(loop.feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
     result = score_report(selection.val, score)
@@ -51,12 +53,9 @@ def train(
     return result
 
 
-def _selected(config: TrainingConfig, manifest: Manifest) -> Selection:
-    """The config's rows, without the source that it leaves out."""
-    chosen = config.select(manifest, config.seed)
+def _without(chosen: Selection, source: str | None) -> Selection:
     train, val = (
-        tuple(row for row in rows if row.source != config.left_out)
-        for rows in (chosen.train, chosen.val)
+        tuple(row for row in rows if row.source != source) for rows in (chosen.train, chosen.val)
     )
     return Selection(train, val)
 
@@ -86,16 +85,14 @@ class _Loop:
     def __init__(
         self,
         config: TrainingConfig,
-        selection: Selection,
+        feed: Feed,
         run: RunFolder,
-        cache: Path,
         report: Report,
         *,
         first: Start | None,
     ) -> None:
-        self.config, self.run, self.report = config, run, report
+        self.config, self.feed, self.run, self.report = config, feed, run, report
         self.first = first
-        self.feed = open_feed(config, selection, cache, self._stage)
 
     def run_to_end(self) -> keras.Model:
         """Epochs until the run is finished; gives the model it stands for."""
@@ -136,12 +133,14 @@ class _Loop:
         model = network.build(size)
         if self.first is not None:
             self.first.give_to(model)
+        _freeze(model, self.config.frozen)
         optimizer, loss = _optimizer_and_loss(self.config)
         model.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
         return model
 
-    def _stage(self, name: str) -> Callable[[int, int], None]:
-        return lambda done, total: self.report(name, done, total)
+
+def _stages(report: Report) -> OnStage:
+    return lambda name: lambda done, total: report(name, done, total)
 
 
 class _Progress(keras.callbacks.Callback):
@@ -153,6 +152,15 @@ class _Progress(keras.callbacks.Callback):
         if batch + 1 < self.total:  # the end of the epoch has more to say, after validation
             loss = (logs or {}).get("loss", 0)
             self.report(self.stage, batch + 1, self.total, f"loss {loss:.3f}")
+
+
+def _freeze(model: keras.Model, patterns: tuple[str, ...]) -> None:
+    for pattern in patterns:
+        layers = [layer for layer in model.layers if fnmatchcase(layer.name, pattern)]
+        if not layers:
+            raise ValueError(f"no layer is called {pattern}")
+        for layer in layers:
+            layer.trainable = False
 
 
 def _optimizer_and_loss(config: TrainingConfig) -> tuple[Any, Any]:

@@ -9,9 +9,10 @@ from ml.datasets.damage import Damage
 from ml.datasets.selections import original_protocol
 from ml.datasets.views import ViewRecipe
 from ml.experiment import TrainingConfig, ViewSchedule
+from ml.networks.lite import EDGES
 from ml.preprocess import Preprocessing
 
-SIZES = (160,) * 3 + (224,) * 4
+SIZES = (160,) * 3 + (224,) * 6
 
 CONFIG = TrainingConfig(
     name="lite_protocol",
@@ -48,5 +49,6 @@ CONFIG = TrainingConfig(
         steps_per_epoch=200,
         warmup_steps=100,
     ),
+    frozen=EDGES,
     is_exportable=False,
 )

@@ -290,7 +290,9 @@ def test_a_batch_of_views_holds_as_many_reals_as_fakes(tiny_views, manifest, tmp
     from ml.feeds import open_feed
 
     selection = VIEWS.select(manifest, VIEWS.seed)
-    feed = open_feed(VIEWS, selection, tmp_path, lambda name: lambda done, total: None)
+    feed = open_feed(
+        VIEWS, selection, tmp_path, lambda name: lambda done, total: None, stored=selection
+    )
     first, third = feed.batches(0), feed.batches(2)
     assert (len(first), first[0][0].shape, third[0][0].shape) == (8, (8, 32, 32, 3), (8, 48, 48, 3))
     assert first[0][1][:, 0].tolist() == [0, 1] * 4
@@ -323,6 +325,37 @@ def test_a_run_begins_with_the_weights_it_is_given(manifest, finished, tmp_path)
     before = json.loads((finished.path / METRICS_FILE).read_text())
     assert result["all"]["auc"] == before["all"]["auc"]
     assert len(RunFolder(tmp_path).description()["start_sha256"]) == 64
+
+
+def test_frozen_layers_keep_their_weights(manifest, finished, tmp_path):
+    import keras
+
+    from ml.start import read_start
+    from ml.training import train
+
+    half = replace(
+        CONFIG, name="half", starts_from="separable", epochs=1, frozen=("conv_*", "hidden")
+    )
+    run = RunFolder(tmp_path / "run")
+    train(half, manifest, run, tmp_path / "c", quiet, start=read_start(finished.path))
+    before, after = (keras.saving.load_model(each.result()) for each in (finished, run))
+    changed = {
+        layer.name
+        for layer, other in zip(before.layers, after.layers, strict=True)
+        for old, new in zip(layer.get_weights(), other.get_weights(), strict=True)
+        if (old != new).any()
+    }
+    assert changed == {"logit"}
+    unknown = replace(half, frozen=("attention*",))
+    with pytest.raises(ValueError, match="attention"):
+        train(
+            unknown,
+            manifest,
+            RunFolder(tmp_path / "unknown"),
+            tmp_path / "c",
+            quiet,
+            start=read_start(finished.path),
+        )
 
 
 def test_a_run_can_begin_with_the_weights_of_an_artifact(finished, exported):
