@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class DetectionConfig(AppConfig):
     name = "detection"
     verbose_name = _("Images and verdicts")
+
+    def ready(self) -> None:
+        from detection import relatives
+
+        relatives.register()

@@ -70,6 +70,11 @@ class User(AbstractBaseUser):
         return self.role in {self.Role.MODERATOR, self.Role.ADMIN}
 
     @property
+    def reads_trail(self) -> bool:
+        """Whether this person may read the audit trail: by permission, or as administrator."""
+        return self.is_active and (self.is_auditor or self.role == self.Role.ADMIN)
+
+    @property
     def is_staff(self) -> bool:
         """Django's word for who may open its admin site."""
         return self.is_superuser

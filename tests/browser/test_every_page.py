@@ -85,9 +85,15 @@ def detections(
 
 
 @pytest.fixture
-def paths(detections: list[Detection]) -> list[str]:
-    names = ("verify", "history", "responsible_use", "account_change_password")
-    return [*map(reverse, names), *(reverse("detection", args=[row.pk]) for row in detections)]
+def paths(detections: list[Detection], alice: User) -> list[str]:
+    User.objects.filter(pk=alice.pk).update(is_auditor=True)
+    names = ("verify", "history", "responsible_use", "account_change_password", "audit_trail")
+    return [
+        *map(reverse, names),
+        *(reverse("detection", args=[row.pk]) for row in detections),
+        reverse("audit_life", args=["detection", detections[0].pk]),
+        f"{reverse('audit_trail')}?since=yesterday",
+    ]
 
 
 def _walk(visiting: Visit, alice: User, paths: list[str], check: Callable[[str], None]) -> None:

@@ -1,0 +1,40 @@
+"""What the actions of the audit trail mean, in words for people."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+ACTIONS: dict[str, Promise] = {
+    "api_key.created": _("API key made"),
+    "audit.exported": _("Audit events exported"),
+    "audit.sealed": _("Checkpoint signed"),
+    "detection.completed": _("Verdict given"),
+    "detection.failed": _("Could not be judged"),
+    "detection.retried": _("Judged again on request"),
+    "image.downloaded": _("Original downloaded"),
+    "image.restored": _("Lost original restored"),
+    "model_version.activated": _("Model put into service"),
+    "model_version.registered": _("Model registered"),
+    "submission.accepted": _("Image submitted"),
+    "user.changed": _("Person’s account changed"),
+    "user.created": _("Person’s account made"),
+    "user.password_link_made": _("Password link made"),
+}
+
+TARGETS: dict[str, Promise] = {
+    "apikey": _("API key"),
+    "auditchain": _("Audit trail"),
+    "detection": _("Detection"),
+    "image": _("Image"),
+    "modelversion": _("Model"),
+    "submission": _("Submission"),
+    "user": _("Person"),
+}
+
+
+def action_words(action: str) -> str:
+    """The action in words; its code where no words are known."""
+    return str(ACTIONS.get(action, action))
+
+
+def target_words(target_type: str) -> str:
+    return str(TARGETS.get(target_type, target_type))

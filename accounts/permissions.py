@@ -1,0 +1,26 @@
+"""Who may do what, beyond what a queryset's `visible_to` says."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponseBase
+
+from accounts.models import User
+
+P = ParamSpec("P")
+View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def trail_reader_required(view: View[P]) -> View[P]:
+    """Sign-in first; to everybody else the page does not exist."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not (isinstance(request.user, User) and request.user.reads_trail):
+            raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded

@@ -1,0 +1,15 @@
+"""Pages about people, keys and the audit trail."""
+
+from django.urls import path
+
+from accounts.web import audit_pages
+
+urlpatterns = [
+    path("audit", audit_pages.trail, name="audit_trail"),
+    path("audit/export", audit_pages.export, name="audit_export"),
+    path(
+        "audit/<slug:target_type>/<str:target_id>",
+        audit_pages.life,
+        name="audit_life",
+    ),
+]

@@ -1,0 +1,36 @@
+"""Which objects share one life in the audit trail: an image, its submissions and detections."""
+
+from collections.abc import Iterator
+
+from django.core.exceptions import ValidationError
+
+from accounts.trail import Target, register_relatives
+from detection.models import Detection, Image, Submission
+
+
+def register() -> None:
+    """Tell the audit trail."""
+    register_relatives("image", _of_image)
+    register_relatives("detection", lambda pk: _of(Detection, pk))
+    register_relatives("submission", lambda pk: _of(Submission, pk))
+
+
+def _of(model: type[Detection] | type[Submission], pk: str) -> Iterator[Target]:
+    try:
+        image_id = model.objects.values_list("image_id", flat=True).filter(pk=pk).first()
+    except ValidationError:  # no UUID
+        return
+    if image_id is not None:
+        yield from _of_image(str(image_id))
+
+
+def _of_image(pk: str) -> Iterator[Target]:
+    try:
+        if not Image.objects.filter(pk=pk).exists():
+            return
+    except ValidationError:
+        return
+    yield "image", pk
+    for target_type, model in (("detection", Detection), ("submission", Submission)):
+        ids = model.objects.filter(image_id=pk).values_list("pk", flat=True)
+        yield from ((target_type, str(one)) for one in ids)

@@ -1,0 +1,201 @@
+"""The audit pages: who may read them, what a search finds, one object's whole life."""
+
+import ast
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from accounts import audit
+from accounts.action_words import ACTIONS, TARGETS
+from accounts.models import AuditDetail, AuditEvent, User
+from accounts.web import audit_pages
+from tests.factories import done_row
+
+pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).parents[2]
+PAGES = ("/audit", "/audit/user/1")
+
+
+@pytest.fixture
+def auditor(db: None) -> User:
+    return User.objects.create_user("eve@example.org", "a long enough phrase", is_auditor=True)
+
+
+@pytest.fixture
+def browser(auditor: User, client_of: Callable[[User], Client]) -> Client:
+    return client_of(auditor)
+
+
+def happened(
+    action: str = "user.changed", *, actor: User | None, target: User, **more
+) -> AuditEvent:
+    with transaction.atomic():
+        return audit.record(action, actor=actor, target=target, owner=target, **more)
+
+
+def found(browser: Client, **query: str) -> list[str]:
+    """Chain and number of each event on the page, in its order."""
+    html = browser.get("/audit", query).content.decode()
+    return re.findall(r'<span dir="ltr">(\d+:\d+)</span>', html)
+
+
+def place(event: AuditEvent) -> str:
+    return f"{event.chain}:{event.seq}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_only_auditors_and_administrators_find_the_trail(
+    page, alice, bob, carol, dora, auditor, client_of
+):
+    User.objects.filter(pk=bob.pk).update(is_auditor=True)
+    page = page.replace("/1", f"/{alice.pk}")
+    happened(actor=dora, target=alice)
+    bob.refresh_from_db()
+    answers = {
+        who.email[0]: client_of(who).get(page).status_code for who in (alice, bob, carol, dora)
+    }
+    assert answers == {"a": 404, "b": 200, "c": 404, "d": 200}
+    assert Client().get(page).status_code == 302
+
+
+def test_a_deactivated_auditor_reads_nothing(auditor, browser):
+    User.objects.filter(pk=auditor.pk).update(is_active=False)
+    assert browser.get("/audit").status_code in {302, 404}
+
+
+def test_nobody_else_exports_or_is_recorded_to_have(alice, carol, client_of):
+    for who in (alice, carol):
+        assert client_of(who).post("/audit/export", {}).status_code == 404
+    assert not AuditEvent.objects.filter(action="audit.exported").exists()
+
+
+def test_a_search_finds_by_person_object_action_and_day(browser, alice, bob, dora):
+    by_dora = happened(actor=dora, target=alice)
+    by_desk = happened("user.created", actor=None, target=bob, target_sha256="a" * 64)
+    assert found(browser) == [place(by_desk), place(by_dora)]
+    assert found(browser, person=" DORA@example.org ") == [place(by_dora)]
+    assert found(browser, person="bob@example.org") == [place(by_desk)]
+    assert found(browser, person=str(dora.pk)) == [place(by_dora)]
+    assert found(browser, person="nobody@example.org") == []
+    assert found(browser, about=str(alice.pk)) == [place(by_dora)]
+    assert found(browser, about="A" * 64) == [place(by_desk)]
+    assert found(browser, action="user.created") == [place(by_desk)]
+    today = datetime.now(UTC).date().isoformat()
+    assert found(browser, since=today, until=today) == [place(by_desk), place(by_dora)]
+    assert found(browser, until="2020-01-01") == found(browser, since="2999-01-01") == []
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"since": "yesterday"},
+        {"action": "user.forged"},
+        {"about": "x" * 65},
+        {"person": "p" * 255},
+        {"until": "2024-02-30"},
+    ],
+)
+def test_a_search_that_means_nothing_says_so(browser, query):
+    answer = browser.get("/audit", query)
+    assert (answer.status_code, b"errorlist" in answer.content) == (400, True)
+
+
+@pytest.mark.parametrize("before", ["", "x", "-1", "9" * 30, "٣", "0"])
+def test_an_unreadable_place_is_the_first_page(browser, alice, before):
+    event = happened(actor=None, target=alice)
+    assert found(browser, before=before) == [place(event)]
+
+
+def test_pages_leave_out_nothing_and_repeat_nothing(browser, alice, monkeypatch):
+    monkeypatch.setattr(audit_pages, "PAGE", 3)
+    events = [happened(actor=None, target=alice) for _ in range(7)]
+    seen, address = [], "/audit?person=alice%40example.org"
+    while address:
+        html = browser.get(address).content.decode()
+        seen += re.findall(r'<span dir="ltr">(\d+:\d+)</span>', html)
+        older = re.search(r'rel="next" href="([^"]+)"', html)
+        address = "/audit" + older[1].replace("&amp;", "&") if older else ""
+    assert seen == [place(event) for event in reversed(events)]
+
+
+def test_an_image_has_its_whole_life_on_one_page(browser, alice, model_version):
+    detection = done_row(alice, model_version)
+    with transaction.atomic():
+        for action, target in (
+            ("submission.accepted", detection.submissions.first() or detection.image),
+            ("detection.completed", detection),
+            ("image.downloaded", detection.image),
+        ):
+            audit.record(action, actor=alice, target=target, owner=alice)
+    lives = {
+        browser.get(address).content.decode().count('<li class="event')
+        for address in (f"/audit/image/{detection.image_id}", f"/audit/detection/{detection.pk}")
+    }
+    assert lives == {AuditEvent.objects.count()}
+
+
+def test_an_object_that_nothing_happened_to_has_no_life(browser):
+    for address in ("/audit/image/nonsense", "/audit/detection/1", "/audit/user/99999999"):
+        assert browser.get(address).status_code == 404
+
+
+def test_a_change_behind_the_desks_back_is_marked(browser, alice, monkeypatch):
+    event = happened(actor=None, target=alice, after={"role": "journalist"})
+    page = f"/audit/user/{alice.pk}"
+    assert b"is-broken" not in browser.get(page).content
+    monkeypatch.setattr(AuditEvent, "computed_hash", lambda self: "0" * 64)
+    html = browser.get(page).content.decode()
+    assert "is-broken" in html
+    assert place(event) in html
+
+
+def test_text_about_persons_is_shown_until_it_is_erased(browser, alice):
+    event = happened(actor=None, target=alice, detail={"file_name": "<b>secret</b>.jpg"})
+    html = browser.get("/audit").content.decode()
+    assert "&lt;b&gt;secret&lt;/b&gt;.jpg" in html
+    AuditDetail.objects.filter(event=event).delete()
+    html = browser.get("/audit").content.decode()
+    assert "secret" not in html
+    assert "Text about a person was erased" in html
+
+
+def test_a_trail_without_events_says_so(browser):
+    assert b"Nothing matches" in browser.get("/audit").content
+
+
+def test_fifty_events_ask_the_database_a_few_times(
+    browser, alice, dora, django_assert_max_num_queries
+):
+    for _ in range(50):
+        happened(actor=dora, target=alice, detail={"n": "x"})
+    with django_assert_max_num_queries(5):
+        assert len(found(browser)) == 50
+
+
+def test_every_action_that_is_recorded_has_words():
+    recorded = set()
+    for app in ("accounts", "detection", "deepfake_site"):
+        for path in (ROOT / app).rglob("*.py"):
+            for call in ast.walk(ast.parse(path.read_text())):
+                recorded |= set(_recorded(call))
+    assert len(recorded) >= 12
+    assert recorded == set(ACTIONS)
+    assert {"image", "detection", "submission", "user"} <= set(TARGETS)
+
+
+def _recorded(call: ast.AST) -> list[str]:
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+        return []
+    if call.func.attr not in {"record", "_finish"} or not call.args:
+        return []
+    constants = [n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant)]
+    return [text if "." in text else "audit.sealed" for text in constants] or (
+        ["audit.sealed"]
+        if isinstance(call.args[0], ast.Name) and call.args[0].id == "SEALED"
+        else []
+    )
