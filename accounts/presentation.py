@@ -19,7 +19,7 @@ class EventRow:
     Attributes:
         actor: who did it; None for the desk itself.
         role: what they were then, in words; empty for the desk itself.
-        changes: names with their values before and after.
+        changes: names with their values before and after, where either is something.
         details: text about persons; empty where there was none or it was erased.
         is_erased: whether there was text about persons that is gone.
         is_whole: whether the event is what its hash says.
@@ -62,7 +62,8 @@ def _changes(change: str) -> list[tuple[str, str, str]]:
     sides = dict(_read(change))
     before, after = (_mapping(sides.get(side)) for side in ("before", "after"))
     names = [*before, *(name for name in after if name not in before)]
-    return [(name, _text(before.get(name)), _text(after.get(name))) for name in names]
+    told = [(name, _text(before.get(name)), _text(after.get(name))) for name in names]
+    return [row for row in told if row[1:] != (NOTHING, NOTHING)]
 
 
 def _read(body: str) -> Iterable[tuple[str, Any]]:

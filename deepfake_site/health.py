@@ -5,6 +5,7 @@ import shutil
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, JsonResponse
+from django.views.decorators.http import require_safe
 
 from detection.models import ModelVersion
 from detection.services.progress import stalled_s
@@ -12,11 +13,13 @@ from detection.services.progress import stalled_s
 STALLED_TOO_LONG_S = 60
 
 
+@require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
     """The process answers."""
     return JsonResponse({"status": "ok"})
 
 
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """Database, model and disk are there, and waiting detections are being taken up."""
     try:

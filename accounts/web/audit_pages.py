@@ -72,7 +72,7 @@ class FilterForm(forms.Form):
 @trail_reader_required
 @require_GET
 def trail(request: HttpRequest) -> HttpResponse:
-    form = FilterForm(request.GET)
+    form = FilterForm(request.GET, label_suffix="")
     asked = form.filter() if form.is_valid() else None
     rows = asked.events() if asked else AuditEvent.objects.none()
     before = _event_id(request.GET.get("before", ""))

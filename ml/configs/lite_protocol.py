@@ -12,7 +12,7 @@ from ml.experiment import TrainingConfig, ViewSchedule
 from ml.networks.lite import EDGES
 from ml.preprocess import Preprocessing
 
-SIZES = (160,) * 3 + (224,) * 6
+SIZES = (160,) * 3 + (224,) * 5
 
 CONFIG = TrainingConfig(
     name="lite_protocol",

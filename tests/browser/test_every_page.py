@@ -92,7 +92,7 @@ def paths(detections: list[Detection], alice: User) -> list[str]:
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
-        f"{reverse('audit_trail')}?since=yesterday",
+        f"{reverse('audit_trail')}?action=nonsense",
     ]
 
 

@@ -1,0 +1,254 @@
+"""Every address, as every role, by every method, against one table of who may do what."""
+
+import re
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from accounts import audit
+from accounts.models import User
+from detection.models import Detection, Image, ModelVersion
+from detection.tasks import run_detection
+from tests.conftest import PASSWORD
+from tests.factories import submitted
+
+pytestmark = pytest.mark.django_db
+
+METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
+READ, WRITE = frozenset({"GET"}), frozenset({"POST"})
+PEOPLE = frozenset({"owner", "stranger", "moderator", "admin", "auditor"})
+KEYS = frozenset({"owner_key", "stranger_key", "reader_key"})
+EVERYBODY = PEOPLE | KEYS | {"nobody"}
+SEES = frozenset({"owner", "moderator", "admin"})
+ADMINS = frozenset({"admin"})
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may reach an address, and by which methods; `secret` of a confidential image."""
+
+    roles: frozenset[str]
+    methods: frozenset[str]
+    secret: frozenset[str] | None = None
+
+
+def own(methods: frozenset[str], *keys: str) -> Access:
+    """About one person's image: hers, and reviewers' unless she says that it is confidential."""
+    return Access(SEES | set(keys), methods, frozenset({"owner", *keys}))
+
+
+ANY = frozenset(METHODS)
+TRAIL = frozenset({"auditor", "admin"})
+# allauth's own pages: it knows who may see them, and its forms take what they are given
+SIGN_IN = Access(EVERYBODY, ANY)
+DECLARED: dict[str, Access] = {
+    "": Access(PEOPLE, READ | WRITE),
+    "samples/<slug:name>": Access(PEOPLE, WRITE),
+    "history": Access(PEOPLE, READ),
+    "detections/<uuid:pk>": own(READ),
+    "detections/<uuid:pk>/card": own(READ),
+    "detections/<uuid:pk>/retry": own(WRITE),
+    "detections/<uuid:pk>/heatmap": own(READ),
+    "images/<uuid:pk>/preview/<int:side>": own(READ),
+    "images/<uuid:pk>/original": own(READ),
+    "responsible-use": Access(EVERYBODY, READ),
+    "audit": Access(TRAIL, READ),
+    "audit/export": Access(TRAIL, WRITE),
+    "audit/<slug:target_type>/<str:target_id>": Access(TRAIL, READ),
+    "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
+    "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/": Access(frozenset(), frozenset()),
+    "accounts/login/": SIGN_IN,
+    "accounts/logout/": SIGN_IN,
+    "accounts/inactive/": SIGN_IN,
+    "accounts/signup/": SIGN_IN,
+    "accounts/reauthenticate/": SIGN_IN,
+    "accounts/email/": SIGN_IN,
+    "accounts/confirm-email/": SIGN_IN,
+    "accounts/password/change/": SIGN_IN,
+    "accounts/password/set/": SIGN_IN,
+    "accounts/password/reset/": SIGN_IN,
+    "accounts/login/code/confirm/": SIGN_IN,
+    r"accounts/^confirm-email/(?P<key>[-:\w]+)/$": SIGN_IN,
+    "accounts/password/reset/key/done/": SIGN_IN,
+    "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": SIGN_IN,
+    "accounts/password/reset/done/": SIGN_IN,
+    "language/setlang/": Access(EVERYBODY, ANY),
+    "healthz": Access(EVERYBODY, READ),
+    "readyz": Access(EVERYBODY, READ),
+}
+NOT_FOR_NOBODY = {
+    "accounts/email/",
+    "accounts/password/change/",
+    "accounts/password/set/",
+    "accounts/reauthenticate/",
+}
+
+
+def _routes(patterns: list[Any], prefix: str = "") -> Iterator[str]:
+    for one in patterns:
+        if isinstance(one, URLResolver):
+            yield from _routes(one.url_patterns, prefix + str(one.pattern))
+        elif isinstance(one, URLPattern):
+            yield prefix + str(one.pattern)
+
+
+ROUTES = sorted(set(_routes(get_resolver().url_patterns)))
+OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
+
+
+@pytest.fixture
+def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
+    """Judged, with its previews and its original on disk."""
+    submission = submitted(alice)
+    run_detection(str(submission.detection_id))
+    return submission.image
+
+
+@pytest.fixture
+def ask(
+    alice: User, bob: User, carol: User, dora: User, key_of: Callable[..., str]
+) -> Callable[..., HttpResponseBase]:
+    """One request as a role, each in a browser of its own."""
+    people = {"owner": alice, "stranger": bob, "moderator": carol, "admin": dora}
+    people["auditor"] = User.objects.create_user("eve@example.org", PASSWORD, is_auditor=True)
+    keys = {
+        "owner_key": key_of(alice),
+        "stranger_key": key_of(bob),
+        "reader_key": key_of(alice, "detections:read"),
+    }
+
+    def send(role: str, method: str, address: str) -> HttpResponseBase:
+        client = Client()
+        if role in people:
+            client.force_login(people[role])
+        elif role in keys:
+            client = Client(headers={"Authorization": f"Bearer {keys[role]}"})
+        return client.generic(method, address)
+
+    return send
+
+
+def _outcome(answer: HttpResponseBase) -> str:
+    """Whether the role got through: its request was acted on, or refused for what it said."""
+    if answer.status_code >= 500:
+        return "broken"
+    if answer.status_code in {301, 302} and "/login/" in answer.headers["Location"]:
+        return "sign in"
+    if answer.status_code in {401, 403, 404}:
+        return "no"
+    return "no such method" if answer.status_code == 405 else "yes"
+
+
+def _address(route: str, detection: Any, image: Any) -> str:
+    """An address of this route, about this image."""
+    pk = image if route.startswith("images/") else detection
+    values = {
+        "<uuid:pk>": str(pk),
+        "<int:side>": "320",
+        "<slug:name>": "harbour",
+        "<slug:target_type>": "image",
+        "<str:target_id>": str(image),
+        r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/",
+        "^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": "password/reset/key/1-a-b/",
+        "<path:content_type_id>": "1",
+        "<path:object_id>": "1",
+        "^(?P<app_label>accounts|detection)/$": "accounts/",
+        "(?P<url>.*)$": "nowhere",
+    }
+    for part, value in values.items():
+        route = route.replace(part, value)
+    assert not re.search(r"[<>()^$]", route), route
+    return f"/{route}"
+
+
+def test_every_address_is_in_the_table():
+    assert len(OPERATORS) > 20
+    assert set(ROUTES) - set(OPERATORS) == set(DECLARED)
+
+
+@pytest.mark.parametrize("is_confidential", [False, True])
+@pytest.mark.parametrize("route", sorted(DECLARED))
+def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, image, alice):
+    access = DECLARED[route]
+    if is_confidential and access.secret is None:
+        return  # not about an image
+    Image.objects.filter(pk=image.pk).update(is_confidential=is_confidential)
+    with transaction.atomic():
+        audit.record("image.downloaded", actor=alice, target=image, owner=alice)
+    roles = access.secret if is_confidential and access.secret is not None else access.roles
+    address = _address(route, Detection.objects.get(image=image).pk, image.pk)
+    wrong = {}
+    for role in sorted(EVERYBODY):
+        for method in METHODS:
+            got = _outcome(ask(role, method, address))
+            if got not in _may(route, role in roles, role, method, access.methods):
+                wrong[role, method] = got
+    assert wrong == {}
+
+
+def _may(route: str, has_access: bool, role: str, method: str, methods: frozenset[str]) -> set[str]:
+    """The outcomes that keep to the table."""
+    refused = {"sign in", "no", "no such method"}
+    if method == "OPTIONS" and route.startswith("api/") and role != "nobody":
+        return {*refused, "yes"}  # says what the address takes, whether there is a row or not
+    if route in NOT_FOR_NOBODY and role not in PEOPLE:
+        return refused
+    if methods == ANY:
+        return {*refused, "yes"}
+    if not has_access:
+        return refused
+    if role == "reader_key" and method == "POST":
+        return {"no", "no such method"}
+    if method in methods:
+        return {"yes"}
+    return {"no such method", "yes"} if method in {"HEAD", "OPTIONS"} else {"no such method", "no"}
+
+
+@pytest.mark.parametrize("route", sorted(r for r, a in DECLARED.items() if a.secret is not None))
+def test_a_strangers_row_is_as_one_that_never_was(route, ask, image):
+    real = _address(route, Detection.objects.get(image=image).pk, image.pk)
+    made_up = _address(route, uuid.uuid4(), uuid.uuid4())
+    for role in ("nobody", "stranger", "auditor", "stranger_key"):
+        for method in METHODS:
+            answers = [ask(role, method, address) for address in (real, made_up)]
+            assert answers[0].status_code == answers[1].status_code, (role, method)
+            bodies = [
+                re.sub(rb'name="csrfmiddlewaretoken" value="\w+"|[0-9a-f-]{32,36}', b"", body)
+                for body in map(_body, answers)
+            ]
+            assert bodies[0] == bodies[1], (role, method)
+
+
+def _body(answer: Any) -> bytes:
+    return b"".join(answer.streaming_content) if answer.streaming else answer.content
+
+
+@pytest.mark.parametrize("route", OPERATORS)
+def test_the_operators_site_is_for_administrators(route, ask, image):
+    address = _address(route, "1", "1")
+    is_sign_in = route in {"admin/login/", "admin/logout/"}
+    for role in sorted(EVERYBODY):
+        for method in METHODS:
+            got = _outcome(ask(role, method, address))
+            assert got != "broken", (role, method)
+            if role != "admin" and not is_sign_in:
+                assert got in {"sign in", "no", "no such method"}, (role, method)
+
+
+def test_administrators_change_no_domain_row_on_the_operators_site(ask, image):
+    detection = Detection.objects.get(image=image)
+    for model, pk in (("image", image.pk), ("detection", detection.pk)):
+        for way in ("change", "delete"):
+            answer = ask("admin", "POST", f"/admin/detection/{model}/{pk}/{way}/")
+            assert answer.status_code == 403
+    assert ask("admin", "POST", "/admin/detection/image/add/").status_code == 403
+    assert ask("admin", "POST", "/admin/accounts/auditevent/1/delete/").status_code == 403
