@@ -44,6 +44,11 @@ def own(methods: frozenset[str], *keys: str) -> Access:
     return Access(SEES | set(keys), methods, frozenset({"owner", *keys}))
 
 
+def own_key() -> Access:
+    """About one person's API key: nobody else's, whatever their role."""
+    return Access(frozenset({"owner"}), WRITE)
+
+
 ANY = frozenset(METHODS)
 TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
@@ -58,6 +63,9 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/heatmap": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/original": own(READ),
+    "keys": Access(PEOPLE, READ | WRITE),
+    "keys/<int:pk>/exchange": own_key(),
+    "keys/<int:pk>/revoke": own_key(),
     "responsible-use": Access(EVERYBODY, READ),
     "audit": Access(TRAIL, READ),
     "audit/export": Access(TRAIL, WRITE),
@@ -148,12 +156,13 @@ def _outcome(answer: HttpResponseBase) -> str:
     return "no such method" if answer.status_code == 405 else "yes"
 
 
-def _address(route: str, detection: Any, image: Any) -> str:
-    """An address of this route, about this image."""
+def _address(route: str, detection: Any, image: Any, key: int = 0) -> str:
+    """An address of this route, about this image and this key."""
     pk = image if route.startswith("images/") else detection
     values = {
         "<uuid:pk>": str(pk),
         "<int:side>": "320",
+        "<int:pk>": str(key),
         "<slug:name>": "harbour",
         "<slug:target_type>": "image",
         "<str:target_id>": str(image),
@@ -185,7 +194,8 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     with transaction.atomic():
         audit.record("image.downloaded", actor=alice, target=image, owner=alice)
     roles = access.secret if is_confidential and access.secret is not None else access.roles
-    address = _address(route, Detection.objects.get(image=image).pk, image.pk)
+    key = alice.api_keys.latest("created_at").pk
+    address = _address(route, Detection.objects.get(image=image).pk, image.pk, key)
     wrong = {}
     for role in sorted(EVERYBODY):
         for method in METHODS:

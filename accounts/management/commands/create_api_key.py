@@ -6,10 +6,9 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.utils import timezone
 
-from accounts import audit
+from accounts.keys import issue_key
 from accounts.models import ApiKey, User
 
 DEFAULT_SCOPES = [
@@ -37,21 +36,14 @@ class Command(BaseCommand):
         if days is not None and days < 1:
             raise CommandError(f"--days is {days}; it must be 1 or more.")
         try:
-            with transaction.atomic():
-                key, plaintext = ApiKey.objects.issue(
-                    owner=owner,
-                    name=options["name"],
-                    scopes=options["scope"] or DEFAULT_SCOPES,
-                    expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
-                    networks=options["network"],
-                )
-                audit.record(
-                    "api_key.created",
-                    actor=None,
-                    target=key,
-                    owner=owner,
-                    after={"prefix": key.prefix, "scopes": key.scopes, "networks": key.networks},
-                )
+            _key, plaintext = issue_key(
+                by=None,
+                owner=owner,
+                name=options["name"],
+                scopes=options["scope"] or DEFAULT_SCOPES,
+                expires_at=timezone.now() + timedelta(days=days) if days is not None else None,
+                networks=options["network"],
+            )
         except ValidationError as error:
             raise CommandError("; ".join(error.messages)) from error
         self.stdout.write(plaintext)

@@ -1,0 +1,93 @@
+"""Making, ending and exchanging API keys; each is an event in the same transaction."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import ApiKey, User
+
+# How long a key goes on after it was exchanged, so that a pipeline need not stop for it.
+EXCHANGE_PERIOD = timedelta(hours=24)
+
+
+def issue_key(
+    *,
+    by: User | None,
+    owner: User,
+    name: str,
+    scopes: list[str],
+    expires_at: datetime | None = None,
+    networks: list[str] | None = None,
+) -> tuple[ApiKey, str]:
+    """A new key and its plaintext, which is kept nowhere.
+
+    Args:
+        by: who asked for it; None on the command line.
+    Raises:
+        ValidationError: an unknown scope, no network, a name that is too long.
+    """
+    with transaction.atomic():
+        key, plaintext = ApiKey.objects.issue(
+            owner=owner, name=name, scopes=scopes, expires_at=expires_at, networks=networks
+        )
+        audit.record("api_key.created", actor=by, target=key, owner=owner, after=_terms(key))
+    return key, plaintext
+
+
+def revoke_key(*, by: User, key: ApiKey) -> bool:
+    """End a key now, for good; False where it was revoked before."""
+    with transaction.atomic():
+        now = timezone.now()
+        if not ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=now):
+            return False
+        audit.record(
+            "api_key.revoked",
+            actor=by,
+            target=key,
+            owner=key.owner,
+            after={"prefix": key.prefix, "revoked_at": now.isoformat()},
+        )
+    return True
+
+
+def exchange_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
+    """A new key on the old one's terms; the old one goes on for `EXCHANGE_PERIOD` at most.
+
+    None where the key cannot be used any more: what has ended is not brought back.
+    """
+    with transaction.atomic():
+        old = ApiKey.objects.usable().select_for_update(of=("self",)).filter(pk=key.pk).first()
+        if old is None:
+            return None
+        lasts = old.expires_at - old.created_at if old.expires_at else None
+        new, plaintext = ApiKey.objects.issue(
+            owner=old.owner,
+            name=old.name,
+            scopes=old.scopes,
+            expires_at=timezone.now() + lasts if lasts else None,
+            networks=old.networks,
+        )
+        end = timezone.now() + EXCHANGE_PERIOD
+        old.expires_at = min(old.expires_at, end) if old.expires_at else end
+        old.save(update_fields=["expires_at"])
+        audit.record(
+            "api_key.exchanged",
+            actor=by,
+            target=new,
+            owner=old.owner,
+            before={"prefix": old.prefix, "expires_at": old.expires_at.isoformat()},
+            after=_terms(new),
+        )
+    return new, plaintext
+
+
+def _terms(key: ApiKey) -> dict[str, Any]:
+    return {
+        "prefix": key.prefix,
+        "scopes": key.scopes,
+        "networks": key.networks,
+        "expires_at": key.expires_at.isoformat() if key.expires_at else "",
+    }

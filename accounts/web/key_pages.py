@@ -1,0 +1,137 @@
+"""A person's own API keys: make one, see when each was last used, exchange it, end it."""
+
+import ipaddress
+from datetime import timedelta
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts.keys import exchange_key, issue_key, revoke_key
+from accounts.models import ApiKey, User
+
+Scope = ApiKey.Scope
+# What the API lets a key do today.
+OFFERED = (Scope.DETECTIONS_WRITE, Scope.DETECTIONS_READ)
+LIFETIMES = [
+    ("90", gettext_lazy("90 days")),
+    ("30", gettext_lazy("30 days")),
+    ("365", gettext_lazy("One year")),
+    ("", gettext_lazy("Until it is revoked")),
+]
+MAX_NETWORKS = 20
+
+
+class KeyForm(forms.Form):
+    """The terms of a new key."""
+
+    name = forms.CharField(label=gettext_lazy("What is it for?"), max_length=100)
+    scopes = forms.MultipleChoiceField(
+        label=gettext_lazy("It may"),
+        choices=[(scope.value, scope.label) for scope in OFFERED],
+        initial=[scope.value for scope in OFFERED],
+        widget=forms.CheckboxSelectMultiple,
+    )
+    days = forms.ChoiceField(
+        label=gettext_lazy("It ends after"), choices=LIFETIMES, required=False, initial="90"
+    )
+    networks = forms.CharField(
+        label=gettext_lazy("Only from these networks"),
+        required=False,
+        max_length=1000,
+        help_text=gettext_lazy("Optional. Addresses or CIDR networks, such as 192.0.2.0/24."),
+        widget=forms.TextInput(attrs={"dir": "ltr"}),
+    )
+
+    def clean_networks(self) -> list[str]:
+        found = self.cleaned_data["networks"].replace(",", " ").split()
+        if len(found) > MAX_NETWORKS:
+            raise forms.ValidationError(_("At most 20 networks."))
+        for text in found:
+            try:
+                ipaddress.ip_network(text)
+            except ValueError:
+                raise forms.ValidationError(
+                    _("“%(text)s” is no address or network."), params={"text": text}
+                ) from None
+        return found
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "POST"])
+def keys(request: HttpRequest) -> HttpResponse:
+    user = _signed_in(request)
+    if request.method == "GET":
+        return _page(request, user, KeyForm(label_suffix=""))
+    form = KeyForm(request.POST, label_suffix="")
+    if not form.is_valid():
+        return _page(request, user, form, status=400)
+    days = form.cleaned_data["days"]
+    key, plaintext = issue_key(
+        by=user,
+        owner=user,
+        name=form.cleaned_data["name"],
+        scopes=form.cleaned_data["scopes"],
+        expires_at=timezone.now() + timedelta(days=int(days)) if days else None,
+        networks=form.cleaned_data["networks"],
+    )
+    return _page(request, user, KeyForm(label_suffix=""), made=(key, plaintext), status=201)
+
+
+@login_required
+@require_POST
+def revoke(request: HttpRequest, pk: int) -> HttpResponse:
+    user = _signed_in(request)
+    key = get_object_or_404(user.api_keys, pk=pk)
+    if revoke_key(by=user, key=key):
+        messages.success(request, _("The key “%(name)s” is revoked.") % {"name": key.name})
+    return redirect("keys")
+
+
+@never_cache
+@login_required
+@require_POST
+def exchange(request: HttpRequest, pk: int) -> HttpResponse:
+    user = _signed_in(request)
+    made = exchange_key(by=user, key=get_object_or_404(user.api_keys, pk=pk))
+    if made is None:
+        messages.error(request, _("This key has ended; make a new one."))
+        return redirect("keys")
+    return _page(request, user, KeyForm(label_suffix=""), made=made, status=201)
+
+
+def _page(
+    request: HttpRequest,
+    user: User,
+    form: KeyForm,
+    *,
+    made: tuple[ApiKey, str] | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    usable = set(user.api_keys.usable().values_list("pk", flat=True))
+    context = {
+        "form": form,
+        "keys": [(key, key.pk in usable, _labels(key)) for key in user.api_keys.all()],
+        "made": made,
+    }
+    return render(request, "account/keys.html", context, status=status)
+
+
+def _labels(key: ApiKey) -> list[str]:
+    labels = dict(Scope.choices)
+    return [str(labels.get(scope, scope)) for scope in key.scopes]
+
+
+def _signed_in(request: HttpRequest) -> User:
+    if isinstance(request.user, AnonymousUser):
+        raise Http404
+    return request.user
