@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 ACTIONS: dict[str, Promise] = {
     "api_key.created": _("API key made"),
-    "api_key.exchanged": _("API key exchanged for a new one"),
+    "api_key.rotated": _("API key rotated"),
     "api_key.revoked": _("API key revoked"),
     "audit.exported": _("Audit events exported"),
     "audit.sealed": _("Checkpoint signed"),

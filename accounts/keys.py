@@ -1,4 +1,4 @@
-"""Making, ending and exchanging API keys; each is an event in the same transaction."""
+"""Making, ending and rotating API keys; each is an event in the same transaction."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,8 +9,8 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import ApiKey, User
 
-# How long a key goes on after it was exchanged, so that a pipeline need not stop for it.
-EXCHANGE_PERIOD = timedelta(hours=24)
+# How long a key goes on after it was rotated, so that a pipeline need not stop for it.
+ROTATION_PERIOD = timedelta(hours=24)
 
 
 def issue_key(
@@ -53,8 +53,8 @@ def revoke_key(*, by: User, key: ApiKey) -> bool:
     return True
 
 
-def exchange_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
-    """A new key on the old one's terms; the old one goes on for `EXCHANGE_PERIOD` at most.
+def rotate_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
+    """A new key on the old one's terms; the old one goes on for `ROTATION_PERIOD` at most.
 
     None where the key cannot be used any more: what has ended is not brought back.
     """
@@ -70,11 +70,11 @@ def exchange_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
             expires_at=timezone.now() + lasts if lasts else None,
             networks=old.networks,
         )
-        end = timezone.now() + EXCHANGE_PERIOD
+        end = timezone.now() + ROTATION_PERIOD
         old.expires_at = min(old.expires_at, end) if old.expires_at else end
         old.save(update_fields=["expires_at"])
         audit.record(
-            "api_key.exchanged",
+            "api_key.rotated",
             actor=by,
             target=new,
             owner=old.owner,

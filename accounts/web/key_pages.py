@@ -1,4 +1,4 @@
-"""A person's own API keys: make one, see when each was last used, exchange it, end it."""
+"""A person's own API keys: make one, see when each was last used, rotate it, end it."""
 
 import ipaddress
 from datetime import timedelta
@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts.keys import exchange_key, issue_key, revoke_key
+from accounts.keys import issue_key, revoke_key, rotate_key
 from accounts.models import ApiKey, User
 
 Scope = ApiKey.Scope
@@ -100,9 +100,9 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @login_required
 @require_POST
-def exchange(request: HttpRequest, pk: int) -> HttpResponse:
+def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     user = _signed_in(request)
-    made = exchange_key(by=user, key=get_object_or_404(user.api_keys, pk=pk))
+    made = rotate_key(by=user, key=get_object_or_404(user.api_keys, pk=pk))
     if made is None:
         messages.error(request, _("This key has ended; make a new one."))
         return redirect("keys")

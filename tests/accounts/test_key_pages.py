@@ -1,4 +1,4 @@
-"""API keys on pages: shown once, used within their terms, exchanged and ended."""
+"""API keys on pages: shown once, used within their terms, rotated and ended."""
 
 import json
 import re
@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from accounts.keys import EXCHANGE_PERIOD, exchange_key, issue_key, revoke_key
+from accounts.keys import ROTATION_PERIOD, issue_key, revoke_key, rotate_key
 from accounts.models import ApiKey, AuditEvent, User
 
 pytestmark = pytest.mark.django_db
@@ -79,22 +79,22 @@ def test_a_revoked_key_is_refused_from_then_on(browser, alice, key):
     assert AuditEvent.objects.filter(action="api_key.revoked").count() == 1
 
 
-def test_an_exchanged_key_goes_on_for_a_day(browser, alice, key):
-    answer = browser.post(f"/keys/{key.pk}/exchange")
+def test_a_rotated_key_goes_on_for_a_day(browser, alice, key):
+    answer = browser.post(f"/keys/{key.pk}/rotate")
     (plaintext,) = PLAINTEXT.findall(answer.content.decode())
     new = ApiKey.objects.authenticate(plaintext)
     assert (new.name, new.scopes, new.expires_at) == (key.name, key.scopes, None)
     key.refresh_from_db()
-    assert timedelta(0) < key.expires_at - timezone.now() <= EXCHANGE_PERIOD
-    event = AuditEvent.objects.get(action="api_key.exchanged")
+    assert timedelta(0) < key.expires_at - timezone.now() <= ROTATION_PERIOD
+    event = AuditEvent.objects.get(action="api_key.rotated")
     change = json.loads(event.change)
     assert (change["before"]["prefix"], change["after"]["prefix"]) == (key.prefix, new.prefix)
 
 
-def test_an_exchange_neither_shortens_nor_lengthens_the_terms(alice):
+def test_a_rotation_neither_shortens_nor_lengthens_the_terms(alice):
     soon = timezone.now() + timedelta(hours=1)
     key, _ = issue_key(by=alice, owner=alice, name="k", scopes=["detections:read"], expires_at=soon)
-    new, _ = exchange_key(by=alice, key=key)
+    new, _ = rotate_key(by=alice, key=key)
     key.refresh_from_db()
     assert key.expires_at == soon
     assert abs(new.expires_at - soon) < timedelta(minutes=1)
@@ -102,13 +102,13 @@ def test_an_exchange_neither_shortens_nor_lengthens_the_terms(alice):
 
 def test_what_has_ended_is_not_brought_back(browser, alice, key):
     revoke_key(by=alice, key=key)
-    answer = browser.post(f"/keys/{key.pk}/exchange", follow=True)
+    answer = browser.post(f"/keys/{key.pk}/rotate", follow=True)
     assert "has ended" in answer.content.decode()
     assert alice.api_keys.count() == 1
 
 
 def test_others_keys_do_not_exist(dora, key, client_of):
-    for way in ("revoke", "exchange"):
+    for way in ("revoke", "rotate"):
         assert client_of(dora).post(f"/keys/{key.pk}/{way}").status_code == 404
     assert "old" not in client_of(dora).get("/keys").content.decode()
 

@@ -87,7 +87,14 @@ def detections(
 @pytest.fixture
 def paths(detections: list[Detection], alice: User) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True)
-    names = ("verify", "history", "responsible_use", "account_change_password", "audit_trail")
+    names = (
+        "verify",
+        "history",
+        "responsible_use",
+        "account_change_password",
+        "keys",
+        "audit_trail",
+    )
     return [
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),

@@ -64,7 +64,7 @@ DECLARED: dict[str, Access] = {
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/original": own(READ),
     "keys": Access(PEOPLE, READ | WRITE),
-    "keys/<int:pk>/exchange": own_key(),
+    "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
     "responsible-use": Access(EVERYBODY, READ),
     "audit": Access(TRAIL, READ),
