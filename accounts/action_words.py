@@ -19,7 +19,11 @@ ACTIONS: dict[str, Promise] = {
     "submission.accepted": _("Image submitted"),
     "user.changed": _("Person’s account changed"),
     "user.created": _("Person’s account made"),
+    "user.password_changed": _("Password changed"),
     "user.password_link_made": _("Password link made"),
+    "user.sign_in_failed": _("Sign-in failed"),
+    "user.signed_in": _("Signed in"),
+    "user.signed_out": _("Signed out"),
 }
 
 TARGETS: dict[str, Promise] = {

@@ -5,3 +5,8 @@ from django.utils.translation import gettext_lazy as _
 class AccountsConfig(AppConfig):
     name = "accounts"
     verbose_name = _("People, keys and the audit trail")
+
+    def ready(self) -> None:
+        from accounts import sign_in_events
+
+        sign_in_events.connect()

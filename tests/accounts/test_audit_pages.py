@@ -189,13 +189,13 @@ def test_every_action_that_is_recorded_has_words():
 
 
 def _recorded(call: ast.AST) -> list[str]:
-    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)):
+    """Actions that a call records, by whichever of the doors to `audit.record`."""
+    if not (isinstance(call, ast.Call) and call.args):
         return []
-    if call.func.attr not in {"record", "_finish"} or not call.args:
+    name = getattr(call.func, "attr", getattr(call.func, "id", ""))
+    if name not in {"record", "_record", "_finish"}:
         return []
+    if getattr(call.args[0], "id", "") == "SEALED":
+        return ["audit.sealed"]
     constants = [n.value for n in ast.walk(call.args[0]) if isinstance(n, ast.Constant)]
-    return [text if "." in text else "audit.sealed" for text in constants] or (
-        ["audit.sealed"]
-        if isinstance(call.args[0], ast.Name) and call.args[0].id == "SEALED"
-        else []
-    )
+    return [text for text in constants if isinstance(text, str) and "." in text]
