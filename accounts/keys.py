@@ -70,6 +70,7 @@ def rotate_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
             expires_at=timezone.now() + lasts if lasts else None,
             networks=old.networks,
         )
+        before = {"prefix": old.prefix, "expires_at": _iso(old.expires_at)}
         end = timezone.now() + ROTATION_PERIOD
         old.expires_at = min(old.expires_at, end) if old.expires_at else end
         old.save(update_fields=["expires_at"])
@@ -78,8 +79,8 @@ def rotate_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
             actor=by,
             target=new,
             owner=old.owner,
-            before={"prefix": old.prefix, "expires_at": old.expires_at.isoformat()},
-            after=_terms(new),
+            before=before,
+            after={**_terms(new), "old_expires_at": _iso(old.expires_at)},
         )
     return new, plaintext
 
@@ -89,5 +90,9 @@ def _terms(key: ApiKey) -> dict[str, Any]:
         "prefix": key.prefix,
         "scopes": key.scopes,
         "networks": key.networks,
-        "expires_at": key.expires_at.isoformat() if key.expires_at else "",
+        "expires_at": _iso(key.expires_at),
     }
+
+
+def _iso(at: datetime | None) -> str:
+    return at.isoformat() if at else ""

@@ -5,12 +5,20 @@ from functools import wraps
 from typing import Concatenate, ParamSpec
 
 from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponseBase
 
 from accounts.models import User
 
 P = ParamSpec("P")
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The person behind a view that requires sign-in."""
+    if isinstance(request.user, AnonymousUser):
+        raise Http404
+    return request.user
 
 
 def trail_reader_required(view: View[P]) -> View[P]:

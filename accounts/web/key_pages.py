@@ -6,8 +6,7 @@ from datetime import timedelta
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import AnonymousUser
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.keys import issue_key, revoke_key, rotate_key
 from accounts.models import ApiKey, User
+from accounts.permissions import signed_in
 
 Scope = ApiKey.Scope
 # What the API lets a key do today.
@@ -69,7 +69,7 @@ class KeyForm(forms.Form):
 @login_required
 @require_http_methods(["GET", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
-    user = _signed_in(request)
+    user = signed_in(request)
     if request.method == "GET":
         return _page(request, user, KeyForm(label_suffix=""))
     form = KeyForm(request.POST, label_suffix="")
@@ -90,7 +90,7 @@ def keys(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def revoke(request: HttpRequest, pk: int) -> HttpResponse:
-    user = _signed_in(request)
+    user = signed_in(request)
     key = get_object_or_404(user.api_keys, pk=pk)
     if revoke_key(by=user, key=key):
         messages.success(request, _("The key “%(name)s” is revoked.") % {"name": key.name})
@@ -101,7 +101,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @login_required
 @require_POST
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
-    user = _signed_in(request)
+    user = signed_in(request)
     made = rotate_key(by=user, key=get_object_or_404(user.api_keys, pk=pk))
     if made is None:
         messages.error(request, _("This key has ended; make a new one."))
@@ -129,9 +129,3 @@ def _page(
 def _labels(key: ApiKey) -> list[str]:
     labels = dict(Scope.choices)
     return [str(labels.get(scope, scope)) for scope in key.scopes]
-
-
-def _signed_in(request: HttpRequest) -> User:
-    if isinstance(request.user, AnonymousUser):
-        raise Http404
-    return request.user

@@ -9,11 +9,11 @@ from django.shortcuts import get_object_or_404
 from django.views.decorators.http import require_GET
 
 from accounts import audit
+from accounts.permissions import signed_in
 from detection import detector, storage
 from detection.models import Detection, Image
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence
-from detection.web.pages import signed_in
 from ml.errors import DecoderUnavailable, UnreadableImage
 
 

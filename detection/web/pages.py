@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.models import AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.crypto import salted_hmac
@@ -13,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.models import User
+from accounts.permissions import signed_in
 from detection import words
 from detection.errors import Refused
 from detection.explanation import judged_faces, overlay
@@ -36,13 +36,6 @@ class Outcome:
     file_name: str
     submission: Submission | None = None
     refusal: Refused | None = None
-
-
-def signed_in(request: HttpRequest) -> User:
-    """The person behind a view that requires sign-in."""
-    if isinstance(request.user, AnonymousUser):
-        raise Http404
-    return request.user
 
 
 @never_cache

@@ -154,6 +154,15 @@ def test_a_change_behind_the_desks_back_is_marked(browser, alice, monkeypatch):
     assert place(event) in html
 
 
+@pytest.mark.parametrize("target_id", ["", "a/b", "<b>"])
+def test_a_forged_object_breaks_no_page(browser, alice, target_id):
+    AuditEvent.objects.create(
+        chain=3, seq=9, at=datetime.now(UTC), action="forged", target_type="", target_id=target_id
+    )
+    answer = browser.get("/audit")
+    assert (answer.status_code, b"is-broken" in answer.content) == (200, True)
+
+
 def test_text_about_persons_is_shown_until_it_is_erased(browser, alice):
     event = happened(actor=None, target=alice, detail={"file_name": "<b>secret</b>.jpg"})
     html = browser.get("/audit").content.decode()
