@@ -1,4 +1,4 @@
-"""Coming, going, failing to come in, and changed passwords, as events of the audit trail."""
+"""Coming, going and failing to come in, as events of the audit trail."""
 
 from typing import Any
 
@@ -18,8 +18,6 @@ def connect() -> None:
     account.user_logged_in.connect(_signed_in, dispatch_uid="audit")
     auth.user_logged_out.connect(_signed_out, dispatch_uid="audit")
     auth.user_login_failed.connect(_failed, dispatch_uid="audit")
-    for signal in (account.password_changed, account.password_set, account.password_reset):
-        signal.connect(_password_changed, dispatch_uid="audit")
 
 
 def _signed_in(sender: object, user: User, **_: Any) -> None:
@@ -29,10 +27,6 @@ def _signed_in(sender: object, user: User, **_: Any) -> None:
 def _signed_out(sender: object, user: User | None, **_: Any) -> None:
     if user is not None:
         _record("user.signed_out", user)
-
-
-def _password_changed(sender: object, user: User, **_: Any) -> None:
-    _record("user.password_changed", user)
 
 
 def _failed(sender: object, credentials: dict[str, Any], **_: Any) -> None:

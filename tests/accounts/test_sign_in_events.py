@@ -5,6 +5,7 @@ import json
 import pytest
 from django.test import Client
 
+from accounts.adapter import AccountAdapter
 from accounts.models import AuditEvent, User
 from tests.conftest import PASSWORD
 
@@ -60,3 +61,13 @@ def test_a_changed_password_is_an_event(alice: User):
     assert client.post("/accounts/password/change/", form).status_code == 302
     assert "user.password_changed" in _actions()
     assert User.objects.get(pk=alice.pk).check_password(new)
+
+
+def test_a_password_is_not_changed_without_its_event(alice: User, monkeypatch):
+    def full(*args: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("accounts.adapter.audit.record", full)
+    with pytest.raises(OSError, match="No space"):
+        AccountAdapter().set_password(alice, "another long enough phrase")
+    assert User.objects.get(pk=alice.pk).check_password(PASSWORD)
