@@ -120,7 +120,8 @@ class ApiKey(models.Model):
             try:
                 ipaddress.ip_network(network)
             except ValueError as error:
-                raise ValidationError({"networks": str(error)}) from error
+                sentence = _("“%(text)s” is no address or network.") % {"text": network}
+                raise ValidationError({"networks": sentence}) from error
 
     def allows(self, scope: str) -> bool:
         return scope in self.scopes

@@ -36,7 +36,7 @@ BLOCKS = (
     (4, 192, 6, 5, 2),
     (1, 320, 6, 3, 1),
 )
-# Half of a training step goes into these few filters at the largest sizes; patterns of their names.
+# Nearly half of a training step goes into these few filters; patterns of their layers' names.
 EDGES = ("stem*", "block[0-2]_*")
 STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
 DROPOUT = 0.2
