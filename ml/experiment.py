@@ -28,6 +28,8 @@ class ViewSchedule:
         warmup_steps: batches over which the learning rate rises, before it falls as a cosine.
         decay_steps: batches until the cosine's end; those of the whole run unless said.
         label_smoothing: how far labels are drawn towards 1/2; some of them are wrong.
+        steadiness: weight of the difference between a view's logit and its copy's in the loss; the
+            recipe then says what a copy is.
         watched: validation images that every epoch is judged by; the last sees them all.
     """
 
@@ -38,7 +40,12 @@ class ViewSchedule:
     decay_steps: int | None = None
     weight_decay: float = 0.01
     label_smoothing: float = 0.05
+    steadiness: float = 0.0
     watched: int = 512
+
+    def __post_init__(self) -> None:
+        if self.steadiness and self.recipe.copy is None:
+            raise ValueError("steadiness compares views with copies, and the recipe makes none")
 
 
 @dataclass(frozen=True)

@@ -146,14 +146,16 @@ class _ArrayBatches(keras.utils.PyDataset):
 
 
 class _ViewBatches(keras.utils.PyDataset):
-    """Batches of pairs: as many reals as fakes in each."""
+    """Batches of pairs: as many reals as fakes in each; copies, if any, after all views."""
 
     def __init__(
         self, config: TrainingConfig, schedule: ViewSchedule, pairs: ViewPairs, epoch: int
     ) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.seed, self.epoch, self.pairs = config.seed, epoch, pairs
-        self.n_pairs, self.steps = config.batch_size // 2, schedule.steps_per_epoch
+        self.showings = 1 if schedule.recipe.copy is None else 2
+        self.n_pairs = config.batch_size // 2 // self.showings
+        self.steps = schedule.steps_per_epoch
         self.size = schedule.sizes[epoch]
         self.preprocessing: Preprocessing = config.preprocessing
 
@@ -163,8 +165,10 @@ class _ViewBatches(keras.utils.PyDataset):
     def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
         generator = np.random.default_rng([self.seed, self.epoch, at])
         pairs = [self.pairs.draw(self.size, generator) for _ in range(self.n_pairs)]
-        images = np.stack([view for pair in pairs for view in pair])
-        label = np.tile(np.array([[0.0], [1.0]], np.float32), (self.n_pairs, 1))
+        images = np.stack(
+            [view for at in range(self.showings) for pair in pairs for view in pair[2 * at :][:2]]
+        )
+        label = np.tile(np.array([[0.0], [1.0]], np.float32), (self.showings * self.n_pairs, 1))
         return self.preprocessing.normalise(images), label
 
 

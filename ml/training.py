@@ -18,6 +18,7 @@ from ml.licences import licence_notes
 from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
 from ml.start import Start
+from ml.steady import steady
 
 CURVES_FILE = "curves.svg"
 
@@ -124,13 +125,14 @@ class _Loop:
         return done
 
     def _model(self, state: RunState) -> keras.Model:
+        steadiness = self.config.views.steadiness if self.config.views else 0.0
         if state.epoch:
-            return keras.saving.load_model(self.run.checkpoint(state.epoch))
+            return steady(keras.saving.load_model(self.run.checkpoint(state.epoch)), steadiness)
         keras.utils.set_random_seed(self.config.seed)
         network = importlib.import_module(f"ml.networks.{self.config.network}")
         # views come in several sizes
         size = None if self.config.views else self.config.preprocessing.size
-        model = network.build(size)
+        model = steady(network.build(size), steadiness)
         if self.first is not None:
             self.first.give_to(model)
         _freeze(model, self.config.frozen)

@@ -16,6 +16,22 @@ from ml.datasets.pixel_store import PixelStore
 from ml.preprocess import FILTERS, face_square
 
 Box = tuple[int, int, int, int]
+# A view and, where the recipe says, its copy: (size, size, 3) uint8 each.
+Showings = list[np.ndarray]
+
+
+@dataclass(frozen=True)
+class CopyRecipe:
+    """What else happens to the second showing of a view, after the damage of the first.
+
+    Attributes:
+        reduce_share: share of copies that are reduced, to `min_scale` at the smallest.
+        damage: what happens to them then.
+    """
+
+    reduce_share: float = 0.5
+    min_scale: float = 0.45
+    damage: Damage = field(default_factory=Damage)
 
 
 @dataclass(frozen=True)
@@ -46,6 +62,8 @@ class ViewRecipe:
         face_sources: names of sources whose pictures show little but the face.
         shuffle_share: share of cuts whose tiles change places, so that what the picture shows is
             lost and only its traces are left to learn from.
+        copy: how every view is shown a second time, as its picture would be after somebody saved
+            it again; None shows it once.
     """
 
     aligned_share: float = 0.10
@@ -64,6 +82,7 @@ class ViewRecipe:
     local_sources: tuple[str, ...] = ("lfw_faceswap", "photoshop")
     face_sources: tuple[str, ...] = ("dfdc",)
     damage: Damage = field(default_factory=Damage)
+    copy: CopyRecipe | None = None
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -111,8 +130,12 @@ class ViewPairs:
         self.faces = [real for real in reals if store.face(real.sha256) is not None]
         self.backgrounds = self._backgrounds(samples) if recipe.background_share else ([], [])
 
-    def draw(self, size: int, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-        """A real and a fake view, each (size, size, 3) uint8."""
+    def draw(self, size: int, generator: np.random.Generator) -> list[np.ndarray]:
+        """A real and a fake view, each (size, size, 3) uint8; then, where asked, their copies."""
+        real, fake = self._pair(size, generator)
+        return [view for pair in zip(real, fake, strict=True) for view in pair]
+
+    def _pair(self, size: int, generator: np.random.Generator) -> tuple[Showings, Showings]:
         chosen = generator.random()
         if self.aligned and chosen < self.recipe.aligned_share:
             real, fake = self.aligned[int(generator.integers(len(self.aligned)))]
@@ -162,23 +185,24 @@ class ViewPairs:
     def _has_room(self, row: Sample) -> bool:
         return bool(_rooms(self.store.pixels(row.sha256).shape, self.store.face(row.sha256)))
 
-    def _background(self, sample: Sample, size: int, generator: np.random.Generator) -> np.ndarray:
+    def _background(self, sample: Sample, size: int, generator: np.random.Generator) -> Showings:
         pixels, face = self.store.pixels(sample.sha256), self.store.face(sample.sha256)
         box = _beside_box(_rooms(pixels.shape, face), size, generator)
         side = box[2] - box[0]
         cut = _Cut(box, (side, side), draw_filter(generator), bool(generator.random() < 0.5))
         return self._render(pixels, cut, size, generator)
 
-    def _view(self, sample: Sample, size: int, generator: np.random.Generator) -> np.ndarray:
+    def _view(self, sample: Sample, size: int, generator: np.random.Generator) -> Showings:
         pixels = self.store.pixels(sample.sha256)
         kind = self._kind(generator)
-        view = self._render(
+        shown = self._render(
             pixels, self._cut(pixels, sample, size, generator, kind), size, generator
         )
         share = self.recipe.shuffle_share
         if share and kind == "crop" and generator.random() < share:
-            view = shuffled(view, generator)
-        return view
+            places = generator.permutation(TILES * TILES)
+            shown = [shuffled(view, places) for view in shown]
+        return shown
 
     def _alike(
         self,
@@ -187,7 +211,7 @@ class ViewPairs:
         size: int,
         generator: np.random.Generator,
         kind: str,
-    ) -> tuple[np.ndarray, np.ndarray]:
+    ) -> tuple[Showings, Showings]:
         """Both halves of a pair under one cut and one draw of damage; the real comes first."""
         # some fakes lack the last rows or columns of their real
         height, width = np.min([pixels.shape[:2] for pixels in pair], axis=0)
@@ -245,17 +269,31 @@ class ViewPairs:
 
     def _render(
         self, pixels: np.ndarray, cut: _Cut, size: int, generator: np.random.Generator
-    ) -> np.ndarray:
+    ) -> Showings:
         left, top, right, bottom = cut.box
         image = Image.fromarray(pixels[top:bottom, left:right])
         if image.size != cut.between:
             image = image.resize(cut.between, cut.resample)
         image = self.recipe.damage.apply(image, generator)
+        shown = [image]
+        if self.recipe.copy is not None:
+            shown.append(_copied(image, self.recipe.copy, generator))
+        return [self._fitted(one, size, is_flipped=cut.is_flipped) for one in shown]
+
+    def _fitted(self, image: Image.Image, size: int, *, is_flipped: bool) -> np.ndarray:
         if image.size != (size, size):
             image = image.resize((size, size), FILTERS[self.recipe.resample])
-        if cut.is_flipped:
+        if is_flipped:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return np.asarray(image)
+
+
+def _copied(image: Image.Image, recipe: CopyRecipe, generator: np.random.Generator) -> Image.Image:
+    if generator.random() < recipe.reduce_share:
+        scale = float(np.exp(generator.uniform(np.log(recipe.min_scale), 0)))
+        size = (max(16, round(image.width * scale)), max(16, round(image.height * scale)))
+        image = image.resize(size, draw_filter(generator))
+    return recipe.damage.apply(image, generator)
 
 
 def aligned_pairs(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
@@ -317,12 +355,12 @@ def _rooms(shape: tuple[int, ...], face: tuple[np.ndarray, np.ndarray] | None) -
     return [room for room in rooms if min(room[2] - room[0], room[3] - room[1]) >= MIN_ROOM_PX]
 
 
-def shuffled(view: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A view of shape (size, size, 3) whose tiles have changed places."""
+def shuffled(view: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """A view of shape (size, size, 3) whose `TILES`² tiles stand in this order."""
     size = view.shape[0] // TILES * TILES
     tile = size // TILES
     tiles = view[:size, :size].reshape(TILES, tile, TILES, tile, 3).swapaxes(1, 2)
-    flat = tiles.reshape(TILES * TILES, tile, tile, 3)[generator.permutation(TILES * TILES)]
+    flat = tiles.reshape(TILES * TILES, tile, tile, 3)[places]
     mixed = flat.reshape(TILES, TILES, tile, tile, 3).swapaxes(1, 2).reshape(size, size, 3)
     whole = view.copy()
     whole[:size, :size] = mixed

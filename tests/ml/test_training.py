@@ -1,5 +1,6 @@
 """Slow: every test here trains a network, of the paper's kind at 16 pixels."""
 
+import importlib
 import json
 import shutil
 import sys
@@ -15,8 +16,10 @@ from PIL import Image
 
 from ml.alterations import COPIES
 from ml.artifact import MODEL_FILE, artifact_sha256
+from ml.datasets.damage import Damage
 from ml.datasets.manifest import Manifest, read_manifest
 from ml.datasets.selections import visible_manipulations
+from ml.datasets.views import CopyRecipe, ViewRecipe
 from ml.decision import Verdict
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import RunError
@@ -299,6 +302,78 @@ def test_a_batch_of_views_holds_as_many_reals_as_fakes(tiny_views, manifest, tmp
     assert len(feed.watched) == 16 < len(feed.val_label)
     np.testing.assert_array_equal(feed.batches(0)[5][0], first[5][0])
     assert (first[0][0] != first[1][0]).any()
+
+
+UNDAMAGED = Damage(tone_share=0, blur_share=0, noise_share=0, screenshot_share=0, save_share=0)
+STEADY = replace(
+    VIEWS,
+    name="steady",
+    epochs=2,
+    views=replace(
+        VIEWS.views, sizes=(32, 32), recipe=ViewRecipe(copy=CopyRecipe()), steadiness=0.5
+    ),
+)
+
+
+def test_copies_follow_all_views_of_a_batch(tiny_views, manifest, tmp_path):
+    from ml.feeds import open_feed
+
+    unchanged = CopyRecipe(reduce_share=0.0, damage=UNDAMAGED)
+    recipe = replace(STEADY.views.recipe, copy=unchanged)
+    config = replace(STEADY, views=replace(STEADY.views, recipe=recipe))
+    selection = config.select(manifest, config.seed)
+    feed = open_feed(
+        config, selection, tmp_path, lambda name: lambda done, total: None, stored=selection
+    )
+    images, label = feed.batches(0)[0]
+    assert label[:, 0].tolist() == [0, 1] * 4
+    np.testing.assert_array_equal(images[:4], images[4:])
+    assert (images[0] != images[2]).any()
+
+
+def test_a_steady_run_resumes_and_its_weights_load_without_it(tiny_views, train_in, tmp_path):
+    import keras
+
+    from ml.steady import Steady
+
+    def kill(stage: str, done: int, total: int, note: str = "") -> None:
+        if stage == "epoch 2/2" and done == 2:
+            raise KeyboardInterrupt
+
+    whole, cut = RunFolder(tmp_path / "whole"), RunFolder(tmp_path / "cut")
+    train_in(whole.path, STEADY)
+    with pytest.raises(KeyboardInterrupt):
+        train_in(cut.path, STEADY, report=kill)
+    train_in(cut.path, STEADY)
+    for resumed, straight in zip(cut.state().history, whole.state().history, strict=True):
+        assert resumed == pytest.approx(straight, rel=1e-3)
+    model = keras.saving.load_model(cut.result())
+    assert isinstance(model, Steady)
+    assert model.steadiness == 0.0
+
+
+def test_the_loss_counts_what_copies_differ_in_training_alone(tiny_views):
+    import keras
+
+    from ml.steady import HUBER_DELTA, difference, steady
+
+    network = steady(importlib.import_module("ml.networks.tiny_views").build(None), 2.0)
+    network.compile(loss="binary_crossentropy")
+    logit = np.array([[0.0], [3.0], [0.4], [1.0]], np.float32)
+    score = 1 / (1 + np.exp(-logit))
+    expected = (0.4**2 / 2 + HUBER_DELTA * (2 - HUBER_DELTA / 2)) / 2
+    assert float(difference(score)) == pytest.approx(expected, rel=1e-3)
+    label = np.array([[0.0], [1.0], [0.0], [1.0]], np.float32)
+    plain = float(keras.losses.BinaryCrossentropy()(label, score))
+    watched = network.compute_loss(y=label, y_pred=score, training=False)
+    learnt = network.compute_loss(y=label, y_pred=score, training=True)
+    assert float(watched) == pytest.approx(plain, rel=1e-3)
+    assert float(learnt) == pytest.approx(plain + 2.0 * expected, rel=1e-3)
+
+
+def test_steadiness_needs_copies():
+    with pytest.raises(ValueError, match="copies"):
+        ViewSchedule((32,), steadiness=0.1)
 
 
 def test_a_config_needs_just_the_run_it_starts_from(train_in, manifest, finished, tmp_path):

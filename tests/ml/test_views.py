@@ -8,6 +8,8 @@ from ml.datasets.damage import Damage
 from ml.datasets.manifest import Sample
 from ml.datasets.views import (
     MIN_ROOM_PX,
+    TILES,
+    CopyRecipe,
     ViewPairs,
     ViewRecipe,
     _crop_box,
@@ -328,7 +330,7 @@ def test_a_background_shows_nothing_of_the_face():
     pairs = ViewPairs(BACKGROUNDS, *store_of(pictures))
     real = pairs.backgrounds[0][0]
     seen = [pairs._background(real, 64, np.random.default_rng(seed)) for seed in range(40)]
-    assert all(view.max() < 200 for view in seen)
+    assert all(view.max() < 200 for [view] in seen)
 
 
 def test_too_narrow_a_strip_beside_a_face_is_no_room():
@@ -339,7 +341,7 @@ def test_too_narrow_a_strip_beside_a_face_is_no_room():
 
 def test_shuffled_tiles_are_the_same_tiles_elsewhere():
     view = np.arange(60 * 60 * 3, dtype=np.uint32).reshape(60, 60, 3)
-    mixed = shuffled(view, np.random.default_rng(1))
+    mixed = shuffled(view, np.random.default_rng(1).permutation(TILES * TILES))
     assert mixed.shape == view.shape
     assert not np.array_equal(mixed, view)
     assert np.array_equal(np.sort(mixed, axis=None), np.sort(view, axis=None))
@@ -351,3 +353,34 @@ def test_a_recipe_without_backgrounds_draws_what_it_always_drew():
     pictures = [photo(seed, seed % 2) for seed in range(6)]
     plain = views(replace(CROPS, background_share=0.0, shuffle_share=0.0), pictures)
     assert np.array_equal(plain, views(CROPS, pictures))
+
+
+COPIED = replace(CROPS, copy=CopyRecipe(reduce_share=0.0, damage=UNDAMAGED))
+
+
+def test_a_copy_shows_the_same_cut_as_its_view():
+    pictures = [photo(seed, seed % 2) for seed in range(6)]
+    shown = views(COPIED, pictures)
+    assert shown.shape[1] == 4
+    np.testing.assert_array_equal(shown[:, :2], shown[:, 2:])
+    np.testing.assert_array_equal(shown[:, 0], views(CROPS, pictures)[:, 0])
+    mixed = views(replace(COPIED, shuffle_share=1.0), pictures)
+    np.testing.assert_array_equal(mixed[:, :2], mixed[:, 2:])
+    assert (mixed[:, :2] != shown[:, :2]).any()
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        CopyRecipe(reduce_share=1.0, min_scale=0.5, damage=UNDAMAGED),
+        CopyRecipe(reduce_share=0.0, damage=replace(UNDAMAGED, save_share=1.0)),
+    ],
+)
+def test_a_copy_alone_is_reduced_and_saved_again(recipe):
+    pictures = [photo(seed, seed % 2) for seed in range(6)]
+    shown = views(replace(CROPS, copy=recipe), pictures).astype(int)
+    apart = np.abs(shown[:, :2] - shown[:, 2:]).mean(axis=(2, 3, 4))
+    assert (apart > 0).mean() > 0.9  # by chance, some keep their size
+    assert apart.mean() < 12  # the same content: another cut of these is 40 away
+    stranger = np.abs(shown[:, 0] - np.roll(shown[:, 2], 1, axis=0)).mean()
+    assert stranger > 2 * apart.mean()
