@@ -1,13 +1,15 @@
-"""Tells the audit trail which request an action belongs to."""
+"""What belongs to every request: who it is for the audit trail, language and time zone."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone, translation
 
 from accounts.audit import RequestContext, context_var
 from accounts.client_address import client_address
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 
 
 class AuditContextMiddleware:
@@ -23,6 +25,26 @@ class AuditContextMiddleware:
             return self.get_response(request)
         finally:
             context_var.reset(token)
+
+
+class PreferencesMiddleware:
+    """Shows a signed-in person's pages in their language and time zone.
+
+    A language chosen in this browser, which a cookie keeps, goes before the one of the profile.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User):
+            return self.get_response(request)
+        if user.language and not request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME):
+            translation.activate(user.language)
+            request.LANGUAGE_CODE = translation.get_language()
+        with timezone.override(user.time_zone or None):
+            return self.get_response(request)
 
 
 def bind_key(key: ApiKey) -> None:

@@ -23,11 +23,19 @@ def signed_in(request: HttpRequest) -> User:
 
 def trail_reader_required(view: View[P]) -> View[P]:
     """Sign-in first; to everybody else the page does not exist."""
+    return _for_those_who(lambda user: user.reads_trail, view)
 
+
+def administrator_required(view: View[P]) -> View[P]:
+    """Sign-in first; to everybody but administrators the page does not exist."""
+    return _for_those_who(lambda user: user.is_superuser, view)
+
+
+def _for_those_who(may: Callable[[User], bool], view: View[P]) -> View[P]:
     @login_required
     @wraps(view)
     def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not (isinstance(request.user, User) and request.user.reads_trail):
+        if not (isinstance(request.user, User) and may(request.user)):
             raise Http404
         return view(request, *args, **kwargs)
 

@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.AuditContextMiddleware",
+    "accounts.middleware.PreferencesMiddleware",
 ]
 ROOT_URLCONF = "deepfake_site.urls"
 WSGI_APPLICATION = "deepfake_site.wsgi.application"

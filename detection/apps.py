@@ -7,6 +7,7 @@ class DetectionConfig(AppConfig):
     verbose_name = _("Images and verdicts")
 
     def ready(self) -> None:
-        from detection import relatives
+        from detection import own_data, relatives
 
         relatives.register()
+        own_data.register()

@@ -211,7 +211,7 @@ class _Staged:
             "metrics": figures,
             "training": trained,
             "licence_notes": self.told["licence_notes"],
-            "limits": list(limits),
+            "limits": [line.replace("{side}", str(self.preprocessing.size)) for line in limits],
         }
         write_json(self.folder / SIDECAR_FILE, sidecar)
 

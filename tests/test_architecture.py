@@ -15,6 +15,7 @@ TRAINERS = {
     "ml/feeds.py",
     "ml/leave_one_out.py",
     "ml/start.py",
+    "ml/steady.py",
     "ml/export.py",
     "ml/curves.py",
     "ml/networks",

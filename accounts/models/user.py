@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
@@ -34,12 +35,19 @@ class User(AbstractBaseUser):
         MODERATOR = "moderator", _("Moderator")
         ADMIN = "admin", _("Administrator")
 
+    class Theme(models.TextChoices):
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
     email = models.EmailField(_("e-mail address"), max_length=254, unique=True)
     name = models.CharField(_("name"), max_length=150, blank=True)
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.JOURNALIST)
     is_auditor = models.BooleanField(_("may read the audit trail"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    language = models.CharField(_("language"), max_length=8, blank=True, choices=settings.LANGUAGES)
+    time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    theme = models.CharField(_("appearance"), max_length=8, blank=True, choices=Theme.choices)
 
     objects = UserManager()
 
@@ -68,6 +76,11 @@ class User(AbstractBaseUser):
     def is_reviewer(self) -> bool:
         """Whether this person sees other people's detections that are not confidential."""
         return self.role in {self.Role.MODERATOR, self.Role.ADMIN}
+
+    @property
+    def is_invited(self) -> bool:
+        """Whether this person was asked in and has not come yet."""
+        return self.last_login is None and not self.has_usable_password()
 
     @property
     def reads_trail(self) -> bool:

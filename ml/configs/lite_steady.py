@@ -4,7 +4,7 @@ python -m ml train lite_steady --data path/to/manifest.csv --run runs/steady \
     --start ml/artifacts/default
 Every view is shown twice, nearly as it is and as somebody would save it again, and the loss asks
 for one logit. The first showing is damaged less than before, for the traces that a second save
-wears away; sources that lagged are drawn more often. The last epochs see what is served.
+wears away; sources that lagged are drawn more often. The last epoch sees what is served.
 """
 
 from dataclasses import replace
@@ -16,7 +16,7 @@ from ml.experiment import ViewSchedule
 from ml.networks.lite import EDGES
 from ml.preprocess import Preprocessing
 
-SIZES = (224,) * 10 + (256,) * 2
+SIZES = (224,) * 5 + (256,)
 
 RECIPE = replace(
     lite_full.RECIPE,

@@ -13,12 +13,13 @@ from keras import layers
 
 from ml.networks.imagenet import imagenet_weights
 
-# Shown beside verdicts: what this network cannot do, whatever it was trained on.
+# Shown beside verdicts: what this network cannot do, whatever it was trained on. `{side}` is the
+# side of a view, which the run decides.
 LIMITS = (
     "It learnt from a few kinds of generators, face swaps and retouching; on kinds it never saw it "
     "can be wrong without knowing it.",
-    "It sees the picture at 224 pixels a view: the whole and each face. Small retouches away from "
-    "faces can be gone before it looks.",
+    "It sees the picture at {side} pixels a view: the whole and each face. Small retouches away "
+    "from faces can be gone before it looks.",
     "Strong compression, small sizes and screenshots erase the traces it looks for.",
 )
 

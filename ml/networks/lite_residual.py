@@ -19,8 +19,8 @@ __all__ = ["LIMITS", "VIEWS", "build", "with_evidence"]
 
 LIMITS = (
     lite.LIMITS[0],
-    "It sees the picture at 224 pixels a view: the whole, cuts at full size and each face. Small "
-    "retouches away from faces can fall between the views.",
+    "It sees the picture at {side} pixels a view: the whole, cuts at full size and each face. "
+    "Small retouches away from faces can fall between the views.",
     lite.LIMITS[2],
 )
 VIEWS = ("whole", "cut", "face")

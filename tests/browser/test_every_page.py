@@ -86,19 +86,23 @@ def detections(
 
 @pytest.fixture
 def paths(detections: list[Detection], alice: User) -> list[str]:
-    User.objects.filter(pk=alice.pk).update(is_auditor=True)
+    User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
         "verify",
         "history",
         "responsible_use",
+        "account",
         "account_change_password",
         "keys",
         "audit_trail",
+        "people",
+        "invite",
     )
     return [
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
+        reverse("person", args=[alice.pk]),
         f"{reverse('audit_trail')}?action=nonsense",
     ]
 

@@ -3,14 +3,10 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from allauth.account.forms import default_token_generator
-from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
-from django.urls import reverse
 
-from accounts import audit
+from accounts import people
 from accounts.models import User
 
 
@@ -24,14 +20,7 @@ class Command(BaseCommand):
         user = User.objects.filter(email__iexact=options["email"], is_active=True).first()
         if user is None:
             raise CommandError(f"Nobody active has the e-mail address {options['email']}.")
-        where = {
-            "uidb36": user_pk_to_url_str(user),
-            "key": default_token_generator.make_token(user),
-        }
-        path = reverse("account_reset_password_from_key", kwargs=where)
-        with transaction.atomic():
-            audit.record("user.password_link_made", actor=None, target=user, owner=user)
-        self.stdout.write(f"{_address()}{path}")
+        self.stdout.write(f"{_address()}{people.password_link(by=None, person=user)}")
 
 
 def _address() -> str:

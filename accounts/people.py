@@ -1,0 +1,148 @@
+"""Inviting people, changing what they may do, disabling them; each with its event."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.db import transaction
+from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit
+from accounts.models import User
+
+
+class LockoutError(Exception):
+    """The change would lock everybody, or the one who asks, out; its text says so to a person."""
+
+
+@dataclass(frozen=True)
+class Rights:
+    """What an administrator decides about a person."""
+
+    role: str
+    is_auditor: bool
+
+    @classmethod
+    def of(cls, person: User) -> "Rights":
+        return cls(person.role, person.is_auditor)
+
+    def to_json(self) -> dict[str, Any]:
+        return {"role": self.role, "is_auditor": self.is_auditor}
+
+
+def invite(
+    *, by: User | None, email: str, name: str = "", rights: Rights | None = None
+) -> tuple[User, str]:
+    """A person without a password, and the path of a link with which they choose one, once.
+
+    Raises:
+        ValidationError: the address is none, or somebody has it.
+    """
+    given = rights or Rights(User.Role.JOURNALIST, is_auditor=False)
+    with transaction.atomic():
+        person = User.objects.create_user(email, name=name, **given.to_json())
+        audit.record(
+            "user.created",
+            actor=by,
+            target=person,
+            owner=person,
+            after={**given.to_json(), "is_active": True},
+            detail={"email": person.email, "name": person.name},
+        )
+    return person, password_link(by=by, person=person)
+
+
+def password_link(*, by: User | None, person: User) -> str:
+    """The path of a link with which a person sets a password, once and for a few days."""
+    where = {
+        "uidb36": user_pk_to_url_str(person),
+        "key": default_token_generator.make_token(person),
+    }
+    with transaction.atomic():
+        audit.record("user.password_link_made", actor=by, target=person, owner=person)
+    return reverse("account_reset_password_from_key", kwargs=where)
+
+
+def change_rights(*, by: User, person: User, name: str, rights: Rights) -> bool:
+    """Change a person's name, role and view of the audit trail; False where nothing changes.
+
+    Raises:
+        LockoutError: nobody takes their own administration, or the last one's.
+    """
+    with transaction.atomic():
+        admins = _locked_admins()
+        now = User.objects.select_for_update().get(pk=person.pk)
+        before = Rights.of(now)
+        if (before, now.name) == (rights, name):
+            return False
+        if before.role == User.Role.ADMIN != rights.role:
+            _check_may_lose(admins, by, now)
+        renamed = {"old_name": now.name, "name": name} if now.name != name else None
+        now.name, now.role, now.is_auditor = name, rights.role, rights.is_auditor
+        now.save(update_fields=["name", "role", "is_auditor"])
+        audit.record(
+            "user.changed",
+            actor=by,
+            target=now,
+            owner=now,
+            before=before.to_json(),
+            after=rights.to_json(),
+            detail=renamed,
+        )
+    return True
+
+
+def disable(*, by: User, person: User) -> bool:
+    """Shut a person out at once: pages, API keys and links; False where they are already.
+
+    Raises:
+        LockoutError: nobody disables themselves, or the last administrator.
+    """
+    with transaction.atomic():
+        admins = _locked_admins()
+        now = User.objects.select_for_update().get(pk=person.pk)
+        if not now.is_active:
+            return False
+        _check_may_lose(admins, by, now)
+        _set_active(by, now, is_active=False)
+    return True
+
+
+def reactivate(*, by: User, person: User) -> bool:
+    """Let a disabled person in again; their keys work again where they have not ended."""
+    with transaction.atomic():
+        now = User.objects.select_for_update().get(pk=person.pk)
+        if now.is_active:
+            return False
+        _set_active(by, now, is_active=True)
+    return True
+
+
+def _set_active(by: User, person: User, *, is_active: bool) -> None:
+    person.is_active = is_active
+    person.save(update_fields=["is_active"])
+    audit.record(
+        "user.reactivated" if is_active else "user.disabled",
+        actor=by,
+        target=person,
+        owner=person,
+        before={"is_active": not is_active},
+        after={"is_active": is_active},
+    )
+
+
+def _locked_admins() -> QuerySet[User]:
+    """All active administrators, locked in one order: two who demote each other must wait."""
+    admins = User.objects.filter(role=User.Role.ADMIN, is_active=True).order_by("pk")
+    list(admins.select_for_update().values_list("pk"))
+    return admins
+
+
+def _check_may_lose(admins: QuerySet[User], by: User, person: User) -> None:
+    if person.pk == by.pk:
+        raise LockoutError(_("You cannot take your own rights; another administrator can."))
+    if person.role == User.Role.ADMIN and not admins.exclude(pk=person.pk).exists():
+        raise LockoutError(_("Somebody has to manage people: this is the last administrator."))

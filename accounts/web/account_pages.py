@@ -1,0 +1,115 @@
+"""A person's own account: name, language, time zone, appearance, and their data to take away."""
+
+from tempfile import TemporaryFile
+from zoneinfo import available_timezones
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import FileResponse, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
+
+from accounts import audit
+from accounts.models import User
+from accounts.own_data import write_own_data
+from accounts.permissions import signed_in
+
+# The tz database's areas; the rest are old names, and offsets with their signs turned round.
+AREAS = (
+    "Africa",
+    "America",
+    "Antarctica",
+    "Asia",
+    "Atlantic",
+    "Australia",
+    "Europe",
+    "Indian",
+    "Pacific",
+)
+
+
+def _zones() -> list[tuple[str, str]]:
+    names = sorted(name for name in available_timezones() if name.split("/")[0] in AREAS)
+    return [("", "UTC"), *((name, name.replace("_", " ")) for name in names)]
+
+
+class ProfileForm(forms.ModelForm):
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language"),
+        required=False,
+        choices=[("", gettext_lazy("As my browser says")), *settings.LANGUAGES],
+    )
+    time_zone = forms.ChoiceField(label=gettext_lazy("Time zone"), required=False, choices=_zones)
+    theme = forms.ChoiceField(
+        label=gettext_lazy("Appearance"),
+        required=False,
+        choices=[("", gettext_lazy("As my device says")), *User.Theme.choices],
+    )
+
+    class Meta:
+        model = User
+        fields = ("name", "language", "time_zone", "theme")
+
+
+@never_cache
+@login_required
+@require_http_methods(["GET", "POST"])
+def account(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    if request.method == "GET":
+        return render(
+            request, "account/account.html", {"form": ProfileForm(instance=user, label_suffix="")}
+        )
+    form = ProfileForm(request.POST, instance=User.objects.get(pk=user.pk), label_suffix="")
+    if not form.is_valid():
+        return render(request, "account/account.html", {"form": form}, status=400)
+    _save(form)
+    with translation.override(form.instance.language or None):
+        messages.success(request, _("Saved."))
+    response = redirect("account")
+    # the footer's choice of a language is this browser's own, and would outlive the new one
+    response.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+    return response
+
+
+def _save(form: ProfileForm) -> None:
+    before = User.objects.get(pk=form.instance.pk)
+    names = [name for name in form.changed_data if name != "name"]
+    with transaction.atomic():
+        person = form.save()
+        if form.changed_data:
+            audit.record(
+                "user.profile_changed",
+                actor=person,
+                target=person,
+                owner=person,
+                before={name: getattr(before, name) for name in names},
+                after={name: getattr(person, name) for name in names},
+                detail={"old_name": before.name, "name": person.name}
+                if "name" in form.changed_data
+                else None,
+            )
+
+
+@login_required
+@require_POST
+def own_data(request: HttpRequest) -> FileResponse:
+    """A ZIP of everything kept about the person who asks."""
+    file = TemporaryFile()  # noqa: SIM115
+    try:
+        write_own_data(signed_in(request), file)
+    except BaseException:
+        file.close()
+        raise
+    file.seek(0)
+    name = f"unmask-my-data-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
+    response = FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+    response["Cache-Control"] = "no-store"
+    return response

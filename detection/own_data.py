@@ -1,0 +1,90 @@
+"""A person's images, submissions and verdicts, for the download of their own data."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from accounts import audit
+from accounts.models import User
+from accounts.own_data import Part, Rows, register_part
+from detection import storage
+from detection.models import Detection, Image, Submission
+
+# Beyond this the ZIP holds no further originals; images.json says which are in it.
+MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
+
+
+def register() -> None:
+    """Tell the download."""
+    register_part("images", Part(_image_rows, _originals, _record_looks))
+    register_part("submissions", Part(_submission_rows))
+
+
+def _images(person: User) -> Iterator[tuple[Image, str]]:
+    """The person's images, oldest first, each with its original's name in the ZIP, or none."""
+    room = MAX_ORIGINALS_BYTES
+    for image in Image.objects.filter(owner=person).order_by("created_at", "pk").iterator():
+        fits = image.size_bytes <= room and storage.original_path(image.pk).is_file()
+        room -= image.size_bytes if fits else 0
+        name = f"originals/{image.sha256[:16]}.{image.format.lower()}"
+        yield image, name if fits else ""
+
+
+def _originals(person: User) -> Iterator[tuple[str, Path]]:
+    for image, name in _images(person):
+        if name:
+            yield name, storage.original_path(image.pk)
+
+
+def _record_looks(person: User) -> None:
+    for image, name in _images(person):
+        if name:
+            audit.record(
+                "image.downloaded",
+                actor=person,
+                target=image,
+                owner=person,
+                target_sha256=image.sha256,
+            )
+
+
+def _image_rows(person: User) -> Rows:
+    names = ("sha256", "size_bytes", "format", "width", "height", "is_confidential", "facts")
+    for image, original in _images(person):
+        yield {
+            "id": str(image.pk),
+            **{name: getattr(image, name) for name in names},
+            "created_at": image.created_at.isoformat(),
+            "original": original,
+            "detections": [_detection(row) for row in _detections(image)],
+        }
+
+
+def _detections(image: Image) -> Iterator[Detection]:
+    return image.detections.select_related("model_version").order_by("created_at").iterator()
+
+
+def _detection(row: Detection) -> dict[str, Any]:
+    version = row.model_version
+    return {
+        "id": str(row.pk),
+        "model": f"{version.name} {version.version}",
+        "model_sha256": version.artifact_sha256,
+        "status": row.status,
+        "verdict": row.verdict,
+        "probability": row.probability,
+        "reasons": row.reasons,
+        "completed_at": row.completed_at.isoformat() if row.completed_at else "",
+    }
+
+
+def _submission_rows(person: User) -> Rows:
+    names = ("file_name", "source_url", "metadata", "callback_url", "via", "priority")
+    for row in Submission.objects.filter(by=person).order_by("created_at").iterator():
+        yield {
+            "id": str(row.pk),
+            "image": str(row.image_id),
+            "detection": str(row.detection_id),
+            **{name: getattr(row, name) for name in names},
+            "created_at": row.created_at.isoformat(),
+        }

@@ -1,0 +1,142 @@
+"""One's own account: preferences that pages follow, and one's own data to take away."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts.models import AuditEvent, User
+from detection.models import Image
+from detection.tasks import run_detection
+from tests.factories import submitted
+from tests.images import jpeg_bytes
+
+pytestmark = pytest.mark.django_db
+PROFILE = {"name": "Alice A", "language": "ar", "time_zone": "Asia/Kolkata", "theme": "dark"}
+
+
+@pytest.fixture
+def browser(alice: User, client_of: Callable[[User], Client]) -> Client:
+    return client_of(alice)
+
+
+def test_pages_follow_language_time_zone_and_appearance(browser, alice, model_version):
+    submitted(alice)
+    assert " UTC" in browser.get("/history").content.decode()
+    assert browser.post("/account", PROFILE).status_code == 302
+    page = browser.get("/history").content.decode()
+    assert '<html lang="ar" dir="rtl" data-theme="dark">' in page
+    assert "IST" in page
+    event = AuditEvent.objects.get(action="user.profile_changed")
+    assert json.loads(event.change)["after"] == {
+        "language": "ar",
+        "time_zone": "Asia/Kolkata",
+        "theme": "dark",
+    }
+    assert "Alice A" in event.detail.body
+
+
+def test_the_browsers_own_language_goes_before_the_profiles(browser, alice):
+    User.objects.filter(pk=alice.pk).update(language="ar")
+    browser.post("/language/setlang/", {"language": "en"})
+    assert '<html lang="en"' in browser.get("/account").content.decode()
+    browser.post("/account", {**PROFILE, "language": "ar"})
+    assert '<html lang="ar"' in browser.get("/account").content.decode()
+
+
+def test_one_persons_time_zone_is_not_the_nexts(browser, alice, bob, client_of, model_version):
+    User.objects.filter(pk=alice.pk).update(time_zone="Asia/Kolkata")
+    submitted(bob)
+    browser.get("/history")
+    assert " UTC" in client_of(bob).get("/history").content.decode()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"language": "xx"},
+        {"time_zone": "Mars/Olympus"},
+        {"time_zone": "../../etc/passwd"},
+        {"theme": "neon"},
+        {"name": "n" * 151},
+    ],
+)
+def test_a_wrong_preference_changes_nothing(browser, alice, wrong):
+    assert browser.post("/account", {**PROFILE, **wrong}).status_code == 400
+    alice.refresh_from_db()
+    assert (alice.name, alice.language, alice.theme) == ("", "", "")
+
+
+def test_nobody_gives_themselves_rights(browser, alice):
+    more = {"role": "admin", "is_auditor": "on", "is_active": "", "email": "x@example.org"}
+    assert browser.post("/account", {**PROFILE, **more}).status_code == 302
+    alice.refresh_from_db()
+    assert (alice.role, alice.is_auditor, alice.is_active) == ("journalist", False, True)
+    assert alice.email == "alice@example.org"
+
+
+def download(browser: Client) -> zipfile.ZipFile:
+    answer = browser.post("/account/data")
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    return zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content)))
+
+
+def test_ones_own_data_is_all_there_and_nobody_elses(
+    browser, alice, bob, key_of, model_version, fake_judgement
+):
+    key = key_of(alice)
+    own = submitted(alice, name="harbour.jpg")
+    run_detection(str(own.detection_id))
+    submitted(bob, jpeg_bytes(seed=9), name="secret-of-bob.jpg")
+    with download(browser) as archive:
+        data = {
+            name.removesuffix(".json"): json.loads(archive.read(name))
+            for name in archive.namelist()
+            if name.endswith(".json")
+        }
+        original = archive.read(data["images"][0]["original"])
+        everything = b"".join(map(archive.read, archive.namelist()))
+    assert [row["email"] for row in data["account"]] == ["alice@example.org"]
+    assert data["api_keys"][0]["prefix"] == key[4:12]
+    assert key.encode() not in everything
+    assert alice.password.encode() not in everything
+    assert [row["file_name"] for row in data["submissions"]] == ["harbour.jpg"]
+    (detection,) = data["images"][0]["detections"]
+    assert (detection["verdict"], detection["probability"]) == ("likely_manipulated", 0.93)
+    assert len(original) == own.image.size_bytes
+    assert b"secret-of-bob" not in everything
+    assert b"bob@" not in everything
+    assert "submission.accepted" in {row["action"] for row in data["events"]}
+
+
+def test_taking_ones_data_is_recorded_with_each_original(browser, alice, model_version):
+    images = [submitted(alice, jpeg_bytes(seed=seed)).image for seed in (1, 2)]
+    download(browser)
+    looked = AuditEvent.objects.filter(action="image.downloaded")
+    assert {row.target_sha256 for row in looked} == {image.sha256 for image in images}
+    event = AuditEvent.objects.get(action="user.data_downloaded")
+    assert json.loads(event.change)["after"] == {"images": 2, "submissions": 2}
+
+
+def test_originals_beyond_the_limit_are_named_and_left_out(
+    browser, alice, model_version, monkeypatch
+):
+    images = [submitted(alice, jpeg_bytes(seed=seed)).image for seed in (1, 2)]
+    monkeypatch.setattr("detection.own_data.MAX_ORIGINALS_BYTES", images[0].size_bytes)
+    with download(browser) as archive:
+        rows = json.loads(archive.read("images.json"))
+    assert [bool(row["original"]) for row in rows] == [True, False]
+    assert Image.objects.count() == len(rows)
+
+
+def test_nothing_is_handed_out_that_is_not_recorded(browser, alice, monkeypatch):
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no event")
+
+    monkeypatch.setattr("accounts.audit.record", broken)
+    browser.raise_request_exception = False
+    assert browser.post("/account/data").status_code == 500
