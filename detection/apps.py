@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -7,7 +8,8 @@ class DetectionConfig(AppConfig):
     verbose_name = _("Images and verdicts")
 
     def ready(self) -> None:
-        from detection import own_data, relatives
+        from detection import fixed_verdicts, own_data, relatives
 
         relatives.register()
         own_data.register()
+        post_migrate.connect(fixed_verdicts.install, sender=self)
