@@ -8,6 +8,8 @@ ACTIONS: dict[str, Promise] = {
     "api_key.rotated": _("API key rotated"),
     "api_key.revoked": _("API key revoked"),
     "audit.exported": _("Audit events exported"),
+    "audit.keyed": _("Events carry a MAC from here on"),
+    "audit.restore_acknowledged": _("Restored backup acknowledged"),
     "audit.sealed": _("Checkpoint signed"),
     "detection.completed": _("Verdict given"),
     "detection.failed": _("Could not be judged"),

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, models
 from django.utils import timezone
 
+from accounts.audit_key import mac_key, mac_of
 from accounts.models.audit_event import (
     CHAINS,
     SYSTEM_CHAIN,
@@ -90,6 +91,7 @@ def record(
         detail_commitment=commitment(salt, body) if about else "",
     )
     event.hash = event.computed_hash()
+    event.mac = mac_of(mac_key(), event.hash)
     event.save(force_insert=True)
     if about:
         AuditDetail.objects.create(event=event, salt=salt, body=body)

@@ -13,7 +13,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Self
 
@@ -24,12 +24,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
+from accounts.audit_key import private_key
 from accounts.models.audit_event import GENESIS, SYSTEM_CHAIN, AuditChain, AuditEvent, canonical
 
 CHECKPOINTS_FILE = "checkpoints.jsonl"
 PUBLIC_KEY_FILE = "public_key"
 VERSION = 1
 SEALED = "audit.sealed"
+RESTORED = "audit.restore_acknowledged"
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Checkpoint:
         heads: sequence number and hash of each chain's last event; empty chains are left out.
         previous: SHA-256 of the line before, in hex.
         signature: Ed25519 over the canonical JSON of the others, in hex.
+        lost: what is known to be gone since a backup was restored, by chain: the last event that
+            was kept, the last that was seen, and the last checkpoint that saw any in between.
     """
 
     number: int
@@ -49,6 +53,7 @@ class Checkpoint:
     heads: Mapping[int, tuple[int, str]]
     previous: str
     signature: str = ""
+    lost: Mapping[int, tuple[int, int, int]] = field(default_factory=dict)
 
     @classmethod
     def from_line(cls, line: str) -> Self:
@@ -62,7 +67,13 @@ class Checkpoint:
             heads = {
                 int(chain): (int(seq), str(head)) for chain, (seq, head) in value["heads"].items()
             }
-            found = cls(value["number"], value["at"], heads, value["previous"], value["signature"])
+            lost = {
+                int(chain): (int(kept), int(seen), int(until))
+                for chain, (kept, seen, until) in value.get("lost", {}).items()
+            }
+            found = cls(
+                value["number"], value["at"], heads, value["previous"], value["signature"], lost
+            )
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise ValueError("no checkpoint") from error
         if found.line() != line:
@@ -78,8 +89,7 @@ class Checkpoint:
         return hashlib.sha256(self.line().encode("ascii")).hexdigest()
 
     def signed(self, key: Ed25519PrivateKey) -> "Checkpoint":
-        signature = key.sign(self._signed_bytes()).hex()
-        return Checkpoint(self.number, self.at, self.heads, self.previous, signature)
+        return replace(self, signature=key.sign(self._signed_bytes()).hex())
 
     def is_signed_by(self, key: Ed25519PublicKey) -> bool:
         try:
@@ -89,12 +99,14 @@ class Checkpoint:
         return True
 
     def _stated(self) -> dict[str, Any]:
+        lost = {str(chain): list(gap) for chain, gap in self.lost.items()}
         return {
             "at": self.at,
             "heads": {str(chain): list(head) for chain, head in self.heads.items()},
             "number": self.number,
             "previous": self.previous,
             "version": VERSION,
+            **({"lost": lost} if lost else {}),
         }
 
     def _signed_bytes(self) -> bytes:
@@ -103,24 +115,11 @@ class Checkpoint:
 
 def seal() -> Checkpoint | None:
     """Write a checkpoint if anything happened since the last one, and record that in the chain."""
-    folder = settings.AUDIT_DIR
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(folder / CHECKPOINTS_FILE) as file:
-        last = _last(file)
-        heads = current_heads()
+    with opened() as file:
+        last, heads = _last(file), current_heads()
         if not _is_news(last, heads):
             return None
-        key = private_key()
-        _publish(key.public_key(), folder)
-        checkpoint = Checkpoint(
-            number=last.number + 1 if last else 1,
-            at=timezone.now().isoformat(timespec="milliseconds"),
-            heads=heads,
-            previous=last.digest() if last else GENESIS,
-        ).signed(key)
-        file.write(checkpoint.line().encode("ascii") + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
+        checkpoint = _append(file, last, heads)
         with transaction.atomic():
             audit.record(
                 SEALED,
@@ -131,16 +130,65 @@ def seal() -> Checkpoint | None:
         return checkpoint
 
 
+def seal_loss(
+    file: BinaryIO, lost: Mapping[int, tuple[int, int, int]], *, reason: str
+) -> Checkpoint:
+    """Write the checkpoint that states what a restored backup does not hold; see `restoration`.
+
+    Args:
+        file: as `opened` gave it.
+    """
+    checkpoint = _append(file, _last(file), current_heads(), lost)
+    told = {str(chain): f"{kept + 1}–{seen}" for chain, (kept, seen, _until) in lost.items()}
+    with transaction.atomic():
+        audit.record(
+            RESTORED,
+            actor=None,
+            target=AuditChain(number=SYSTEM_CHAIN),
+            after={
+                "number": checkpoint.number,
+                "sha256": checkpoint.digest(),
+                "lost": told,
+            },
+            detail={"reason": reason},
+        )
+    return checkpoint
+
+
+@contextmanager
+def opened() -> Iterator[BinaryIO]:
+    """The file of checkpoints, for one process at a time."""
+    settings.AUDIT_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (settings.AUDIT_DIR / CHECKPOINTS_FILE).open("a+b") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield file
+
+
+def _append(
+    file: BinaryIO,
+    last: Checkpoint | None,
+    heads: Mapping[int, tuple[int, str]],
+    lost: Mapping[int, tuple[int, int, int]] | None = None,
+) -> Checkpoint:
+    key = private_key()
+    _publish(key.public_key(), settings.AUDIT_DIR)
+    checkpoint = Checkpoint(
+        number=last.number + 1 if last else 1,
+        at=timezone.now().isoformat(timespec="milliseconds"),
+        heads=heads,
+        previous=last.digest() if last else GENESIS,
+        lost=lost or {},
+    ).signed(key)
+    file.write(checkpoint.line().encode("ascii") + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
+    return checkpoint
+
+
 def current_heads() -> dict[int, tuple[int, str]]:
     """Of every chain that holds an event, as one statement sees them."""
     rows = AuditChain.objects.filter(seq__gt=0).order_by("number")
     return {row.number: (row.seq, row.head) for row in rows}
-
-
-def private_key() -> Ed25519PrivateKey:
-    """The key that signs; made and kept in the data folder where none is given."""
-    seed = settings.AUDIT_KEY or _kept_seed(settings.DATA_DIR / "audit_key")
-    return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(seed))
 
 
 def read_public_key(path: Path) -> Ed25519PublicKey:
@@ -151,19 +199,6 @@ def read_public_key(path: Path) -> Ed25519PublicKey:
         OSError: it cannot be read.
     """
     return Ed25519PublicKey.from_public_bytes(bytes.fromhex(path.read_text("ascii").strip()))
-
-
-def _kept_seed(path: Path) -> str:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text("ascii").strip()
-    with os.fdopen(handle, "w") as file:
-        seed = Ed25519PrivateKey.generate().private_bytes_raw().hex()
-        file.write(f"{seed}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return seed
 
 
 def _publish(key: Ed25519PublicKey, folder: Path) -> None:
@@ -182,14 +217,6 @@ def _is_news(last: Checkpoint | None, heads: Mapping[int, tuple[int, str]]) -> b
     since = last.heads.get(SYSTEM_CHAIN, (0, ""))[0]
     events = AuditEvent.objects.filter(chain=SYSTEM_CHAIN, seq__gt=since)
     return events.exclude(action=SEALED).exists()
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[BinaryIO]:
-    """The file, for one process at a time, at its end."""
-    with path.open("a+b") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
 
 
 def _last(file: BinaryIO) -> Checkpoint | None:

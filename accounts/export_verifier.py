@@ -82,18 +82,28 @@ def check_events(events: list[dict[str, Any]]) -> None:
 
 
 def check_checkpoints(lines: list[str], key: Ed25519PublicKey) -> dict[tuple[int, int], str]:
-    """Where each chain stood when a checkpoint was signed: {(chain, seq): hash}."""
-    heads: dict[tuple[int, int], str] = {}
+    """Where each chain stood when a checkpoint was signed: {(chain, seq): hash}.
+
+    What a checkpoint saw and a later one states as lost, since a backup was restored, is left out.
+    """
+    heads: list[tuple[int, int, int, str]] = []
+    lost: list[tuple[int, int, int]] = []
     for number, line in enumerate(lines, start=1):
         try:
             stated = json.loads(line)
             signature = bytes.fromhex(stated.pop("signature"))
             key.verify(signature, canonical(stated).encode("ascii"))
-            found = {(int(chain), seq): head for chain, (seq, head) in stated["heads"].items()}
+            place = int(stated["number"])
+            heads += [(place, int(c), seq, head) for c, (seq, head) in stated["heads"].items()]
+            gaps = stated.get("lost", {}).items()
+            lost += [(int(c), kept, until) for c, (kept, _seen, until) in gaps]
         except (InvalidSignature, ValueError, KeyError, TypeError, AttributeError):
             raise BrokenError(f"checkpoints.jsonl: line {number} is not what was signed") from None
-        heads.update(found)
-    return heads
+    return {
+        (chain, seq): head
+        for place, chain, seq, head in heads
+        if not any(chain == c and seq > kept and place <= until for c, kept, until in lost)
+    }
 
 
 def check_covered(

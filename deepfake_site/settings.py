@@ -115,6 +115,17 @@ elif _database.get("ENGINE") == "django.db.backends.postgresql":
 else:
     raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
 DATABASES = {"default": _database}
+# The role that owns tables and triggers, where the application's own may not; see
+# docs/decisions/0008. Only `manage.py prepare_database` uses it.
+if DATABASE_OWNER_URL := env_secret("DATABASE_OWNER_URL"):
+    _owner = environ.Env.db_url_config(DATABASE_OWNER_URL)
+    _is_same_place = all(_owner.get(k) == _database.get(k) for k in ("ENGINE", "HOST", "NAME"))
+    if not _is_same_place or _owner.get("USER") == _database.get("USER"):
+        raise ImproperlyConfigured(
+            "DATABASE_OWNER_URL must name the PostgreSQL database of DATABASE_URL, with another "
+            "user than it."
+        )
+    DATABASES["owner"] = _owner | {"TEST": {"MIRROR": "default"}}
 CACHES = {
     # Shared by all processes, and independent of the broker: sign-in limits live here.
     "default": {
@@ -128,6 +139,7 @@ AUDIT_DIR = Path(env_str("UNMASK_AUDIT_DIR") or DATA_DIR / "audit")
 AUDIT_KEY = env_secret("AUDIT_KEY")
 if AUDIT_KEY and not re.fullmatch(r"[0-9a-f]{64}", AUDIT_KEY):
     raise ImproperlyConfigured("AUDIT_KEY must be 64 hexadecimal digits: openssl rand -hex 32.")
+AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 1_000_000, minimum=1)
 
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024

@@ -16,7 +16,10 @@ chmod 700 secrets
 umask 022
 [ -s secrets/secret_key ] || random 64 > secrets/secret_key
 [ -s secrets/database_password ] || random > secrets/database_password
+[ -s secrets/database_app_password ] || random > secrets/database_app_password
 printf 'postgres://unmask:%s@database:5432/unmask' "$(cat secrets/database_password)" \
+	> secrets/database_owner_url
+printf 'postgres://unmask_app:%s@database:5432/unmask' "$(cat secrets/database_app_password)" \
 	> secrets/database_url
 
 if [ -e ../.env ]; then

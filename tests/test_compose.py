@@ -103,7 +103,7 @@ def test_what_services_use_is_declared_and_the_reverse(section):
 
 def test_files_from_the_repository_exist():
     mounts = [m for s in SERVICES.values() for m in named(s, "volumes") if m.startswith(".")]
-    assert mounts == ["./deploy/Caddyfile"]
+    assert mounts == ["./deploy/Caddyfile", "./deploy/create-app-role.sh"]
     assert all((REPOSITORY / mount).is_file() for mount in mounts)
 
 
@@ -118,7 +118,7 @@ def test_secrets_are_files_that_git_ignores():
 def test_no_secret_stands_in_the_environment():
     for name, service in SERVICES.items():
         for variable in service.get("environment", {}):
-            is_secret = re.search("PASSWORD|SECRET|KEY|DATABASE_URL", variable)
+            is_secret = re.search("PASSWORD|SECRET|KEY|DATABASE(_OWNER)?_URL", variable)
             assert not is_secret or variable.endswith("_FILE"), f"{name}: {variable}"
 
 
@@ -169,6 +169,15 @@ def test_database_and_broker_cannot_be_reached_from_outside():
     assert COMPOSE["networks"]["back"]["internal"] is True
     for name in ("database", "redis", "bulk", "trainer", "beat", "migrate"):
         assert SERVICES[name]["networks"] == ["back"]
+
+
+def test_only_the_migration_may_change_tables_and_triggers():
+    secret = "database_owner_url"
+    assert [name for name, one in SERVICES.items() if secret in one.get("secrets", [])] == [
+        "migrate"
+    ]
+    holders = [n for n, s in SERVICES.items() if "database_password" in s.get("secrets", [])]
+    assert holders == ["database"]
 
 
 def test_the_broker_keeps_its_messages():
@@ -228,6 +237,9 @@ def test_secrets_are_written_once_and_agree(tmp_path):
     assert runs[1] == written
     assert set(written) == set(COMPOSE["secrets"])
     assert len(written["secret_key"]) >= 50
-    assert f":{written['database_password']}@database:5432/" in written["database_url"]
+    owner, app = written["database_password"], written["database_app_password"]
+    assert f"//unmask:{owner}@database:5432/" in written["database_owner_url"]
+    assert f"//unmask_app:{app}@database:5432/" in written["database_url"]
+    assert owner != app
     assert "UNMASK_ORIGIN=https://unmask.example.org\n" in (tmp_path / ".env").read_text()
     assert (tmp_path / "deploy/secrets").stat().st_mode & 0o777 == 0o700

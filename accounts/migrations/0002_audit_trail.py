@@ -7,8 +7,8 @@ from accounts.append_only import CREATE, DROP
 
 
 def create_chains(apps, schema_editor):
-    chain = apps.get_model("accounts", "AuditChain")
-    chain.objects.bulk_create(chain(number=number) for number in range(17))
+    chain = apps.get_model("accounts", "AuditChain").objects.using(schema_editor.connection.alias)
+    chain.bulk_create(chain.model(number=number) for number in range(17))
 
 
 def create_triggers(apps, schema_editor):

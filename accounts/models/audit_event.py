@@ -99,6 +99,8 @@ class AuditEvent(models.Model):
     change = models.TextField(default="{}")  # canonical JSON: {"after": …, "before": …}
     request_id = models.CharField(max_length=64, blank=True)
     detail_commitment = models.CharField(max_length=64, blank=True)
+    # Over `hash`, with a key that is not in the database; empty only on events older than MACs.
+    mac = models.CharField(max_length=64, blank=True, default="")
 
     class Meta:
         verbose_name = _("audit event")
@@ -110,13 +112,14 @@ class AuditEvent(models.Model):
             models.Index(fields=["target_type", "target_id", "at"], name="audit_by_target"),
             models.Index(fields=["actor_id", "at"], name="audit_by_actor"),
             models.Index(fields=["at"], name="audit_by_time"),
+            models.Index(fields=["target_sha256"], name="audit_by_sha256"),
         ]
 
     def __str__(self) -> str:
         return f"{self.chain}:{self.seq} {self.action}"
 
     def computed_hash(self) -> str:
-        """SHA-256 over the canonical JSON of every column but `id` and `hash`, in hex."""
+        """SHA-256 over the canonical JSON of every column but `id`, `hash` and `mac`, in hex."""
         return hash_of([getattr(self, name) for name in HASHED_COLUMNS])
 
 

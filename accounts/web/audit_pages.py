@@ -5,6 +5,7 @@ from tempfile import TemporaryFile
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit, checkpoints
 from accounts.action_words import ACTIONS, target_words
-from accounts.audit_export import write_export
+from accounts.audit_export import TooLarge, refuse_too_large, write_export
 from accounts.models import AuditChain, AuditEvent, User
 from accounts.models.audit_event import SYSTEM_CHAIN
 from accounts.permissions import trail_reader_required
@@ -126,9 +127,15 @@ def export(request: HttpRequest) -> HttpResponseBase:
     if target := request.POST.get("life", ""):
         target_type, _slash, target_id = target.partition("/")
         rows = life_of(target_type, target_id)
+    try:
+        refuse_too_large(rows)
+    except TooLarge as error:
+        context = {"events": error.events, "limit": settings.AUDIT_EXPORT_EVENTS}
+        return render(request, "audit/too_large.html", context, status=413)
     _record_export(request, asked, target, rows)
     _seal()
-    file = TemporaryFile()  # noqa: SIM115
+    # Not in /tmp, which may be small, or memory.
+    file = TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115
     try:
         write_export(rows, file)
     except BaseException:

@@ -17,7 +17,7 @@ from django.db import transaction
 from django.test import Client
 
 from accounts import audit, export_verifier
-from accounts.audit_export import write_export
+from accounts.audit_export import TooLarge, refuse_too_large, write_export
 from accounts.checkpoints import CHECKPOINTS_FILE, PUBLIC_KEY_FILE, seal
 from accounts.models import AuditDetail, AuditEvent, User
 from accounts.models.audit_event import HASHED_COLUMNS
@@ -229,3 +229,21 @@ def test_an_export_goes_out_without_a_new_checkpoint(dora, alice, client_of, mon
     answer = client_of(dora).post("/audit/export", {"person": alice.email})
     assert answer.status_code == 200
     answer.close()
+
+
+def test_more_than_the_limit_is_refused_with_its_number(dora, alice, client_of, settings):
+    happen(5, alice)
+    settings.AUDIT_EXPORT_EVENTS = 4
+    answer = client_of(dora).post("/audit/export", {"person": alice.email})
+    assert answer.status_code == 413
+    assert b"would hold 5 events; at most 4 fit one export" in answer.content
+    assert not AuditEvent.objects.filter(action="audit.exported").exists()
+
+
+def test_the_limit_counts_the_events_that_link(alice, settings):
+    happen(5, alice)
+    settings.AUDIT_EXPORT_EVENTS = 4
+    with pytest.raises(TooLarge) as error:
+        refuse_too_large(AuditEvent.objects.filter(seq__in=(1, 5)))
+    assert error.value.events == 5
+    refuse_too_large(AuditEvent.objects.filter(seq__in=(1, 4)))

@@ -1,20 +1,24 @@
 """Forgeries of every kind are found and named; whole trails raise no alarm."""
 
+import importlib
 import io
 import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from accounts import append_only, audit
+from accounts.audit_key import known_mac_key, mac_key, mac_of
 from accounts.checkpoints import CHECKPOINTS_FILE, PUBLIC_KEY_FILE, read_public_key, seal
 from accounts.models import AuditChain, AuditDetail, AuditEvent, User
-from accounts.verification import Finding, Kind, Verification, verify
+from accounts.verification import KEYED, Finding, Kind, Verification, verify
 
 pytestmark = pytest.mark.django_db
 
@@ -56,7 +60,7 @@ def trail(people: list[User], seed: int, *, tail: int = 3) -> random.Random:
 def check(folder: Path) -> Verification:
     key = folder / PUBLIC_KEY_FILE
     known = read_public_key(key) if key.exists() else None
-    return verify(folder / CHECKPOINTS_FILE, known)
+    return verify(folder / CHECKPOINTS_FILE, known, known_mac_key())
 
 
 def lift_triggers() -> None:
@@ -124,28 +128,71 @@ def swap(generator: random.Random) -> Finding:
 
 def insert(generator: random.Random) -> Finding:
     """A well-made event behind the last one, of which the head knows nothing."""
-    chain = pick(generator).chain
-    last = AuditEvent.objects.filter(chain=chain).latest("seq")
-    forged = AuditEvent.objects.get(pk=last.pk)
-    forged.pk, forged.seq, forged.prev_hash = None, last.seq + 1, last.hash
-    forged.hash = forged.computed_hash()
-    forged.save(force_insert=True)
-    return Finding(Kind.BEYOND_HEAD, chain, forged.seq)
+    forged = _appended(pick(generator).chain)
+    return Finding(Kind.FORGED, forged.chain, forged.seq)
+
+
+def insert_and_mend(generator: random.Random) -> Finding:
+    """The same with the head moved: nothing but the secret is missing."""
+    finding = insert(generator)
+    _mend_head(finding.chain)
+    return finding
+
+
+def insert_before_a_checkpoint(generator: random.Random) -> Finding:
+    """The application goes on behind the forged event, and signs for it."""
+    finding = insert_and_mend(generator)
+    happen(list(User.objects.order_by("pk")), generator, 3)
+    seal()
+    return finding
+
+
+def insert_without_mac(generator: random.Random) -> Finding:
+    """As an event from before there were MACs."""
+    forged = _appended(pick(generator).chain, mac="")
+    _mend_head(forged.chain)
+    return Finding(Kind.FORGED, forged.chain, forged.seq)
+
+
+def move_head_back(generator: random.Random) -> Finding:
+    """To before events that are there and true."""
+    event = pick(generator, is_middle=True)
+    AuditChain.objects.filter(number=event.chain).update(seq=event.seq, head=event.hash)
+    return Finding(Kind.BEYOND_HEAD, event.chain, event.seq + 1)
+
+
+def rewrite_since_checkpoint(generator: random.Random) -> Finding:
+    """All that no checkpoint covers yet: hashes, links and head made to fit."""
+    last = _last_heads()
+    events = [one for one in AuditEvent.objects.all() if one.seq > last.get(one.chain, (0, ""))[0]]
+    event = generator.choice(events)
+    _rewrite(event)
+    return Finding(Kind.FORGED, event.chain, event.seq)
 
 
 def rewrite_from(generator: random.Random) -> Finding:
     """An event a checkpoint covers and all after it, hashes, links and head made to fit."""
-    events = [
-        event for event in AuditEvent.objects.all() if event.seq <= _last_heads()[event.chain][0]
-    ]
-    event = generator.choice(events)
+    event = pick_covered(generator)
     _rewrite(event)
+    return Finding(Kind.FORGED, event.chain, event.seq)
+
+
+def rewrite_with_the_secret(generator: random.Random) -> Finding:
+    """By somebody who holds the key as well: only a checkpoint knows."""
+    event = pick_covered(generator)
+    _rewrite(event, key=mac_key())
     number, seq = min(
         (number, heads[event.chain][0])
         for number, heads in _all_heads()
         if event.chain in heads and heads[event.chain][0] >= event.seq
     )
     return Finding(Kind.REWRITTEN, event.chain, seq, number)
+
+
+def edit_mac(generator: random.Random) -> Finding:
+    event = pick(generator)
+    AuditEvent.objects.filter(pk=event.pk).update(mac=generator.choice(["", "ab" * 32]))
+    return Finding(Kind.FORGED, event.chain, event.seq)
 
 
 def edit_checkpoint(generator: random.Random) -> Finding:
@@ -193,7 +240,14 @@ FORGERIES = (
     delete_tail_and_mend,
     swap,
     insert,
+    insert_and_mend,
+    insert_before_a_checkpoint,
+    insert_without_mac,
+    move_head_back,
+    rewrite_since_checkpoint,
     rewrite_from,
+    rewrite_with_the_secret,
+    edit_mac,
     edit_checkpoint,
     drop_checkpoint,
     restore_backup,
@@ -247,12 +301,79 @@ def test_another_key_signs_nothing(people, folder):
     assert Finding(Kind.CHECKPOINT_EDITED, checkpoint=1) in check(folder).findings
 
 
+# --- Events from before there were MACs
+
+
+def _grown_old(people: list[User], generator: random.Random) -> None:
+    """A trail as an older release left it, taken over by the migration."""
+    happen(people, generator, 9)
+    seal()
+    lift_triggers()
+    AuditEvent.objects.update(mac="")
+    migration = importlib.import_module("accounts.migrations.0003_audit_mac")
+    migration.record_where_older_events_end(apps, SimpleNamespace(connection=connection))
+
+
+def test_events_older_than_macs_are_taken_as_they_are(people, folder):
+    generator = random.Random(5)
+    _grown_old(people, generator)
+    happen(people, generator, 6)
+    seal()
+    assert check(folder).findings == []
+    assert AuditEvent.objects.filter(mac="").count() == 10
+
+
+def test_no_event_without_a_mac_is_taken_for_an_older_one(people, folder):
+    generator = random.Random(5)
+    _grown_old(people, generator)
+    expected = insert_without_mac(generator)
+    assert check(folder).findings == [expected]
+
+
+def test_where_older_events_end_cannot_be_moved(people, folder):
+    """Whoever states a later end lacks the key for that statement as well."""
+    generator = random.Random(5)
+    _grown_old(people, generator)
+    keyed = AuditEvent.objects.get(action=KEYED)
+    keyed.change = keyed.change.replace(":", ":9")
+    keyed.hash = keyed.computed_hash()
+    AuditEvent.objects.filter(pk=keyed.pk).update(
+        change=keyed.change, hash=keyed.hash, mac=mac_of(b"a guess", keyed.hash)
+    )
+    _mend_head(0)
+    found = check(folder).findings
+    assert found
+    assert {one.kind for one in found} == {Kind.FORGED}
+
+
+def test_without_the_key_the_command_cannot_tell(people, data_dir):
+    trail(people, 1)
+    (data_dir / "audit_key").unlink()
+    with pytest.raises(SystemExit) as exit_:
+        _called()
+    assert exit_.value.code == 3
+
+
+def test_another_secret_key_leaves_the_trail_as_it_is(people, folder, settings):
+    trail(people, 1)
+    settings.SECRET_KEY = "changed since " * 5
+    assert check(folder).findings == []
+
+
 # --- The command
 
 
 def test_the_command_says_that_all_is_whole(people):
     trail(people, 1)
     assert "Nothing was changed." in _called()[0]
+
+
+def test_the_command_counts_in_good_english(people):
+    happen(people[:1], random.Random(1), 1)
+    seal()
+    AuditDetail.objects.all().delete()
+    said = _called()[0]
+    assert "2 events, 1 checkpoint; text about persons was erased from" in said
 
 
 def test_the_command_names_the_place_and_exits_with_2(people):
@@ -346,7 +467,18 @@ def _mend_head(chain: int) -> None:
     AuditChain.objects.filter(number=chain).update(seq=seq, head=head)
 
 
-def _rewrite(event: AuditEvent) -> None:
+def _appended(chain: int, **more: str) -> AuditEvent:
+    """An event made well by somebody who knows all but the key."""
+    last = AuditEvent.objects.filter(chain=chain).latest("seq")
+    forged = AuditEvent.objects.get(pk=last.pk)
+    forged.pk, forged.seq, forged.prev_hash = None, last.seq + 1, last.hash
+    forged.hash = forged.computed_hash()
+    forged.mac = more.get("mac", mac_of(b"a guess", forged.hash))
+    forged.save(force_insert=True)
+    return forged
+
+
+def _rewrite(event: AuditEvent, *, key: bytes = b"a guess") -> None:
     """Forge an event, and every hash and link behind it."""
     rest = list(AuditEvent.objects.filter(chain=event.chain, seq__gte=event.seq).order_by("-seq"))
     rest.reverse()
@@ -355,8 +487,9 @@ def _rewrite(event: AuditEvent) -> None:
     for one in rest:
         one.prev_hash = prev_hash
         one.hash = prev_hash = one.computed_hash()
+        one.mac = mac_of(key, one.hash)
     for one in reversed(rest):  # from behind: no two rows may follow the same hash meanwhile
         AuditEvent.objects.filter(pk=one.pk).update(
-            action=one.action, prev_hash=one.prev_hash, hash=one.hash
+            action=one.action, prev_hash=one.prev_hash, hash=one.hash, mac=one.mac
         )
     _mend_head(event.chain)

@@ -52,6 +52,8 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("UNMASK_LOG_LEVEL", "LOUD"),
         ("DATABASE_URL", "mysql://127.0.0.1/unmask"),
         ("DATABASE_URL", "nonsense"),
+        ("DATABASE_OWNER_URL", "postgres://owner@127.0.0.1/another"),
+        ("UNMASK_AUDIT_EXPORT_EVENTS", "0"),
         ("EMAIL_URL", "nonsense"),
         ("REDIS_URL", "nonsense"),
         ("AUDIT_KEY", "too short"),
@@ -144,6 +146,17 @@ def _pragma(tmp_path: Path, pragma: str) -> object:
             return cursor.fetchone()[0]
     finally:
         wrapper.close()
+
+
+def test_an_owner_of_the_tables_is_another_user_of_the_same_database(load):
+    place = "127.0.0.1:5432/unmask"
+    found = load(
+        DATABASE_URL=f"postgres://app@{place}", DATABASE_OWNER_URL=f"postgres://owner@{place}"
+    )
+    assert found["DATABASES"]["owner"]["USER"] == "owner"
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_OWNER_URL"):
+        load(DATABASE_URL=f"postgres://app@{place}", DATABASE_OWNER_URL=f"postgres://app@{place}")
+    assert set(load()["DATABASES"]) == {"default"}
 
 
 # --- .env.example

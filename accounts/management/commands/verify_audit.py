@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import verification
+from accounts.audit_key import known_mac_key
 from accounts.checkpoints import CHECKPOINTS_FILE, PUBLIC_KEY_FILE, read_public_key
 
 TAMPERED, CANNOT_TELL = 2, 3
@@ -39,16 +40,28 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{path} cannot be checked: {key_path} does not exist.", returncode=CANNOT_TELL
             )
-        found = verification.verify(path, key)
+        mac_key = known_mac_key()
+        found = verification.verify(path, key, mac_key)
         self.stdout.write(
-            f"{found.events} events, {found.checkpoints} checkpoints; text about persons was "
-            f"erased from {found.erased} events."
+            f"{_counted(found.events, 'event')}, {_counted(found.checkpoints, 'checkpoint')}; "
+            f"text about persons was erased from {_counted(found.erased, 'event')}."
         )
+        for gap in found.gaps:
+            self.stdout.write(str(gap))
         if found.findings:
             for finding in found.findings:
                 self.stderr.write(str(finding))
             sys.exit(TAMPERED)
+        if mac_key is None and found.events:
+            self.stderr.write(
+                "No audit key: whether an event was written by the application cannot be told."
+            )
+            sys.exit(CANNOT_TELL)
         if not found.checkpoints:
             self.stderr.write("No checkpoints: whether the end was cut off cannot be told.")
             sys.exit(CANNOT_TELL)
-        self.stdout.write("Nothing was changed.")
+        self.stdout.write("Nothing else was changed." if found.gaps else "Nothing was changed.")
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -48,7 +48,7 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         settings.STATIC_ROOT.mkdir(exist_ok=True)
         _make_runtime_dir()
-        call_command("migrate", interactive=False, verbosity=0)
+        call_command("prepare_database", verbosity=0)
         call_command("bind_data_folder")
         self._register_shipped_model()
         call_command("create_first_admin")
