@@ -1,4 +1,4 @@
-"""Tells the audit trail which request an action belongs to."""
+"""What surrounds a request: whom the audit trail names, and what is left of the caller's limit."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from accounts.audit import RequestContext, context_var
 from accounts.client_address import client_address
 from accounts.models import ApiKey
+from accounts.throttles import headers_of
 
 
 class AuditContextMiddleware:
@@ -23,6 +24,19 @@ class AuditContextMiddleware:
             return self.get_response(request)
         finally:
             context_var.reset(token)
+
+
+class RateLimitHeadersMiddleware:
+    """Says on every answer of the API, refusals included, how much its caller has left."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in headers_of(request).items():
+            response[name] = value
+        return response
 
 
 def bind_key(key: ApiKey) -> None:

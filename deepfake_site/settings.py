@@ -63,6 +63,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "deepfake_site.middleware.RequestIdMiddleware",
+    "accounts.middleware.RateLimitHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -115,7 +116,7 @@ else:
     raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
 DATABASES = {"default": _database}
 CACHES = {
-    # Shared by all processes, and independent of the broker: sign-in limits live here.
+    # Shared by all processes, and independent of the broker.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "unmask_cache",
@@ -163,6 +164,18 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"reset_password": "accounts.forms.ResetPasswordForm"}
+ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
+    "login": None,
+    "login_failed": None,
+    "reset_password": None,
+    "reset_password_from_key": "20/m/ip",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+    "manage_email": "10/m/user",
+    "signup": "20/m/ip",
+    "confirm_email": "1/180s/key",
+}
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Unmask: "
@@ -249,6 +262,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "detect"
 CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
+    "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.tidy": {"queue": "evidence"},
 }
@@ -257,6 +271,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "accounts.tasks.seal_audit",
         "schedule": schedule(run_every=timedelta(minutes=1)),
         "options": {"expires": 60},
+    },
+    "drop_ended_windows": {
+        "task": "accounts.tasks.drop_ended_windows",
+        "schedule": schedule(run_every=timedelta(hours=1)),
+        "options": {"expires": 3600},
     },
     "sweep": {
         "task": "detection.tasks.sweep",
@@ -271,12 +290,14 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- API ---------------------------------------------------------------------------------------
+API_REQUESTS_PER_MINUTE = env_int("UNMASK_API_REQUESTS_PER_MINUTE", 600, minimum=1)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.OwnerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "deepfake_site.api.problem",
     "UNAUTHENTICATED_USER": None,
