@@ -32,6 +32,11 @@ if not ORIGIN.fullmatch(UNMASK_ORIGIN):
     )
 _origin = urlsplit(UNMASK_ORIGIN)
 IS_HTTPS = _origin.scheme == "https"
+if DEBUG and _origin.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    raise ImproperlyConfigured(
+        f"UNMASK_DEBUG shows settings and source to every visitor of {UNMASK_ORIGIN}; set it to 0, "
+        "or UNMASK_ORIGIN to an address of this machine alone."
+    )
 
 SECRET_KEY = env_secret("SECRET_KEY", default_file=DATA_DIR / "secret_key")
 if len(SECRET_KEY) < 50:  # the length Django's own deployment check asks for
@@ -39,7 +44,14 @@ if len(SECRET_KEY) < 50:  # the length Django's own deployment check asks for
         "SECRET_KEY is missing or shorter than 50 characters. Set SECRET_KEY or SECRET_KEY_FILE; "
         "`make run` writes one into the data folder."
     )
+if len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
+    raise ImproperlyConfigured(
+        "SECRET_KEY is easy to guess: it repeats a few characters, or is the one of an example. "
+        "Set one from `openssl rand -base64 48`."
+    )
 
+if "*" in env_list("UNMASK_HOSTS"):
+    raise ImproperlyConfigured("UNMASK_HOSTS is '*'; name the hosts, separated by commas.")
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = list(dict.fromkeys([_origin.hostname, *LOCAL_HOSTS, *env_list("UNMASK_HOSTS")]))
 CSRF_TRUSTED_ORIGINS = [UNMASK_ORIGIN]
@@ -99,6 +111,8 @@ TEMPLATES = [
 # --- Database ----------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = env_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'unmask.sqlite3'}"
+if urlsplit(DATABASE_URL).scheme not in {"sqlite", "postgres", "postgresql"}:
+    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
 _database = environ.Env.db_url_config(DATABASE_URL)
 if _database.get("ENGINE") == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
@@ -109,11 +123,9 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
         "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;",
     }
-elif _database.get("ENGINE") == "django.db.backends.postgresql":
+else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
-else:
-    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
 DATABASES = {"default": _database}
 CACHES = {
     # Shared by all processes, and independent of the broker.
@@ -208,6 +220,8 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 X_FRAME_OPTIONS = "DENY"
+# The proxy redirects to https (W008); other hosts of the domain are not ours to decide on.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -305,6 +319,7 @@ REST_FRAMEWORK = {
 
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
 LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOG_FORMAT = env_choice("UNMASK_LOG_FORMAT", "line", {"line", "json"})
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -314,12 +329,13 @@ LOGGING = {
             "()": "deepfake_site.logging.OneLineFormatter",
             "format": "{asctime} {levelname} {name} [{request_id}] {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "deepfake_site.logging.OneObjectFormatter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["request_id"],
         }
     },
