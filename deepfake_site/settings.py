@@ -76,16 +76,18 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "deepfake_site.middleware.RequestIdMiddleware",
     "accounts.middleware.RateLimitHeadersMiddleware",
+    # Before all that may refuse a request or answer it: their answers have these headers too.
+    "deepfake_site.middleware.ForbiddingHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.AuditContextMiddleware",
 ]
@@ -151,6 +153,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # nothing to collect before the first page; see docs/operations.md
 WHITENOISE_MAX_AGE = 300
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- People ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -197,6 +200,10 @@ SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
 CSRF_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SECURE = IS_HTTPS
+LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "django_language"
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie
 
 # --- Mail --------------------------------------------------------------------------------------
 EMAIL_URL = env_secret("EMAIL_URL")
