@@ -2,12 +2,16 @@
 
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, Throttled
 from rest_framework.request import Request
 
-from accounts.client_address import client_address
+from accounts.client_address import client_address, client_network
 from accounts.middleware import bind_key
 from accounts.models import ApiKey, User
+from deepfake_site.rate_limits import Limit, take
+
+# Nobody guesses 238 bits, so a good key is never refused for what its neighbours do.
+BAD_KEYS_FROM_ADDRESS = Limit(30, per_s=60)
 
 
 class ApiKeyAuthentication(BaseAuthentication):
@@ -19,6 +23,9 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = ApiKey.objects.authenticate(credential.strip().decode("latin-1"))
         if key is None or not key.allows_address(client_address(request)):
+            taken = take("bad_key", client_network(request), BAD_KEYS_FROM_ADDRESS)
+            if not taken.is_allowed:
+                raise Throttled(taken.wait_s)
             raise AuthenticationFailed(_("This key is unknown, expired or revoked."))
         key.touch()
         bind_key(key)

@@ -1,4 +1,4 @@
-"""What belongs to every request: who it is for the audit trail, language and time zone."""
+"""What surrounds a request: the audit trail's context, preferences, what is left of a limit."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,6 +10,7 @@ from django.utils import timezone, translation
 from accounts.audit import RequestContext, context_var
 from accounts.client_address import client_address
 from accounts.models import ApiKey, User
+from accounts.throttles import headers_of
 
 
 class AuditContextMiddleware:
@@ -45,6 +46,19 @@ class PreferencesMiddleware:
             request.LANGUAGE_CODE = translation.get_language()
         with timezone.override(user.time_zone or None):
             return self.get_response(request)
+
+
+class RateLimitHeadersMiddleware:
+    """Says on every answer of the API, refusals included, how much its caller has left."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        for name, value in headers_of(request).items():
+            response[name] = value
+        return response
 
 
 def bind_key(key: ApiKey) -> None:

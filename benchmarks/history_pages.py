@@ -103,7 +103,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=100_000)
     rows = parser.parse_args().rows
     with tempfile.TemporaryDirectory() as folder:
-        os.environ.update(UNMASK_DATA=folder, SECRET_KEY="x" * 60)
+        os.environ.update(UNMASK_DATA=folder, SECRET_KEY="benchmark " * 6)
         os.environ["DJANGO_SETTINGS_MODULE"] = "deepfake_site.settings"
         os.environ.pop("DATABASE_URL", None)
         django.setup()

@@ -1,4 +1,4 @@
-"""A request's id: in the answer, in every log line, in the audit trail."""
+"""A request's id: in the answer, in every log line, in the audit trail; and what answers forbid."""
 
 import logging
 import re
@@ -28,6 +28,37 @@ class RequestIdMiddleware:
         finally:
             request_id_var.reset(token)
         response["X-Request-ID"] = request_id
+        return response
+
+
+# Nothing here takes pictures or listens; photographs are chosen as files.
+FORBIDDEN_FEATURES = (
+    "accelerometer",
+    "browsing-topics",
+    "camera",
+    "display-capture",
+    "geolocation",
+    "gyroscope",
+    "magnetometer",
+    "microphone",
+    "midi",
+    "payment",
+    "usb",
+)
+
+
+class ForbiddingHeadersMiddleware:
+    """Headers that Django has no setting for; an answer that says nothing of caches is not kept."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.permissions = ", ".join(f"{feature}=()" for feature in FORBIDDEN_FEATURES)
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        response.headers.setdefault("Permissions-Policy", self.permissions)
         return response
 
 

@@ -32,6 +32,11 @@ if not ORIGIN.fullmatch(UNMASK_ORIGIN):
     )
 _origin = urlsplit(UNMASK_ORIGIN)
 IS_HTTPS = _origin.scheme == "https"
+if DEBUG and _origin.hostname not in {"127.0.0.1", "localhost", "::1"}:
+    raise ImproperlyConfigured(
+        f"UNMASK_DEBUG shows settings and source to every visitor of {UNMASK_ORIGIN}; set it to 0, "
+        "or UNMASK_ORIGIN to an address of this machine alone."
+    )
 
 SECRET_KEY = env_secret("SECRET_KEY", default_file=DATA_DIR / "secret_key")
 if len(SECRET_KEY) < 50:  # the length Django's own deployment check asks for
@@ -39,7 +44,14 @@ if len(SECRET_KEY) < 50:  # the length Django's own deployment check asks for
         "SECRET_KEY is missing or shorter than 50 characters. Set SECRET_KEY or SECRET_KEY_FILE; "
         "`make run` writes one into the data folder."
     )
+if len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
+    raise ImproperlyConfigured(
+        "SECRET_KEY is easy to guess: it repeats a few characters, or is the one of an example. "
+        "Set one from `openssl rand -base64 48`."
+    )
 
+if "*" in env_list("UNMASK_HOSTS"):
+    raise ImproperlyConfigured("UNMASK_HOSTS is '*'; name the hosts, separated by commas.")
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]
 ALLOWED_HOSTS = list(dict.fromkeys([_origin.hostname, *LOCAL_HOSTS, *env_list("UNMASK_HOSTS")]))
 CSRF_TRUSTED_ORIGINS = [UNMASK_ORIGIN]
@@ -63,16 +75,19 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "deepfake_site.middleware.RequestIdMiddleware",
+    "accounts.middleware.RateLimitHeadersMiddleware",
+    # Before all that may refuse a request or answer it: their answers have these headers too.
+    "deepfake_site.middleware.ForbiddingHeadersMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.AuditContextMiddleware",
     "accounts.middleware.PreferencesMiddleware",
@@ -99,6 +114,8 @@ TEMPLATES = [
 # --- Database ----------------------------------------------------------------------------------
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 DATABASE_URL = env_secret("DATABASE_URL") or f"sqlite:///{DATA_DIR / 'unmask.sqlite3'}"
+if urlsplit(DATABASE_URL).scheme not in {"sqlite", "postgres", "postgresql"}:
+    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
 _database = environ.Env.db_url_config(DATABASE_URL)
 if _database.get("ENGINE") == "django.db.backends.sqlite3":
     _database["OPTIONS"] = {
@@ -109,11 +126,9 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
         "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;",
     }
-elif _database.get("ENGINE") == "django.db.backends.postgresql":
+else:
     _database["CONN_MAX_AGE"] = 60
     _database["CONN_HEALTH_CHECKS"] = True
-else:
-    raise ImproperlyConfigured("DATABASE_URL must start with sqlite:// or postgres://.")
 DATABASES = {"default": _database}
 # The role that owns tables and triggers, where the application's own may not; see
 # docs/decisions/0008. Only `manage.py prepare_database` uses it.
@@ -127,7 +142,7 @@ if DATABASE_OWNER_URL := env_secret("DATABASE_OWNER_URL"):
         )
     DATABASES["owner"] = _owner | {"TEST": {"MIRROR": "default"}}
 CACHES = {
-    # Shared by all processes, and independent of the broker: sign-in limits live here.
+    # Shared by all processes, and independent of the broker.
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "unmask_cache",
@@ -151,6 +166,7 @@ STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # nothing to collect before the first page; see docs/operations.md
 WHITENOISE_MAX_AGE = 300
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # --- People ------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
@@ -176,6 +192,18 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
+ACCOUNT_FORMS = {"reset_password": "accounts.forms.ResetPasswordForm"}
+ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
+    "login": None,
+    "login_failed": None,
+    "reset_password": None,
+    "reset_password_from_key": "20/m/ip",
+    "change_password": "5/m/user",
+    "reauthenticate": "10/m/user",
+    "manage_email": "10/m/user",
+    "signup": "20/m/ip",
+    "confirm_email": "1/180s/key",
+}
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Unmask: "
@@ -185,6 +213,10 @@ SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
 CSRF_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SECURE = IS_HTTPS
+LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "django_language"
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie
 
 # --- Mail --------------------------------------------------------------------------------------
 EMAIL_URL = env_secret("EMAIL_URL")
@@ -208,6 +240,8 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds()) if IS_HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 X_FRAME_OPTIONS = "DENY"
+# The proxy redirects to https (W008); other hosts of the domain are not ours to decide on.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -262,6 +296,7 @@ CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_TASK_DEFAULT_QUEUE = "detect"
 CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
+    "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.tidy": {"queue": "evidence"},
 }
@@ -270,6 +305,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "accounts.tasks.seal_audit",
         "schedule": schedule(run_every=timedelta(minutes=1)),
         "options": {"expires": 60},
+    },
+    "drop_ended_windows": {
+        "task": "accounts.tasks.drop_ended_windows",
+        "schedule": schedule(run_every=timedelta(hours=1)),
+        "options": {"expires": 3600},
     },
     "sweep": {
         "task": "detection.tasks.sweep",
@@ -284,12 +324,14 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 # --- API ---------------------------------------------------------------------------------------
+API_REQUESTS_PER_MINUTE = env_int("UNMASK_API_REQUESTS_PER_MINUTE", 600, minimum=1)
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.OwnerThrottle"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "EXCEPTION_HANDLER": "deepfake_site.api.problem",
     "UNAUTHENTICATED_USER": None,
@@ -297,6 +339,7 @@ REST_FRAMEWORK = {
 
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
 LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
+LOG_FORMAT = env_choice("UNMASK_LOG_FORMAT", "line", {"line", "json"})
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -306,12 +349,13 @@ LOGGING = {
             "()": "deepfake_site.logging.OneLineFormatter",
             "format": "{asctime} {levelname} {name} [{request_id}] {message}",
             "style": "{",
-        }
+        },
+        "json": {"()": "deepfake_site.logging.OneObjectFormatter"},
     },
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "line",
+            "formatter": LOG_FORMAT,
             "filters": ["request_id"],
         }
     },

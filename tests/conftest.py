@@ -1,5 +1,6 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -67,6 +68,13 @@ def data_dir(tmp_path: Path, settings: Any) -> Path:
     settings.AUDIT_DIR, settings.AUDIT_KEY = settings.DATA_DIR / "audit", ""
     settings.DATA_DIR.mkdir()
     return settings.DATA_DIR
+
+
+@pytest.fixture(autouse=True)
+def _every_test_counts_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What an earlier test took of a limit may still be known to Redis."""
+    monkeypatch.setattr("deepfake_site.rate_limits.PREFIX", uuid.uuid4().hex)
+    monkeypatch.setattr("deepfake_site.rate_limits._silent_until", 0.0)
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,7 @@ def record_where_older_events_end(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0002_audit_trail")]
+    dependencies = [("accounts", "0003_preferences")]
     operations = [
         migrations.RunPython(drop_triggers, create_triggers),
         migrations.AddField(

@@ -22,7 +22,7 @@ def _signs_in(email: str, password: str, client_address: str) -> bool:
 
 
 def _guess_passwords(client_address: str) -> None:
-    for n in range(12):
+    for n in range(30):
         _signs_in(f"nobody-{n}@example.org", "wrong", client_address)
 
 

@@ -5,6 +5,9 @@ import itertools
 import os
 import re
 import runpy
+import secrets
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +20,7 @@ from django.db.backends.sqlite3.base import DatabaseWrapper
 
 ROOT = Path(current.BASE_DIR)
 SITE = ROOT / "deepfake_site"
-KEY = "k" * 50
+KEY = "only-for-tests-" * 5
 READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_secret"}
 
 
@@ -59,6 +62,12 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("AUDIT_KEY", "too short"),
         ("SECRET_KEY", "short"),
         ("SECRET_KEY", ""),
+        ("SECRET_KEY", "abcd" * 20),
+        ("SECRET_KEY", "django-insecure-" + KEY),
+        ("UNMASK_HOSTS", "*"),
+        ("UNMASK_HOSTS", "desk.example.org, *"),
+        ("UNMASK_LOG_FORMAT", "xml"),
+        ("UNMASK_API_REQUESTS_PER_MINUTE", "0"),
         ("SECRET_KEY_FILE", "/nowhere/at/all"),
     ],
 )
@@ -66,6 +75,44 @@ def test_a_bad_value_stops_the_start_and_names_its_variable(load, variable, valu
     environment = {"SECRET_KEY": ""} if variable == "SECRET_KEY_FILE" else {}
     with pytest.raises(ImproperlyConfigured, match=variable):
         load(**environment | {variable: value})
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://unmask.example.org", "http://10.0.0.5:8000", "http://localhost.example.org"],
+)
+def test_debug_pages_are_refused_where_others_could_reach_them(load, origin):
+    with pytest.raises(ImproperlyConfigured, match=r"UNMASK_DEBUG.*UNMASK_ORIGIN"):
+        load(UNMASK_DEBUG="1", UNMASK_ORIGIN=origin)
+
+
+@pytest.mark.parametrize(
+    "origin", ["", "http://127.0.0.1:8000", "http://localhost", "http://[::1]:1"]
+)
+def test_debug_pages_may_be_had_on_ones_own_machine(load, origin):
+    assert load(UNMASK_DEBUG="1", UNMASK_ORIGIN=origin)["DEBUG"] is True
+
+
+def test_no_message_shows_the_secret_key(load):
+    with pytest.raises(ImproperlyConfigured) as error:
+        load(SECRET_KEY="django-insecure-" + KEY)
+    assert KEY not in str(error.value)
+
+
+def test_djangos_own_deployment_check_finds_nothing(tmp_path):
+    production = {
+        "PATH": os.environ["PATH"],
+        "UNMASK_DATA": str(tmp_path),
+        "UNMASK_ORIGIN": "https://unmask.example.org",
+        "UNMASK_TRUSTED_PROXIES": "1",
+        "SECRET_KEY": secrets.token_urlsafe(64),
+    }
+    command = [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+    run = subprocess.run(
+        command, cwd=ROOT, env=production, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "no issues" in run.stdout
 
 
 def test_it_is_safe_by_default(load):
