@@ -1,13 +1,15 @@
-"""Tells the audit trail which request an action belongs to."""
+"""What holds for every request: its place in the audit trail and its session."""
 
 from collections.abc import Callable
 from dataclasses import replace
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
+from accounts import sessions
 from accounts.audit import RequestContext, context_var
 from accounts.client_address import client_address
-from accounts.models import ApiKey
+from accounts.models import ApiKey, User
 
 
 class AuditContextMiddleware:
@@ -28,3 +30,22 @@ class AuditContextMiddleware:
 def bind_key(key: ApiKey) -> None:
     """Say that the current request acts through this key."""
     context_var.set(replace(context_var.get(), key_prefix=key.prefix))
+
+
+class SessionLimitsMiddleware:
+    """Ends a session that was idle too long or is too old; what follows happens signed out.
+
+    Scripts say X-Background when they ask on their own, which keeps no session alive.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
+            if why := sessions.why_over(request.session):
+                sessions.time_out(request, request.user, why)
+            else:
+                is_background = request.headers.get("X-Background") == "1"
+                sessions.note(request, request.user, is_background=is_background)
+        return self.get_response(request)
