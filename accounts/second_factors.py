@@ -62,7 +62,8 @@ def has_second_factor(user: User) -> bool:
 def lacks_second_factor(user: AbstractBaseUser | AnonymousUser) -> bool:
     """Whether somebody's role needs a second factor that they have not set up."""
     return (
-        isinstance(user, User)
+        bool(settings.REQUIRE_SECOND_FACTOR)
+        and isinstance(user, User)
         and user.role in settings.REQUIRE_SECOND_FACTOR
         and not has_second_factor(user)
     )
