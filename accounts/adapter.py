@@ -1,15 +1,21 @@
-"""What this installation decides about sign-up, passwords and how often one may guess them."""
+"""What this installation decides about sign-up, passwords, guesses and sessions."""
 
+import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.usersessions.adapter import DefaultUserSessionsAdapter
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts import audit, sign_in_limits
+from accounts import audit, sessions, sign_in_limits
 from accounts.client_address import client_address
 from accounts.models import User
+
+NO_ADDRESS = "0.0.0.0"  # noqa: S104  (what nobody has; nothing listens there)
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -37,8 +43,23 @@ class AccountAdapter(DefaultAccountAdapter):
         return user
 
     def get_client_ip(self, request: HttpRequest) -> str:
-        """The address that allauth's own limits count by; its own finding knows no proxies."""
-        return client_address(request)
+        """The address the sign-in limits count by; allauth's own knows nothing of our proxies.
+
+        Sessions are listed with it, in a column that takes addresses only.
+        """
+        try:
+            return str(ipaddress.ip_address(client_address(request)))
+        except ValueError:
+            return NO_ADDRESS
+
+
+class UserSessionsAdapter(DefaultUserSessionsAdapter):
+    """Sessions are ended by our own service, with its event."""
+
+    def end_sessions(self, ended: Iterable[UserSession]) -> None:
+        these = list(ended)
+        if these:
+            sessions.end_these(these, by=these[0].user)
 
 
 def _typed(credentials: dict[str, Any]) -> str:

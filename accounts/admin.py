@@ -1,6 +1,9 @@
 """For operators, to read; people are managed on pages of their own."""
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from allauth.socialaccount.models import SocialAccount, SocialApp, SocialToken
+from allauth.usersessions.models import UserSession
 from django.contrib import admin
 from django.contrib.auth.models import Group
 from django.utils.translation import gettext_lazy as _
@@ -31,7 +34,9 @@ class AuditEventAdmin(ReadOnlyAdmin):
     show_full_result_count = False
 
 
-# Not used here: roles decide what people may do, and allauth's own addresses follow User.email.
-admin.site.unregister(Group)
-admin.site.unregister(EmailAddress)
+# Not used here: roles decide what people may do, allauth's own addresses follow User.email, single
+# sign-on is set by the environment, and factors and sessions change only with their events.
+admin.site.unregister(
+    [Group, EmailAddress, Authenticator, UserSession, SocialAccount, SocialApp, SocialToken]
+)
 admin.site.site_header = admin.site.site_title = _("Unmask, for operators")

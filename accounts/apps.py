@@ -7,6 +7,8 @@ class AccountsConfig(AppConfig):
     verbose_name = _("People, keys and the audit trail")
 
     def ready(self) -> None:
-        from accounts import sign_in_events
+        from accounts import second_factor_events, sessions, sign_in_events
 
         sign_in_events.connect()
+        second_factor_events.connect()
+        sessions.connect()

@@ -1,4 +1,4 @@
-"""What surrounds a request: the audit trail's context, preferences, what is left of a limit."""
+"""What surrounds a request: its audit context, session, preferences, what is left of a limit."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone, translation
 
+from accounts import sessions
 from accounts.audit import RequestContext, context_var
 from accounts.client_address import client_address
 from accounts.models import ApiKey, User
@@ -64,3 +65,22 @@ class RateLimitHeadersMiddleware:
 def bind_key(key: ApiKey) -> None:
     """Say that the current request acts through this key."""
     context_var.set(replace(context_var.get(), key_prefix=key.prefix))
+
+
+class SessionLimitsMiddleware:
+    """Ends a session that was idle too long or is too old; what follows happens signed out.
+
+    Scripts say X-Background when they ask on their own, which keeps no session alive.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and isinstance(request.user, User):
+            if why := sessions.why_over(request.session):
+                sessions.time_out(request, request.user, why)
+            else:
+                is_background = request.headers.get("X-Background") == "1"
+                sessions.note(request, request.user, is_background=is_background)
+        return self.get_response(request)

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit
+from accounts import audit, sessions
 from accounts.models import User
 
 
@@ -107,6 +107,7 @@ def disable(*, by: User, person: User) -> bool:
         if not now.is_active:
             return False
         _check_may_lose(admins, by, now)
+        sessions.end_sessions(now, by=by)
         _set_active(by, now, is_active=False)
     return True
 

@@ -30,8 +30,12 @@ def _signed_out(sender: object, user: User | None, **_: Any) -> None:
 
 
 def _failed(sender: object, credentials: dict[str, Any], **_: Any) -> None:
+    record_failure(str(credentials.get("email") or credentials.get("username") or ""))
+
+
+def record_failure(typed: str) -> None:
     """Somebody who exists is named as the object, never as the one who tried."""
-    typed = str(credentials.get("email") or credentials.get("username") or "")[:MAX_TYPED]
+    typed = typed[:MAX_TYPED]
     person = User.objects.filter(email__iexact=typed).first() if typed else None
     with transaction.atomic():
         audit.record(

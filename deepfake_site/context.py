@@ -6,4 +6,8 @@ from django.http import HttpRequest
 
 def installation(request: HttpRequest) -> dict[str, object]:
     """Template variables about this installation, the same on every page."""
-    return {"signup_is_open": settings.UNMASK_SIGNUP, "has_mail": settings.HAS_MAIL}
+    return {
+        "signup_is_open": settings.UNMASK_SIGNUP,
+        "has_mail": settings.HAS_MAIL,
+        "oidc_name": settings.OIDC_NAME if settings.OIDC_URL else "",
+    }

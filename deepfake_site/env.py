@@ -48,6 +48,17 @@ def env_choice(name: str, default: str, choices: set[str]) -> str:
     return value
 
 
+def env_choices(name: str, choices: set[str]) -> set[str]:
+    """Read any number of a few words, separated by commas."""
+    words = set(env_list(name))
+    if unknown := words - choices:
+        raise ImproperlyConfigured(
+            f"{name} has {', '.join(sorted(unknown))}; "
+            f"say any of {', '.join(sorted(choices))}, separated by commas."
+        )
+    return words
+
+
 def env_list(name: str) -> list[str]:
     """Read words separated by commas."""
     return [word.strip() for word in env_str(name).split(",") if word.strip()]

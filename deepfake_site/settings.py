@@ -11,7 +11,15 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from deepfake_site.env import env_bool, env_choice, env_int, env_list, env_secret, env_str
+from deepfake_site.env import (
+    env_bool,
+    env_choice,
+    env_choices,
+    env_int,
+    env_list,
+    env_secret,
+    env_str,
+)
 from deepfake_site.paths import PROJECT_DIR, data_dir, runtime_dir
 
 # --- The installation --------------------------------------------------------------------------
@@ -68,6 +76,10 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "rest_framework",
     "csp",
     "accounts",
@@ -90,7 +102,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.AuditContextMiddleware",
+    "accounts.middleware.SessionLimitsMiddleware",
     "accounts.middleware.PreferencesMiddleware",
+    "accounts.second_factor_gate.SecondFactorMiddleware",
 ]
 ROOT_URLCONF = "deepfake_site.urls"
 WSGI_APPLICATION = "deepfake_site.wsgi.application"
@@ -146,6 +160,8 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.db.DatabaseCache",
         "LOCATION": "unmask_cache",
+        # Django's 300 would let a flood of names push others' counted guesses out.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
     }
 }
 
@@ -207,7 +223,8 @@ ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomic
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Unmask: "
-SESSION_COOKIE_AGE = int(timedelta(hours=12).total_seconds())
+# Wrong passwords and wrong codes: an account takes ten of each in a quarter of an hour.
+ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key,10/15m/key"}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
@@ -217,6 +234,41 @@ LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "django_language"
 LANGUAGE_COOKIE_HTTPONLY = True
 LANGUAGE_COOKIE_SAMESITE = "Lax"
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"  # not in a cookie
+
+# --- Sessions and second factors ---------------------------------------------------------------
+SESSION_IDLE = timedelta(
+    minutes=env_int("UNMASK_SESSION_IDLE_MINUTES", 30, minimum=5, maximum=1440)
+)
+SESSION_LIFE = timedelta(hours=env_int("UNMASK_SESSION_HOURS", 12, minimum=1, maximum=720))
+SESSION_COOKIE_AGE = int(SESSION_LIFE.total_seconds())
+USERSESSIONS_ADAPTER = "accounts.adapter.UserSessionsAdapter"
+REQUIRE_SECOND_FACTOR = env_choices(
+    "UNMASK_REQUIRE_SECOND_FACTOR", {"journalist", "moderator", "admin"}
+)
+# Browsers let no address in numbers have security keys, and none without TLS but localhost.
+HAS_WEBAUTHN = _origin.hostname == "localhost" or (
+    IS_HTTPS and not re.fullmatch(r"[0-9.]+|.*:.*", _origin.hostname or "")
+)
+MFA_ADAPTER = "accounts.second_factors.SecondFactorAdapter"
+MFA_SUPPORTED_TYPES = ["totp", *(["webauthn"] if HAS_WEBAUTHN else []), "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True  # where there is WebAuthn
+MFA_FORMS = {"activate_totp": "accounts.second_factors.ActivateTOTPForm"}
+MFA_TOTP_ISSUER = "Unmask"
+
+# --- Single sign-on: one OpenID Connect service, or none -----------------------------------------
+OIDC_URL = env_str("UNMASK_OIDC_URL").rstrip("/")
+OIDC_CLIENT_ID = env_str("UNMASK_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env_secret("UNMASK_OIDC_CLIENT_SECRET")
+OIDC_NAME = env_str("UNMASK_OIDC_NAME") or (urlsplit(OIDC_URL).hostname or "")
+if OIDC_URL and not re.fullmatch(r"https://\S+|http://(localhost|127\.0\.0\.1)\b\S*", OIDC_URL):
+    raise ImproperlyConfigured(
+        f"UNMASK_OIDC_URL is {OIDC_URL!r}; it must be an issuer like https://id.example.org."
+    )
+if OIDC_URL and not OIDC_CLIENT_ID:
+    raise ImproperlyConfigured("UNMASK_OIDC_CLIENT_ID is missing, which UNMASK_OIDC_URL needs.")
+SOCIALACCOUNT_ADAPTER = "accounts.single_sign_on.SocialAccountAdapter"
+SOCIALACCOUNT_LOGIN_ON_GET = True  # a form may not lead to another site; see form-action below
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"  # an address that is not verified there opens nothing
 
 # --- Mail --------------------------------------------------------------------------------------
 EMAIL_URL = env_secret("EMAIL_URL")
@@ -232,6 +284,8 @@ else:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
 DEFAULT_FROM_EMAIL = env_str("UNMASK_FROM_EMAIL") or f"unmask@{_origin.hostname}"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if HAS_MAIL and UNMASK_SIGNUP else "none"
+# Where nobody can confirm an address, an unconfirmed one must not keep a second factor away.
+MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION == "none"
 
 # --- Headers -----------------------------------------------------------------------------------
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -328,7 +382,7 @@ API_REQUESTS_PER_MINUTE = env_int("UNMASK_API_REQUESTS_PER_MINUTE", 600, minimum
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
         "accounts.authentication.ApiKeyAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
+        "accounts.authentication.PageSessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_THROTTLE_CLASSES": ["accounts.throttles.OwnerThrottle"],

@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("accounts.web.urls")),
     path("api/v1/", include("detection.api.urls")),
     path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("accounts.web.allauth_urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz, name="healthz"),

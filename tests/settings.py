@@ -5,7 +5,8 @@ import tempfile
 
 os.environ["UNMASK_DATA"] = tempfile.mkdtemp(prefix="unmask-test-")
 os.environ["SECRET_KEY"] = "only-for-tests-" * 5
-for _name in ("UNMASK_ORIGIN", "UNMASK_SIGNUP", "EMAIL_URL", "REDIS_URL", "SECRET_KEY_FILE"):
+os.environ["UNMASK_ORIGIN"] = "http://localhost:8000"  # where there are security keys
+for _name in ("UNMASK_SIGNUP", "EMAIL_URL", "REDIS_URL", "SECRET_KEY_FILE"):
     os.environ.pop(_name, None)
 os.environ.pop("DATABASE_OWNER_URL", None)
 if url := os.environ.get("TEST_DATABASE_URL"):

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -58,6 +59,7 @@ class KeyForm(forms.Form):
 @never_cache
 @login_required
 @require_http_methods(["GET", "POST"])
+@reauthentication_required(allow_get=True)
 def keys(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     if request.method == "GET":
@@ -94,6 +96,7 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @login_required
 @require_POST
+@reauthentication_required
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     user = signed_in(request)
     made = rotate_key(by=user, key=get_object_or_404(user.api_keys, pk=pk))

@@ -22,7 +22,8 @@ export function announce(text) {
 export async function fetchCard(url) {
   let response;
   try {
-    response = await fetch(url, { headers: { Accept: "text/html" } });
+    // Asked by the page and not by a person, so it keeps no session alive.
+    response = await fetch(url, { headers: { Accept: "text/html", "X-Background": "1" } });
   } catch {
     return null;
   }

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from accounts.keys import ROTATION_PERIOD, issue_key, revoke_key, rotate_key
 from accounts.models import ApiKey, AuditEvent, User
+from tests.accounts.factors import confirm
+from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
 PLAINTEXT = re.compile(r"umk_\w{8}_\w{40}_[0-9a-f]{8}")
@@ -19,7 +21,10 @@ TERMS = {"name": "wire desk", "scopes": ["detections:read"], "days": "30", "netw
 
 @pytest.fixture
 def browser(alice: User, client_of: Callable[[User], Client]) -> Client:
-    return client_of(alice)
+    """Signed in, and confirmed a moment ago."""
+    client = client_of(alice)
+    confirm(client)
+    return client
 
 
 @pytest.fixture
@@ -108,9 +113,38 @@ def test_what_has_ended_is_not_brought_back(browser, alice, key):
     assert alice.api_keys.count() == 1
 
 
+def test_a_key_is_made_after_a_confirmation_which_goes_on_where_it_was(alice, client_of):
+    client = client_of(alice)
+    where = client.post("/keys", TERMS).headers["Location"]
+    assert where == "/accounts/reauthenticate/?next=%2Fkeys"
+    assert not alice.api_keys.exists()
+    answer = client.post(where, {"password": PASSWORD, "next": "/keys"})
+    (plaintext,) = PLAINTEXT.findall(answer.content.decode())
+    assert ApiKey.objects.authenticate(plaintext).name == TERMS["name"]
+
+
+def test_a_key_is_rotated_after_a_confirmation_and_revoked_without_one(alice, client_of, key):
+    client = client_of(alice)
+    path = f"/keys/{key.pk}/rotate"
+    where = client.post(path).headers["Location"]
+    assert where.startswith("/accounts/reauthenticate/")
+    assert alice.api_keys.count() == 1
+    answer = client.post(where, {"password": PASSWORD, "next": path})
+    assert PLAINTEXT.search(answer.content.decode())
+    assert client_of(alice).post(f"/keys/{key.pk}/revoke").headers["Location"] == "/keys"
+
+
+def test_a_wrong_password_confirms_nothing(alice, client_of):
+    client = client_of(alice)
+    client.post("/accounts/reauthenticate/", {"password": "wrong"})
+    assert "/reauthenticate/" in client.post("/keys", TERMS).headers["Location"]
+
+
 def test_others_keys_do_not_exist(dora, key, client_of):
+    client = client_of(dora)
+    confirm(client)
     for way in ("revoke", "rotate"):
-        assert client_of(dora).post(f"/keys/{key.pk}/{way}").status_code == 404
+        assert client.post(f"/keys/{key.pk}/{way}").status_code == 404
     assert "old" not in client_of(dora).get("/keys").content.decode()
 
 

@@ -129,6 +129,7 @@ def test_a_disabled_person_is_out_at_once_and_back_when_let_in(office, alice, cl
     assert office.post(f"/people/{alice.pk}/link").status_code == 404
     office.post(f"/people/{alice.pk}/disable")
     assert office.post(f"/people/{alice.pk}/reactivate").status_code == 302
+    assert browser.get("/history").status_code == 302  # the old session stays ended
     assert sign_in(alice.email) is not None
     assert Client().get("/api/v1/detections", headers=bearer).status_code == 200
     actions = AuditEvent.objects.filter(action__in=["user.disabled", "user.reactivated"])

@@ -67,7 +67,7 @@ class Visit:
         self.open("/accounts/login/")
         self.page.get_by_label("Email").fill(user.email)
         self.page.get_by_label("Password").fill(PASSWORD)
-        self.page.get_by_role("main").get_by_role("button").click()
+        self.page.get_by_role("button", name="Sign in", exact=True).click()
         self.page.wait_for_url(self.base + "/")
 
     def width_left_over(self) -> int:

@@ -26,7 +26,7 @@ def _signed_in(browser: Browser, installation: Installation) -> Page:
     page.goto(installation.origin)
     page.get_by_label("Email").fill(EMAIL)
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     return page
 
 

@@ -97,11 +97,37 @@ DECLARED: dict[str, Access] = {
     "accounts/password/reset/key/done/": SIGN_IN,
     "accounts/^password/reset/key/(?P<uidb36>[0-9A-Za-z]+)-(?P<key>.+)/$": SIGN_IN,
     "accounts/password/reset/done/": SIGN_IN,
+    "accounts/2fa/": SIGN_IN,
+    "accounts/2fa/authenticate/": SIGN_IN,
+    "accounts/2fa/reauthenticate/": SIGN_IN,
+    "accounts/2fa/totp/activate/": SIGN_IN,
+    "accounts/2fa/totp/deactivate/": SIGN_IN,
+    "accounts/2fa/recovery-codes/": SIGN_IN,
+    "accounts/2fa/recovery-codes/generate/": SIGN_IN,
+    "accounts/2fa/recovery-codes/download/": SIGN_IN,
+    "accounts/2fa/webauthn/": SIGN_IN,
+    "accounts/2fa/webauthn/add/": SIGN_IN,
+    "accounts/2fa/webauthn/login/": SIGN_IN,
+    "accounts/2fa/webauthn/reauthenticate/": SIGN_IN,
+    "accounts/2fa/webauthn/keys/<int:pk>/edit/": SIGN_IN,
+    "accounts/2fa/webauthn/keys/<int:pk>/remove/": SIGN_IN,
+    "accounts/sessions/": SIGN_IN,
+    "accounts/sessions/<int:pk>/end": SIGN_IN,
+    # single sign-on is not set up
+    "accounts/oidc/login/": Access(frozenset(), frozenset()),
+    "accounts/oidc/callback/": Access(frozenset(), frozenset()),
+    "accounts/oidc/cancelled/": Access(frozenset(), frozenset()),
     "language/setlang/": Access(EVERYBODY, ANY),
     "healthz": Access(EVERYBODY, READ),
     "readyz": Access(EVERYBODY, READ),
 }
 NOT_FOR_NOBODY = {
+    *(
+        route
+        for route in DECLARED
+        if route.startswith(("accounts/2fa/", "accounts/sessions/"))
+        and route not in {"accounts/2fa/authenticate/", "accounts/2fa/webauthn/login/"}
+    ),
     "accounts/email/",
     "accounts/password/change/",
     "accounts/password/set/",

@@ -18,10 +18,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from django.db.backends.sqlite3.base import DatabaseWrapper
 
+from accounts.models import User
+
 ROOT = Path(current.BASE_DIR)
 SITE = ROOT / "deepfake_site"
 KEY = "only-for-tests-" * 5
-READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_secret"}
+READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_choices", "env_secret"}
 
 
 @pytest.fixture
@@ -53,6 +55,11 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("UNMASK_WORKERS", "many"),
         ("UNMASK_WEB_WORKERS", "0"),
         ("UNMASK_LOG_LEVEL", "LOUD"),
+        ("UNMASK_REQUIRE_SECOND_FACTOR", "moderator,boss"),
+        ("UNMASK_SESSION_IDLE_MINUTES", "4"),
+        ("UNMASK_SESSION_HOURS", "0"),
+        ("UNMASK_OIDC_URL", "http://id.example.org"),
+        ("UNMASK_OIDC_URL", "https://id.example.org"),  # without UNMASK_OIDC_CLIENT_ID
         ("DATABASE_URL", "mysql://127.0.0.1/unmask"),
         ("DATABASE_URL", "nonsense"),
         ("DATABASE_OWNER_URL", "postgres://owner@127.0.0.1/another"),
@@ -162,6 +169,28 @@ def test_mail_is_used_where_it_is_configured(load):
     found = load(EMAIL_URL="smtp://user:password@mail.example.org:25")
     assert found["HAS_MAIL"] is True
     assert found["EMAIL_BACKEND"].endswith("smtp.EmailBackend")
+
+
+def test_roles_that_need_a_second_factor_are_named_with_commas(load):
+    assert load()["REQUIRE_SECOND_FACTOR"] == set()
+    found = load(UNMASK_REQUIRE_SECOND_FACTOR="moderator, admin")
+    assert found["REQUIRE_SECOND_FACTOR"] == {"moderator", "admin"}
+    assert set(load(UNMASK_REQUIRE_SECOND_FACTOR=",".join(User.Role))["REQUIRE_SECOND_FACTOR"])
+
+
+@pytest.mark.parametrize(
+    ("origin", "has_keys"),
+    [
+        ("https://unmask.example.org", True),
+        ("http://localhost:8000", True),
+        ("http://unmask.example.org", False),
+        ("http://127.0.0.1:8000", False),
+        ("https://192.0.2.7", False),
+        ("https://[2001:db8::1]", False),
+    ],
+)
+def test_security_keys_are_offered_where_browsers_allow_them(load, origin, has_keys):
+    assert ("webauthn" in load(UNMASK_ORIGIN=origin)["MFA_SUPPORTED_TYPES"]) is has_keys
 
 
 # --- the database
