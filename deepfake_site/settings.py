@@ -211,7 +211,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_FORMS = {"reset_password": "accounts.forms.ResetPasswordForm"}
 ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
     "login": None,
-    "login_failed": None,
+    "login_failed": "10/15m/key",  # codes of second factors; passwords are counted elsewhere
     "reset_password": None,
     "reset_password_from_key": "20/m/ip",
     "change_password": "5/m/user",
@@ -223,8 +223,6 @@ ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomic
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Unmask: "
-# Wrong passwords and wrong codes: an account takes ten of each in a quarter of an hour.
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key,10/15m/key"}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
