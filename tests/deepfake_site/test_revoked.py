@@ -45,7 +45,7 @@ def test_a_disabled_persons_session_and_keys_end(alice, dora, client_of, key_of,
     assert by_key.get(f"{API}/{row.pk}").status_code == 401
 
 
-def test_a_person_let_in_again_has_to_sign_in_again_or_is_the_same(alice, dora, client_of, key_of):
+def test_the_keys_of_a_person_who_is_let_in_again_go_on(alice, dora, client_of, key_of):
     by_key = _by_key(key_of(alice))
     _disable(dora, alice, client_of)
     assert by_key.get(API).status_code == 401
