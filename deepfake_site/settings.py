@@ -220,6 +220,8 @@ else:
 DEFAULT_FROM_EMAIL = env_str("UNMASK_FROM_EMAIL") or f"unmask@{_origin.hostname}"
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if HAS_MAIL and UNMASK_SIGNUP else "none"
 
+DEFAULT_EXCEPTION_REPORTER_FILTER = "deepfake_site.server_error.ReporterFilter"
+
 # --- Headers -----------------------------------------------------------------------------------
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
