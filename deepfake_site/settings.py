@@ -179,13 +179,16 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"reset_password": "accounts.forms.ResetPasswordForm"}
+ACCOUNT_FORMS = {
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+}
 ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
     "login": None,
     "login_failed": None,
     "reset_password": None,
     "reset_password_from_key": "20/m/ip",
-    "change_password": "5/m/user",
+    "change_password": "20/m/user",
     "reauthenticate": "10/m/user",
     "manage_email": "10/m/user",
     "signup": "20/m/ip",
