@@ -7,6 +7,17 @@ from allauth.core import context
 from accounts import sign_in_limits
 
 
+class ChangePasswordForm(allauth.ChangePasswordForm):
+    """The current password is not to be guessed here either, by whoever found a session open."""
+
+    def clean_oldpassword(self) -> str:
+        if not sign_in_limits.may_guess(context.request, self.user.email):
+            raise get_adapter().validation_error("too_many_login_attempts")
+        password: str = super().clean_oldpassword()
+        sign_in_limits.guessed_right(context.request, self.user.email)
+        return password
+
+
 class ResetPasswordForm(allauth.ResetPasswordForm):
     """Counts a request before it looks for an account."""
 

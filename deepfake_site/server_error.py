@@ -3,14 +3,26 @@
 Django has logged the traceback before it asks here; nothing of the exception reaches the client.
 """
 
+import re
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
+from django.views.debug import SafeExceptionReporterFilter
 
 from deepfake_site.api import MEDIA_TYPE, problem_body
 from deepfake_site.middleware import request_id_var
 
 API = "/api/"
 DETAIL = "Something broke on our side. Tell your operator the request_id."
+
+
+class ReporterFilter(SafeExceptionReporterFilter):
+    """Debug pages hide the addresses that hold passwords, too."""
+
+    hidden_settings = re.compile(
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|(DATABASE|REDIS|EMAIL|BROKER)_URL",
+        re.IGNORECASE,
+    )
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -208,13 +208,16 @@ ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"reset_password": "accounts.forms.ResetPasswordForm"}
+ACCOUNT_FORMS = {
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+}
 ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
     "login": None,
     "login_failed": "10/15m/key",  # codes of second factors; passwords are counted elsewhere
     "reset_password": None,
     "reset_password_from_key": "20/m/ip",
-    "change_password": "5/m/user",
+    "change_password": "20/m/user",
     "reauthenticate": "10/m/user",
     "manage_email": "10/m/user",
     "signup": "20/m/ip",
@@ -284,6 +287,8 @@ DEFAULT_FROM_EMAIL = env_str("UNMASK_FROM_EMAIL") or f"unmask@{_origin.hostname}
 ACCOUNT_EMAIL_VERIFICATION = "mandatory" if HAS_MAIL and UNMASK_SIGNUP else "none"
 # Where nobody can confirm an address, an unconfirmed one must not keep a second factor away.
 MFA_ALLOW_UNVERIFIED_EMAIL = ACCOUNT_EMAIL_VERIFICATION == "none"
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "deepfake_site.server_error.ReporterFilter"
 
 # --- Headers -----------------------------------------------------------------------------------
 SECURE_CONTENT_TYPE_NOSNIFF = True

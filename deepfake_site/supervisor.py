@@ -212,7 +212,7 @@ def _become(service: Service, output: int, parent: int) -> NoReturn:
             os.dup2(source, target)
         os.closerange(3, 1024)
         if not callable(service.run):
-            os.execv(service.run[0], list(service.run))  # noqa: S606 (our own constant)
+            os.execv(service.run[0], list(service.run))  # noqa: S606 (our own constant) # nosec B606
         sys.stdout = os.fdopen(1, "w", buffering=1, closefd=False)
         sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
         service.run()

@@ -142,6 +142,16 @@ def test_the_current_password_is_not_to_be_guessed_in_a_session_either(alice, cl
     assert 0 < len(hashed) <= 10
 
 
+def test_nor_where_it_is_changed(alice, client_of, hashed):
+    browser = client_of(alice)
+    for n in range(15):
+        form = {"oldpassword": f"guess {n}", "password1": NEW, "password2": NEW}
+        answer = browser.post("/accounts/password/change/", form)
+    assert len(hashed) == 10
+    assert "Too many" in str(answer.context["form"].errors["oldpassword"])
+    assert not _signs_in(alice.email)
+
+
 def _ask(email: str, **more: str) -> list[str]:
     answer = Client().post("/accounts/password/reset/", {"email": email}, **more)
     return [] if answer.status_code == 302 else answer.context["form"].errors["email"]
