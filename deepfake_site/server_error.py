@@ -20,7 +20,7 @@ class ReporterFilter(SafeExceptionReporterFilter):
     """Debug pages hide the addresses that hold passwords, too."""
 
     hidden_settings = re.compile(
-        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|(DATABASE|REDIS|EMAIL|BROKER)_URL",
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|(DATABASE|OWNER|REDIS|EMAIL|BROKER)_URL",
         re.IGNORECASE,
     )
 

@@ -11,6 +11,7 @@ from django.test import Client
 from accounts.models import ApiKey, AuditEvent, User
 from detection.models import Detection, Image, Submission
 from tests import images
+from tests.conftest import PASSWORD
 from tests.deepfake_site import test_authorization as table
 from tests.deepfake_site.test_authorization import DECLARED, OPERATORS, WRITE, _address
 
@@ -147,6 +148,9 @@ def test_no_other_origin_is_allowed_to_read(method, path, client_of, alice, key_
 def test_a_key_is_not_made_for_another_site(browser_of, alice):
     form = {"name": "x", "scopes": "detections:read", "days": "30"}
     browser = browser_of(alice)
+    token = _token(browser, "/accounts/reauthenticate/")
+    confirmed = {"password": PASSWORD, "csrfmiddlewaretoken": token}
+    browser.post("/accounts/reauthenticate/", confirmed)
     assert browser.post("/keys", form).status_code == 403
     assert not ApiKey.objects.exists()
     answer = browser.post("/keys", form | {"csrfmiddlewaretoken": _token(browser, "/keys")})

@@ -21,8 +21,7 @@ def _by_key(key: str) -> Client:
 
 def _disable(dora: User, person: User, client_of: Callable[[User], Client]) -> None:
     """As administrators do it."""
-    form = {"email": person.email, "name": "", "role": person.role}
-    answer = client_of(dora).post(f"/admin/accounts/user/{person.pk}/change/", form)
+    answer = client_of(dora).post(f"/people/{person.pk}/disable")
     assert answer.status_code == 302
     assert not User.objects.get(pk=person.pk).is_active
 
