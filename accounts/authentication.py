@@ -6,6 +6,7 @@ from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
 from accounts.client_address import client_address
+from accounts.keys import record_first_use
 from accounts.middleware import bind_key
 from accounts.models import ApiKey, User
 
@@ -22,6 +23,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed(_("This key is unknown, expired or revoked."))
         key.touch()
         bind_key(key)
+        record_first_use(key, client_address(request))
         return key.owner, key
 
     def authenticate_header(self, request: Request) -> str:

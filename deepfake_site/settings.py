@@ -106,7 +106,8 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-        "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;",
+        "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728; "
+        "PRAGMA secure_delete=ON;",  # what was erased leaves no bytes in free pages
     }
 elif _database.get("ENGINE") == "django.db.backends.postgresql":
     _database["CONN_MAX_AGE"] = 60
@@ -143,6 +144,7 @@ AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 1_000_000, minimum=1
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
+RETENTION_DAYS = env_int("UNMASK_RETENTION_DAYS", 0, maximum=36_500)  # 0 keeps all
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 STATIC_URL = "static/"
@@ -262,6 +264,7 @@ CELERY_TASK_DEFAULT_QUEUE = "detect"
 CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
     "detection.tasks.sweep": {"queue": "sweep"},
+    "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
 }
 CELERY_BEAT_SCHEDULE = {
@@ -274,6 +277,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "detection.tasks.sweep",
         "schedule": schedule(run_every=timedelta(seconds=15)),
         "options": {"expires": 60},
+    },
+    "retention": {
+        "task": "detection.tasks.retention",
+        "schedule": schedule(run_every=timedelta(minutes=10)),
+        "options": {"expires": 600},
     },
     "tidy": {
         "task": "detection.tasks.tidy",

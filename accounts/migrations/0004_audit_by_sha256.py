@@ -1,4 +1,5 @@
 """Finding the events about an image or a model by its SHA-256."""
+
 from django.db import migrations, models
 
 

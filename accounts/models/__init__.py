@@ -1,5 +1,5 @@
-from accounts.models.api_key import ApiKey
+from accounts.models.api_key import ApiKey, ApiKeyUse
 from accounts.models.audit_event import AuditChain, AuditDetail, AuditEvent
 from accounts.models.user import User
 
-__all__ = ["ApiKey", "AuditChain", "AuditDetail", "AuditEvent", "User"]
+__all__ = ["ApiKey", "ApiKeyUse", "AuditChain", "AuditDetail", "AuditEvent", "User"]

@@ -63,6 +63,11 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/heatmap": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/original": own(READ),
+    "images/<uuid:pk>/erase": Access(
+        frozenset({"owner", "admin"}), READ | WRITE, frozenset({"owner"})
+    ),
+    "images/<uuid:pk>/hold": Access(frozenset({"moderator", "admin"}), READ | WRITE, frozenset()),
+    "images/<uuid:pk>/confidential": Access(frozenset({"owner"}), WRITE, frozenset({"owner"})),
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
