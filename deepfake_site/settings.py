@@ -139,7 +139,7 @@ AUDIT_DIR = Path(env_str("UNMASK_AUDIT_DIR") or DATA_DIR / "audit")
 AUDIT_KEY = env_secret("AUDIT_KEY")
 if AUDIT_KEY and not re.fullmatch(r"[0-9a-f]{64}", AUDIT_KEY):
     raise ImproperlyConfigured("AUDIT_KEY must be 64 hexadecimal digits: openssl rand -hex 32.")
-AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 1_000_000, minimum=1)
+AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024

@@ -86,7 +86,7 @@ def detections(
 
 @pytest.fixture
 def paths(detections: list[Detection], alice: User) -> list[str]:
-    User.objects.filter(pk=alice.pk).update(is_auditor=True)
+    User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.MODERATOR)
     names = (
         "verify",
         "history",
@@ -99,6 +99,7 @@ def paths(detections: list[Detection], alice: User) -> list[str]:
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
+        *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
     ]
 
