@@ -22,6 +22,7 @@ from accounts.models import AuditChain, AuditEvent
 
 VERIFIER = Path(export_verifier.__file__)
 CHUNK = 2_000
+COLUMNS = (*export_verifier.HASHED, "at", "hash", "detail__salt", "detail__body")
 LOST = '"lost":'  # in the line of a checkpoint that states what a restored backup lacks
 README = """An export of the audit trail of Unmask.
 
@@ -146,24 +147,21 @@ def _events(spans: list[Span], asked: QuerySet[AuditEvent]) -> Iterator[dict[str
     match = next(matches, None)
     for span in spans:
         inside = Q(chain=span.chain, seq__gte=span.first, seq__lte=span.last)
-        rows = AuditEvent.objects.filter(inside).select_related("detail").order_by("seq")
+        rows = AuditEvent.objects.filter(inside).order_by("seq").values_list(*COLUMNS)
         for row in rows.iterator(chunk_size=CHUNK):
-            is_match = match == (row.chain, row.seq)
-            yield _event(row, matches=is_match)
-            while match is not None and match <= (row.chain, row.seq):
+            event = dict(zip(COLUMNS, row, strict=True))
+            place = (span.chain, event["seq"])
+            yield _event(event, matches=match == place)
+            while match is not None and match <= place:
                 match = next(matches, None)
 
 
-def _event(row: AuditEvent, *, matches: bool) -> dict[str, Any]:
-    stated = {name: getattr(row, name) for name in export_verifier.HASHED}
-    detail = getattr(row, "detail", None) if matches else None
-    return {
-        **stated,
-        "at": row.at.isoformat(timespec="microseconds"),
-        "hash": row.hash,
-        "matches": matches,
-        "detail": {"salt": detail.salt, "body": detail.body} if detail else None,
-    }
+def _event(event: dict[str, Any], *, matches: bool) -> dict[str, Any]:
+    salt, body = event.pop("detail__salt"), event.pop("detail__body")
+    event["at"] = event["at"].isoformat(timespec="microseconds")
+    event["matches"] = matches
+    event["detail"] = {"salt": salt, "body": body} if matches and salt is not None else None
+    return event
 
 
 def _write_json(entry: IO[bytes], spans: list[Span], asked: QuerySet[AuditEvent]) -> None:

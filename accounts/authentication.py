@@ -10,6 +10,7 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Th
 from rest_framework.request import Request
 
 from accounts.client_address import client_address, client_network
+from accounts.keys import record_first_use
 from accounts.middleware import bind_key
 from accounts.models import ApiKey, User
 from accounts.second_factors import lacks_second_factor
@@ -34,6 +35,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed(_("This key is unknown, expired or revoked."))
         key.touch()
         bind_key(key)
+        record_first_use(key, client_address(request))
         return key.owner, key
 
     def authenticate_header(self, request: Request) -> str:

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from accounts import audit
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, ApiKeyUse, User
 
 # How long a key goes on after it was rotated, so that a pipeline need not stop for it.
 ROTATION_PERIOD = timedelta(hours=24)
@@ -33,7 +33,14 @@ def issue_key(
         key, plaintext = ApiKey.objects.issue(
             owner=owner, name=name, scopes=scopes, expires_at=expires_at, networks=networks
         )
-        audit.record("api_key.created", actor=by, target=key, owner=owner, after=_terms(key))
+        audit.record(
+            "api_key.created",
+            actor=by,
+            target=key,
+            owner=owner,
+            after=_terms(key),
+            detail=_networks(key),
+        )
     return key, plaintext
 
 
@@ -81,17 +88,43 @@ def rotate_key(*, by: User, key: ApiKey) -> tuple[ApiKey, str] | None:
             owner=old.owner,
             before=before,
             after={**_terms(new), "old_expires_at": _iso(old.expires_at)},
+            detail=_networks(new),
         )
     return new, plaintext
+
+
+def record_first_use(key: ApiKey, address: str) -> bool:
+    """Record that a key came from this network for the first time this day (UTC)."""
+    today, network = timezone.now().date(), ApiKey.network_of(address)
+    use: dict[str, Any] = {"key": key, "network": network, "day": today}
+    if ApiKeyUse.objects.filter(**use).exists():
+        return False
+    with transaction.atomic():
+        _use, is_first = ApiKeyUse.objects.get_or_create(**use)
+        if is_first:
+            ApiKeyUse.objects.filter(key=key, day__lt=today).delete()
+            audit.record(
+                "api_key.used",
+                actor=key.owner,
+                target=key,
+                owner=key.owner,
+                after={"prefix": key.prefix, "day": today.isoformat()},
+                detail={"network": network},
+            )
+    return is_first
 
 
 def _terms(key: ApiKey) -> dict[str, Any]:
     return {
         "prefix": key.prefix,
         "scopes": key.scopes,
-        "networks": key.networks,
         "expires_at": _iso(key.expires_at),
     }
+
+
+def _networks(key: ApiKey) -> dict[str, Any]:
+    """Where a person works is text about them."""
+    return {"networks": key.networks} if key.networks else {}
 
 
 def _iso(at: datetime | None) -> str:

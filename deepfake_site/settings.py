@@ -138,7 +138,8 @@ if _database.get("ENGINE") == "django.db.backends.sqlite3":
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-        "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728;",
+        "PRAGMA foreign_keys=ON; PRAGMA mmap_size=134217728; "
+        "PRAGMA secure_delete=ON;",  # what was erased leaves no bytes in free pages
     }
 else:
     _database["CONN_MAX_AGE"] = 60
@@ -170,11 +171,12 @@ AUDIT_DIR = Path(env_str("UNMASK_AUDIT_DIR") or DATA_DIR / "audit")
 AUDIT_KEY = env_secret("AUDIT_KEY")
 if AUDIT_KEY and not re.fullmatch(r"[0-9a-f]{64}", AUDIT_KEY):
     raise ImproperlyConfigured("AUDIT_KEY must be 64 hexadecimal digits: openssl rand -hex 32.")
-AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 1_000_000, minimum=1)
+AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
+RETENTION_DAYS = env_int("UNMASK_RETENTION_DAYS", 0, maximum=36_500)  # 0 keeps all
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 STATIC_URL = "static/"
@@ -355,6 +357,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
     "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},
+    "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
 }
 CELERY_BEAT_SCHEDULE = {
@@ -372,6 +375,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "detection.tasks.sweep",
         "schedule": schedule(run_every=timedelta(seconds=15)),
         "options": {"expires": 60},
+    },
+    "retention": {
+        "task": "detection.tasks.retention",
+        "schedule": schedule(run_every=timedelta(minutes=10)),
+        "options": {"expires": 600},
     },
     "tidy": {
         "task": "detection.tasks.tidy",

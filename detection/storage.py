@@ -70,6 +70,23 @@ def drop_original(image_id: uuid.UUID) -> None:
     original_path(image_id).unlink(missing_ok=True)
 
 
+def erase(image_id: uuid.UUID) -> None:
+    """Remove every file of an image; what is not there is no error."""
+    for path in (original_path(image_id), settings.DATA_DIR / "orphans" / str(image_id)):
+        if path.exists():
+            path.unlink(missing_ok=True)
+            sync_dir(path.parent)
+    shutil.rmtree(preview_path(image_id, 0).parent, ignore_errors=True)
+
+
+def image_id(path: Path) -> uuid.UUID | None:
+    """The image that a file or folder of ours is named by; None for anybody else's."""
+    try:
+        return uuid.UUID(path.name)
+    except ValueError:
+        return None
+
+
 def copy_durably(source: Path, final: Path) -> None:
     """Put a synced copy of a file under its final name, in place of what may be there.
 

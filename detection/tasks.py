@@ -11,10 +11,10 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
-from detection import detector
+from detection import detector, storage
 from detection.doorbell import ring
 from detection.models import Detection, Image, ModelVersion
-from detection.services import leases, orphans, sweeping
+from detection.services import erasure, leases, orphans, sweeping
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
@@ -43,8 +43,9 @@ def run_detection(detection_id: str) -> None:
         _fail_or_try_again(claim, "decoder_timeout")
         return
     with transaction.atomic():  # one sync to disk instead of two
-        Image.objects.filter(pk=claim.image_id).update(facts=judgement.facts)
         is_recorded = claim.complete(**judgement.result)
+        if is_recorded:
+            Image.objects.filter(pk=claim.image_id, erased_at=None).update(facts=judgement.facts)
     if is_recorded:
         _describe(claim.image, judgement.pixels)
 
@@ -57,8 +58,15 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Remove uploads that never ended, set aside files that nobody names."""
+    """Remove uploads that never ended and what erasures left; set aside files nobody names."""
     orphans.tidy()
+    erasure.finish()
+
+
+@shared_task
+def retention() -> None:
+    """Erase what this desk has kept for as long as it wants to."""
+    erasure.erase_expired()
 
 
 @worker_process_init.connect
@@ -84,7 +92,9 @@ def take_over(**_: Any) -> None:
 def _describe(image: Image, pixels: np.ndarray) -> None:
     """What nobody waits for: previews, and the hash by which re-saved copies are found."""
     detector.write_previews(image, pixels)
-    Image.objects.filter(pk=image.pk).update(perceptual_hash=detector.perceptual_hash(pixels))
+    kept = Image.objects.filter(pk=image.pk, erased_at=None)
+    if not kept.update(perceptual_hash=detector.perceptual_hash(pixels)):
+        storage.erase(image.pk)  # erased while it was being described
 
 
 def _fail_or_try_again(claim: Detection, code: str) -> None:

@@ -18,6 +18,15 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "corrupt": (415, _("The beginning of the file is damaged: no size can be read from it.")),
     "too_many_pixels": (422, _("The image has more pixels than this desk accepts.")),
+    "on_hold": (
+        409,
+        _("This image is on legal hold: it cannot be erased until a moderator lifts the hold."),
+    ),
+    "held_stays_visible": (
+        409,
+        _("This image is on legal hold: it stays visible to moderators until they lift the hold."),
+    ),
+    "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
     "disk_full": (
         507,
         _("The storage of this desk is full. Nothing was kept; tell your operator."),
@@ -52,6 +61,7 @@ FAILURES: dict[str, str | Promise] = {
     "attempts_exhausted": _(
         "The check was interrupted every time it was tried. The bytes were kept; try again."
     ),
+    "erased": _("The image was erased before it was judged."),
     "original_missing": _("The stored original is gone or no longer matches its fingerprint."),
     "artifact_unregistered": _(
         "The model's files do not match the registry, so they were not used."

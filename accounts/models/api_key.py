@@ -138,7 +138,35 @@ class ApiKey(models.Model):
             client = client.ipv4_mapped  # how a dual-stack socket names an IPv4 client
         return any(client in ipaddress.ip_network(network) for network in self.networks)
 
+    @staticmethod
+    def network_of(address: str) -> str:
+        """The network of a client's address, /24 or /48, that its uses are counted by."""
+        try:
+            client = ipaddress.ip_address(address)
+        except ValueError:
+            return ""
+        if isinstance(client, ipaddress.IPv6Address) and client.ipv4_mapped:
+            client = client.ipv4_mapped
+        length = 24 if client.version == 4 else 48
+        return str(ipaddress.ip_network(f"{client}/{length}", strict=False))
+
     def touch(self) -> None:
         """Note the use, written at most once a minute."""
         stale = Q(last_used_at=None) | Q(last_used_at__lt=timezone.now() - LAST_USED_EVERY)
         ApiKey.objects.filter(stale, pk=self.pk).update(last_used_at=Now())
+
+
+class ApiKeyUse(models.Model):
+    """A key was used from a network on a day; kept for that day alone."""
+
+    key = models.ForeignKey(ApiKey, models.CASCADE, related_name="uses")
+    network = models.CharField(max_length=43, blank=True)
+    day = models.DateField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["key", "network", "day"], name="api_key_use_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.key_id} {self.day}"

@@ -12,7 +12,7 @@ from accounts.models import User
 
 def visibility(user: User, image: str = "") -> Q:
     """Which images a person may see: one's own, those of a case one belongs to, and for reviewers
-    all but the confidential.
+    all but the confidential. An erased one is nobody's.
 
     Args:
         image: path from the filtered model to Image, such as `image__`.
@@ -21,7 +21,7 @@ def visibility(user: User, image: str = "") -> Q:
     visible = Q(**{f"{image}owner": user}) | Q(**{f"{image}pk__in": in_case.values("image_id")})
     if user.is_reviewer:
         visible |= Q(**{f"{image}is_confidential": False})
-    return visible
+    return visible & Q(**{f"{image}erased_at": None})
 
 
 class ImageQuerySet(models.QuerySet["Image"]):
@@ -44,15 +44,26 @@ class Image(models.Model):
     facts = models.JSONField(default=dict, blank=True)  # what decoding found; ml.decoder.ImageFacts
     is_confidential = models.BooleanField(_("confidential"), default=False)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
+    held_at = models.DateTimeField(_("on legal hold since"), null=True, blank=True)
+    hold_reason = models.CharField(max_length=500, blank=True)
+    erased_at = models.DateTimeField(_("erased"), null=True, blank=True)  # its content is gone
 
     objects = ImageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("image")
         constraints = [
-            models.UniqueConstraint(fields=["owner", "sha256"], name="image_bytes_once_per_owner")
+            models.UniqueConstraint(fields=["owner", "sha256"], name="image_bytes_once_per_owner"),
+            models.CheckConstraint(
+                condition=Q(erased_at=None) | Q(held_at=None), name="held_images_are_not_erased"
+            ),
         ]
-        indexes = [models.Index(fields=["perceptual_hash"], name="image_by_phash")]
+        indexes = [
+            models.Index(fields=["perceptual_hash"], name="image_by_phash"),
+            models.Index(
+                fields=["created_at"], condition=Q(erased_at=None), name="image_kept_longest"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.format} {self.width} × {self.height} {self.sha256[:12]}"

@@ -2,11 +2,11 @@
 
 import logging
 import time
-import uuid
 from pathlib import Path
 
 from django.conf import settings
 
+from detection import storage
 from detection.models import Image
 from detection.services import installation
 
@@ -42,7 +42,8 @@ def set_orphans_aside() -> int:
 
 def _set_aside(folder: Path) -> int:
     """One query for the files of one of the 256 folders."""
-    old = {name: path for path in folder.iterdir() if (name := _id(path)) and _is_old(path)}
+    named = ((storage.image_id(path), path) for path in folder.iterdir())
+    old = {name: path for name, path in named if name and _is_old(path)}
     known = set(Image.objects.filter(pk__in=old).values_list("pk", flat=True))
     for name in old.keys() - known:
         aside = settings.DATA_DIR / "orphans" / str(name)
@@ -50,14 +51,6 @@ def _set_aside(folder: Path) -> int:
         old[name].rename(aside)
         log.warning("an original without a row was set aside: orphans/%s", name)
     return len(old.keys() - known)
-
-
-def _id(path: Path) -> uuid.UUID | None:
-    """The image's id that a file of ours is named by; None for anybody else's file."""
-    try:
-        return uuid.UUID(path.name)
-    except ValueError:
-        return None
 
 
 def _is_old(path: Path) -> bool:

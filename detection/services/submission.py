@@ -14,6 +14,7 @@ from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import Refused
 from detection.models import Detection, Image, ModelVersion, Submission
+from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
 
@@ -35,8 +36,9 @@ def submit_image(
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
     The same bytes from the same owner are judged once per model version; every request is kept. Any
-    one request may make an image confidential, none makes it public again. The bytes of an image
-    whose stored original was lost, or found altered, put it back.
+    one request may make an image confidential, none makes it public again: that is for its owner
+    on the page. The bytes of an image whose stored original was lost, or found altered, put it
+    back.
     A crash between file and row leaves an orphan, which the sweeper removes after a day.
 
     Raises:
@@ -60,8 +62,16 @@ def submit_image(
     is_restored = known is not None and _restore_if_lost(upload, known)
     with transaction.atomic():
         image, created = Image.objects.get_or_create(owner=by, sha256=upload.sha256, defaults=facts)
-        if is_confidential and not image.is_confidential:
-            Image.objects.filter(pk=image.pk).update(is_confidential=True)
+        is_hidden_now = False
+        if not created:
+            image = _held_fast(image)
+            is_hidden_now = is_confidential and not image.is_confidential
+            if is_hidden_now and image.held_at:
+                raise Refused("held_stays_visible")
+            if is_hidden_now:
+                Image.objects.filter(pk=image.pk).update(is_confidential=True)
+        elif known is not None:  # erased since it was looked up, so the file was not kept
+            raise Refused("erased_meanwhile")
         detection, is_new_work = Detection.objects.get_or_create(
             image=image,
             model_version=version,
@@ -88,10 +98,20 @@ def submit_image(
             audit.record(
                 "image.restored", actor=by, target=image, owner=by, target_sha256=image.sha256
             )
+        if is_hidden_now:
+            record_confidentiality(by=by, image=image, is_confidential=True)
         _record_acceptance(submission, is_confidential=is_confidential)
     if known is None and not created:  # another request brought the same bytes in the meantime
         storage.drop_original(new_id)
     return submission
+
+
+def _held_fast(image: Image) -> Image:
+    """The same row, which nobody can erase until this transaction ends."""
+    row = Image.objects.select_for_update().filter(pk=image.pk, erased_at=None).first()
+    if row is None:
+        raise Refused("erased_meanwhile")
+    return row
 
 
 def retry_detection(*, by: User, detection: Detection) -> bool:
@@ -99,7 +119,10 @@ def retry_detection(*, by: User, detection: Detection) -> bool:
     limit = detection.attempt + Detection._meta.get_field("attempt_limit").default
     with transaction.atomic():
         won = Detection.objects.filter(
-            pk=detection.pk, status=Detection.Status.FAILED, attempt=detection.attempt
+            pk=detection.pk,
+            status=Detection.Status.FAILED,
+            attempt=detection.attempt,
+            image__erased_at=None,
         ).update(
             status=Detection.Status.QUEUED,
             failure_code="",

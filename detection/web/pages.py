@@ -23,6 +23,7 @@ from detection.paging import page
 from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.services.submission import retry_detection, submit_image
 from detection.uploads import StoredUpload, interrupted, uploaded
+from detection.web.custody_pages import may_erase
 from detection.web.samples import SAMPLES, open_sample
 
 HISTORY_PAGE = 24
@@ -196,5 +197,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         "submissions": requests,
         "file_facts": file_facts(row.image),
         "metadata": metadata_rows(row.image.facts),
+        "is_owner": row.image.owner_id == user.pk,
+        "may_erase": may_erase(user, row.image),
         "can_retry": row.failure_code in words.TRANSIENT_FAILURES,
     }

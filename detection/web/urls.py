@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection.web import images, pages
+from detection.web import custody_pages, images, pages
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
@@ -14,5 +14,8 @@ urlpatterns = [
     path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
     path("images/<uuid:pk>/preview/<int:side>", images.preview, name="image_preview"),
     path("images/<uuid:pk>/original", images.original, name="image_original"),
+    path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),
+    path("images/<uuid:pk>/hold", custody_pages.hold, name="image_hold"),
+    path("images/<uuid:pk>/confidential", custody_pages.confidential, name="image_confidential"),
     path("responsible-use", pages.responsible_use, name="responsible_use"),
 ]

@@ -110,6 +110,7 @@ def paths(detections: list[Detection], alice: User) -> list[str]:
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
+        *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
     ]
 

@@ -71,6 +71,11 @@ DECLARED: dict[str, Access] = {
     "people/<int:pk>/link": Access(ADMINS, WRITE),
     "people/<int:pk>/disable": Access(ADMINS, WRITE),
     "people/<int:pk>/reactivate": Access(ADMINS, WRITE),
+    "images/<uuid:pk>/erase": Access(
+        frozenset({"owner", "admin"}), READ | WRITE, frozenset({"owner"})
+    ),
+    "images/<uuid:pk>/hold": Access(frozenset({"moderator", "admin"}), READ | WRITE, frozenset()),
+    "images/<uuid:pk>/confidential": Access(frozenset({"owner"}), WRITE, frozenset({"owner"})),
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),

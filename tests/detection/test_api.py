@@ -243,7 +243,8 @@ def test_it_says_through_which_key_it_came(api):
     api.post(URL, {"image": _photo()})
     submission = Submission.objects.get()
     assert submission.via == "api"
-    assert submission.api_key.prefix == AuditEvent.objects.get().key_prefix
+    event = AuditEvent.objects.get(action="submission.accepted")
+    assert submission.api_key.prefix == event.key_prefix
 
 
 def test_fields_that_are_not_ours_to_take_change_nothing(api, bob):
@@ -361,6 +362,7 @@ def test_a_page_costs_the_same_for_many_rows(
 ):
     for _ in range(10):
         done_row(alice, model_version)
+    api.get(URL)  # the day's first use is an event
     with django_assert_max_num_queries(6):
         api.get(URL)
 
@@ -477,7 +479,7 @@ def test_another_request_id_is_replaced(api, given):
 
 def test_the_audit_trail_keeps_the_request_id(api):
     api.post(URL, {"image": _photo()}, headers={"X-Request-ID": "a-client-chose-1"})
-    assert AuditEvent.objects.get().request_id == "a-client-chose-1"
+    assert {event.request_id for event in AuditEvent.objects.all()} == {"a-client-chose-1"}
 
 
 def test_the_links_lead_to_the_page(api, alice, client_of):

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_audit_by_sha256'),
+        ('accounts', '0005_audit_by_sha256'),
     ]
 
     operations = [

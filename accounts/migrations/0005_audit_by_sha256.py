@@ -1,11 +1,12 @@
 """Finding the events about an image or a model by its SHA-256."""
+
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0003_audit_mac'),
+        ('accounts', '0004_audit_mac'),
     ]
 
     operations = [

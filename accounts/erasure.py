@@ -1,0 +1,94 @@
+"""Forgetting a person: the account loses its name, and the record keeps a number."""
+
+import json
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import ApiKey, ApiKeyUse, AuditDetail, User
+
+OURS = {"accounts", "detection"}
+
+
+class NotAllowed(Exception):  # noqa: N818 (it names what is wrong with the request)
+    """Only an administrator erases people, and never the last one, nor oneself."""
+
+
+def erase_person(*, by: User | None, person: User, reason: str) -> bool:
+    """Make an account nobody's for good; False where that was done before.
+
+    Gone are address, name, password, sessions, second factors, names and networks of keys, and the
+    texts about the person in the audit trail. What they did stays under their number. Their images
+    are theirs still: `detection.services.erasure` erases those.
+
+    Args:
+        by: an administrator; None on the command line.
+    Raises:
+        NotAllowed: nothing was changed.
+    """
+    with transaction.atomic():
+        row = User.objects.select_for_update().get(pk=person.pk)
+        if row.email == _nobody(row):
+            return False
+        _refuse_unless_allowed(by, row)
+        address, name = row.email, row.name
+        row.email, row.name = _nobody(row), f"erased-{row.pk}"
+        row.role, row.is_auditor, row.is_active = User.Role.JOURNALIST, False, False
+        row.set_unusable_password()
+        row.save()
+        _end_sessions(row)
+        _empty_keys(row)
+        _delete_rows_of_libraries(row)
+        _delete_texts(row, address, name)
+        audit.record("user.erased", actor=by, target=row, owner=row, detail={"reason": reason})
+    return True
+
+
+def _nobody(person: User) -> str:
+    return f"erased-{person.pk}@erased.invalid"
+
+
+def _refuse_unless_allowed(by: User | None, person: User) -> None:
+    if by is not None and (by.role != User.Role.ADMIN or by.pk == person.pk):
+        raise NotAllowed("Only another administrator can erase a person.")
+    admins = User.objects.filter(role=User.Role.ADMIN, is_active=True)
+    if person.role == User.Role.ADMIN and not admins.exclude(pk=person.pk).exists():
+        raise NotAllowed("This is the last administrator.")
+
+
+def _end_sessions(person: User) -> None:
+    for session in Session.objects.iterator():
+        if session.get_decoded().get("_auth_user_id") == str(person.pk):
+            session.delete()
+
+
+def _empty_keys(person: User) -> None:
+    keys = ApiKey.objects.filter(owner=person)
+    ApiKeyUse.objects.filter(key__in=keys).delete()
+    keys.filter(revoked_at=None).update(revoked_at=timezone.now())
+    keys.update(name="erased", networks=[], digest="")
+
+
+def _delete_rows_of_libraries(person: User) -> None:
+    """Addresses, second factors, linked sign-ins: whatever a library keeps about a person."""
+    for relation in User._meta.related_objects:
+        model = relation.related_model
+        if not relation.many_to_many and model._meta.app_label not in OURS:
+            model._default_manager.filter(**{relation.field.name: person}).delete()
+    about = ContentType.objects.get_for_model(User)
+    LogEntry.objects.filter(content_type=about, object_id=str(person.pk)).delete()
+
+
+def _delete_texts(person: User, address: str, name: str) -> None:
+    """Texts of events about the person or by them, and wherever else their address or name is."""
+    theirs = Q(event__actor_id=person.pk) | Q(
+        event__target_type="user", event__target_id=str(person.pk)
+    )
+    for text in filter(None, (address, name)):
+        theirs |= Q(body__icontains=json.dumps(text, ensure_ascii=True)[1:-1])
+    AuditDetail.objects.filter(theirs).delete()

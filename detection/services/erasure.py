@@ -1,0 +1,140 @@
+"""Forgetting an image: its bytes and all that was drawn from them or said about them.
+
+What stays are rows without content, under their numbers: that an image was submitted, when, by
+whom, and which verdict it got. See docs/decisions/0009.
+"""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from accounts import audit
+from accounts.models import AuditDetail, User
+from accounts.trail import life_of
+from detection import storage
+from detection.errors import Refused
+from detection.models import Detection, IdempotencyKey, Image, Submission
+
+RETENTION_BATCH = 200
+
+
+def erase_image(*, by: User | None, image: Image, reason: str = "") -> bool:
+    """Forget an image for good; False where somebody did so before.
+
+    The rows commit first and the files go after that; what a crash leaves, `finish` removes.
+
+    Args:
+        by: its owner, or an administrator; None when its time ran out.
+    Raises:
+        Refused: it is on legal hold; nothing was changed.
+    """
+    with transaction.atomic():
+        rows = Image.objects.select_for_update(of=("self",)).select_related("owner")
+        row = rows.filter(pk=image.pk, erased_at=None).first()
+        if row is None:
+            return False
+        if row.held_at:
+            raise Refused("on_hold")
+        AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
+        counts = _forget(row)
+        audit.record(
+            "image.erased",
+            actor=by,
+            target=row,
+            owner=row.owner,
+            target_sha256=row.sha256,
+            before={"received": row.created_at.isoformat()},
+            after={"because": _because(by, row), **counts},
+            detail={"reason": reason} if reason else None,
+        )
+        transaction.on_commit(lambda: storage.erase(row.pk), robust=True)
+    return True
+
+
+def erase_expired(*, limit: int = RETENTION_BATCH) -> int:
+    """Erase images that nobody submitted for as long as the desk keeps them; oldest first.
+
+    Those on legal hold stay. Each is its own transaction, so a crash loses no more than its place.
+    """
+    if not settings.RETENTION_DAYS:
+        return 0
+    cutoff = timezone.now() - timedelta(days=settings.RETENTION_DAYS)
+    newer = Submission.objects.filter(image=OuterRef("pk"), created_at__gte=cutoff)
+    expired = Image.objects.filter(
+        ~Exists(newer), erased_at=None, held_at=None, created_at__lt=cutoff
+    )
+    erased = 0
+    for image in expired.order_by("created_at")[:limit]:
+        try:
+            erased += erase_image(by=None, image=image)
+        except Refused:  # put on hold in this moment
+            continue
+    return erased
+
+
+def finish() -> int:
+    """Remove files of erased images: what a crash left, or a worker wrote too late."""
+    removed = 0
+    for kind in ("originals", "previews"):
+        for folder in settings.DATA_DIR.glob(f"{kind}/*"):
+            ids = [pk for path in folder.iterdir() if (pk := storage.image_id(path))]
+            erased = Image.objects.filter(pk__in=ids).exclude(erased_at=None)
+            for pk in erased.values_list("pk", flat=True):
+                storage.erase(pk)
+                removed += 1
+    if connection.vendor == "sqlite" and not connection.in_atomic_block:
+        with connection.cursor() as cursor:  # old pages of its log still hold what was deleted
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return removed
+
+
+def is_erased(pk: uuid.UUID) -> bool:
+    return not Image.objects.filter(pk=pk, erased_at=None).exists()
+
+
+def _because(by: User | None, image: Image) -> str:
+    if by is None:
+        return "retention"
+    return "owner" if by.pk == image.owner_id else "administrator"
+
+
+def _forget(image: Image) -> dict[str, int]:
+    """Empty every row about an image of its content; says how many there were."""
+    Status = Detection.Status  # noqa: N806 (an enum's own name)
+    detections = Detection.objects.filter(image=image)
+    submissions = Submission.objects.filter(image=image)
+    ids = [str(pk) for pk in detections.values_list("pk", flat=True)]
+    IdempotencyKey.objects.filter(owner=image.owner, response__id__in=ids).delete()
+    detections.filter(status__in=[Status.QUEUED, Status.RUNNING]).update(
+        status=Status.FAILED,
+        failure_code="erased",
+        completed_at=Now(),
+        lease_until=None,
+        lease_owner="",
+    )
+    counts = {
+        "detections": detections.update(
+            logit=None, score=None, transforms={}, faces=[], activation=None, activation_shape=[]
+        ),
+        "submissions": submissions.update(
+            file_name="", source_url="", metadata={}, callback_url="", case=None
+        ),
+    }
+    image.cases.clear()
+    Image.objects.filter(pk=image.pk).update(
+        erased_at=Now(),
+        sha256=f"erased-{image.pk.hex}",  # so that its owner may submit the same bytes again
+        size_bytes=0,
+        format="",
+        media_type="",
+        width=0,
+        height=0,
+        perceptual_hash="",
+        facts={},
+    )
+    return counts
