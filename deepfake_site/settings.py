@@ -182,8 +182,11 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "Unmask: "
-# Wrong passwords and wrong codes: an account takes ten of each in a quarter of an hour.
-ACCOUNT_RATE_LIMITS = {"login_failed": "10/m/ip,5/5m/key,10/15m/key"}
+ACCOUNT_RATE_LIMITS = {
+    # Wrong passwords and wrong codes: an account takes ten of each in a quarter of an hour.
+    "login_failed": "10/m/ip,5/5m/key,10/15m/key",
+    "reauthenticate": "5/m/user,10/15m/user",
+}
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
