@@ -220,7 +220,7 @@ ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomic
     "reset_password": None,
     "reset_password_from_key": "20/m/ip",
     "change_password": "20/m/user",
-    "reauthenticate": "10/m/user",
+    "reauthenticate": "5/m/user,10/15m/user",
     "manage_email": "10/m/user",
     "signup": "20/m/ip",
     "confirm_email": "1/180s/key",

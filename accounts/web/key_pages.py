@@ -96,10 +96,14 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @login_required
 @require_POST
-@reauthentication_required
 def rotate(request: HttpRequest, pk: int) -> HttpResponse:
     user = signed_in(request)
-    made = rotate_key(by=user, key=get_object_or_404(user.api_keys, pk=pk))
+    return _rotate(request, user, get_object_or_404(user.api_keys, pk=pk))
+
+
+@reauthentication_required
+def _rotate(request: HttpRequest, user: User, key: ApiKey) -> HttpResponse:
+    made = rotate_key(by=user, key=key)
     if made is None:
         messages.error(request, _("This key has ended; make a new one."))
         return redirect("keys")

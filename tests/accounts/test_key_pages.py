@@ -142,7 +142,6 @@ def test_a_wrong_password_confirms_nothing(alice, client_of):
 
 def test_others_keys_do_not_exist(dora, key, client_of):
     client = client_of(dora)
-    confirm(client)
     for way in ("revoke", "rotate"):
         assert client.post(f"/keys/{key.pk}/{way}").status_code == 404
     assert "old" not in client_of(dora).get("/keys").content.decode()

@@ -9,6 +9,7 @@ import pytest
 from allauth.core.internal import ratelimit
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal import auth as totp
+from allauth.mfa.webauthn.internal import auth as webauthn
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import Client
@@ -226,6 +227,18 @@ def test_ten_guesses_in_a_quarter_of_an_hour_are_looked_at(alice, clock, monkeyp
     assert len(looked_at) == 10
 
 
+def test_ten_passwords_in_a_quarter_of_an_hour_confirm(alice, client_of, clock):
+    client, start = client_of(alice), clock.now
+    answers = []
+    for n in range(60):
+        clock.now = start + 15 * n
+        answers.append(client.post("/accounts/reauthenticate/", {"password": f"wrong {n}"}))
+    statuses = [answer.status_code for answer in answers]
+    assert statuses.count(200) == 10
+    assert statuses.count(429) == 50
+    assert "Too many tries" in answers[-1].content.decode()
+
+
 # --- with its event or not at all
 
 
@@ -236,6 +249,20 @@ def test_no_factor_is_added_without_its_event(browser, alice, monkeypatch):
     with pytest.raises(OSError, match="No space"):
         browser.post(ACTIVATE, {"code": code_now(secret)})
     assert not Authenticator.objects.filter(user=alice).exists()
+
+
+def test_no_key_is_added_without_its_event(browser, alice, monkeypatch):
+    """allauth saves a key outside any transaction of its own."""
+    monkeypatch.setattr(webauthn, "parse_registration_response", lambda credential: None)
+    monkeypatch.setattr(webauthn, "complete_registration", lambda credential: None)
+    form = {"name": "blue key", "credential": '{"id": "a"}'}
+    with monkeypatch.context() as full:
+        _fail_audit(full)
+        with pytest.raises(OSError, match="No space"):
+            browser.post("/accounts/2fa/webauthn/add/", form)
+    assert not Authenticator.objects.filter(user=alice).exists()
+    browser.post("/accounts/2fa/webauthn/add/", form)
+    assert Authenticator.objects.filter(user=alice, type=Type.WEBAUTHN).count() == 1
 
 
 def test_no_factor_is_removed_without_its_event(browser, alice, monkeypatch):

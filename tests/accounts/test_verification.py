@@ -310,7 +310,7 @@ def _grown_old(people: list[User], generator: random.Random) -> None:
     seal()
     lift_triggers()
     AuditEvent.objects.update(mac="")
-    migration = importlib.import_module("accounts.migrations.0003_audit_mac")
+    migration = importlib.import_module("accounts.migrations.0004_audit_mac")
     migration.record_where_older_events_end(apps, SimpleNamespace(connection=connection))
 
 
