@@ -216,7 +216,7 @@ ACCOUNT_FORMS = {
 }
 ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
     "login": None,
-    "login_failed": "10/15m/key",  # codes of second factors; passwords are counted elsewhere
+    "login_failed": "5/5m/key,10/15m/key",  # codes of second factors alone
     "reset_password": None,
     "reset_password_from_key": "20/m/ip",
     "change_password": "20/m/user",

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
+from accounts.audit_key import KEY_FILE
 from accounts.models import User
 from detection import storage
 from detection.models import Detection, Image, ModelVersion, Submission
@@ -87,8 +88,9 @@ def done_row(owner: User, version: ModelVersion, **fields: Any) -> Detection:
 
 
 def files_below(folder: str) -> list[Path]:
-    """Files in one folder of the data folder, such as `incoming` or `originals`."""
-    return sorted(path for path in (settings.DATA_DIR / folder).rglob("*") if path.is_file())
+    """Files in one folder of the data folder, such as `incoming`; not the audit trail's key."""
+    paths = (settings.DATA_DIR / folder).rglob("*")
+    return sorted(path for path in paths if path.is_file() and path.name != KEY_FILE)
 
 
 def multipart(parts: list[tuple[str, str | None, bytes]]) -> tuple[bytes, str]:

@@ -119,7 +119,7 @@ def _forget(image: Image) -> dict[str, int]:
     )
     counts = {
         "detections": detections.update(
-            logit=None, score=None, transforms={}, faces=[], activation=None, activation_shape=[]
+            transforms={}, faces=[], activation=None, activation_shape=[]
         ),
         "submissions": submissions.update(
             file_name="", source_url="", metadata={}, callback_url="", case=None

@@ -15,7 +15,6 @@ from tests.conftest import RESULT
 from tests.factories import (
     WORKER,
     detection_row,
-    done_row,
     image_row,
     in_parallel,
     running_row,
@@ -214,8 +213,9 @@ def test_a_verdict_needs_done(alice, model_version, status):
 
 @pytest.mark.parametrize("verdict", ["likely_authentic", "likely_manipulated"])
 def test_a_decided_verdict_needs_a_probability(alice, model_version, verdict):
-    row = done_row(alice, model_version)
-    _refused("no_probability", row, verdict=verdict, probability=None)
+    row = running_row(alice, model_version)
+    done = {"status": Status.DONE, "completed_at": timezone.now()}
+    _refused("no_probability", row, **done, verdict=verdict, probability=None)
 
 
 def test_a_vetoed_image_may_have_no_probability(alice, model_version):
@@ -226,8 +226,9 @@ def test_a_vetoed_image_may_have_no_probability(alice, model_version):
 
 @pytest.mark.parametrize("probability", [-0.01, 1.01, 50.0])
 def test_a_probability_lies_between_0_and_1(alice, model_version, probability):
-    row = done_row(alice, model_version)
-    _refused("no_probability", row, probability=probability)
+    row = running_row(alice, model_version)
+    done = {"status": Status.DONE, "completed_at": timezone.now()}
+    _refused("no_probability", row, **done, verdict="inconclusive", probability=probability)
 
 
 def test_failed_needs_a_code(alice, model_version):

@@ -88,7 +88,7 @@ def test_what_stays_is_a_number_a_time_and_a_verdict(judged, alice, erase):
     row, kept = Detection.objects.get(), Submission.objects.get()
     assert (row.verdict, row.probability) == (before.verdict, before.probability)
     assert row.completed_at == before.completed_at
-    assert (row.activation, row.faces, row.transforms, row.logit) == (None, [], {}, None)
+    assert (row.activation, row.faces, row.transforms) == (None, [], {})
     assert (kept.by, kept.created_at, kept.file_name) == (alice, judged.created_at, "")
     image = Image.objects.get()
     assert (image.facts, image.perceptual_hash, image.width, image.format) == ({}, "", 0, "")
