@@ -4,19 +4,17 @@ import json
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, ApiKeyUse, AuditDetail, User
+from accounts.models.user import ERASED_DOMAIN
+from accounts.people import refuse_lockout
+from accounts.sessions import end_sessions
 
 OURS = {"accounts", "detection"}
-
-
-class NotAllowed(Exception):  # noqa: N818 (it names what is wrong with the request)
-    """Only an administrator erases people, and never the last one, nor oneself."""
 
 
 def erase_person(*, by: User | None, person: User, reason: str) -> bool:
@@ -29,42 +27,24 @@ def erase_person(*, by: User | None, person: User, reason: str) -> bool:
     Args:
         by: an administrator; None on the command line.
     Raises:
-        NotAllowed: nothing was changed.
+        LockoutError: nobody erases themselves, or the last administrator.
     """
     with transaction.atomic():
+        refuse_lockout(by, person)
         row = User.objects.select_for_update().get(pk=person.pk)
-        if row.email == _nobody(row):
+        if row.is_erased:
             return False
-        _refuse_unless_allowed(by, row)
         address, name = row.email, row.name
-        row.email, row.name = _nobody(row), f"erased-{row.pk}"
+        row.email, row.name = f"erased-{row.pk}@{ERASED_DOMAIN}", f"erased-{row.pk}"
         row.role, row.is_auditor, row.is_active = User.Role.JOURNALIST, False, False
         row.set_unusable_password()
         row.save()
-        _end_sessions(row)
+        end_sessions(row, by=by)
         _empty_keys(row)
         _delete_rows_of_libraries(row)
         _delete_texts(row, address, name)
         audit.record("user.erased", actor=by, target=row, owner=row, detail={"reason": reason})
     return True
-
-
-def _nobody(person: User) -> str:
-    return f"erased-{person.pk}@erased.invalid"
-
-
-def _refuse_unless_allowed(by: User | None, person: User) -> None:
-    if by is not None and (by.role != User.Role.ADMIN or by.pk == person.pk):
-        raise NotAllowed("Only another administrator can erase a person.")
-    admins = User.objects.filter(role=User.Role.ADMIN, is_active=True)
-    if person.role == User.Role.ADMIN and not admins.exclude(pk=person.pk).exists():
-        raise NotAllowed("This is the last administrator.")
-
-
-def _end_sessions(person: User) -> None:
-    for session in Session.objects.iterator():
-        if session.get_decoded().get("_auth_user_id") == str(person.pk):
-            session.delete()
 
 
 def _empty_keys(person: User) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.db import transaction
-from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -73,13 +72,13 @@ def change_rights(*, by: User, person: User, name: str, rights: Rights) -> bool:
         LockoutError: nobody takes their own administration, or the last one's.
     """
     with transaction.atomic():
-        admins = _locked_admins()
+        now = User.objects.get(pk=person.pk)
+        if now.role == User.Role.ADMIN != rights.role:
+            refuse_lockout(by, now)
         now = User.objects.select_for_update().get(pk=person.pk)
         before = Rights.of(now)
         if (before, now.name) == (rights, name):
             return False
-        if before.role == User.Role.ADMIN != rights.role:
-            _check_may_lose(admins, by, now)
         renamed = {"old_name": now.name, "name": name} if now.name != name else None
         now.name, now.role, now.is_auditor = name, rights.role, rights.is_auditor
         now.save(update_fields=["name", "role", "is_auditor"])
@@ -102,11 +101,10 @@ def disable(*, by: User, person: User) -> bool:
         LockoutError: nobody disables themselves, or the last administrator.
     """
     with transaction.atomic():
-        admins = _locked_admins()
+        refuse_lockout(by, person)
         now = User.objects.select_for_update().get(pk=person.pk)
         if not now.is_active:
             return False
-        _check_may_lose(admins, by, now)
         sessions.end_sessions(now, by=by)
         _set_active(by, now, is_active=False)
     return True
@@ -116,7 +114,7 @@ def reactivate(*, by: User, person: User) -> bool:
     """Let a disabled person in again; their keys work again where they have not ended."""
     with transaction.atomic():
         now = User.objects.select_for_update().get(pk=person.pk)
-        if now.is_active:
+        if now.is_active or now.is_erased:
             return False
         _set_active(by, now, is_active=True)
     return True
@@ -135,15 +133,15 @@ def _set_active(by: User, person: User, *, is_active: bool) -> None:
     )
 
 
-def _locked_admins() -> QuerySet[User]:
-    """All active administrators, locked in one order: two who demote each other must wait."""
+def refuse_lockout(by: User | None, person: User) -> None:
+    """Locks all active administrators, in one order: two who shut each other out must wait.
+
+    Raises:
+        LockoutError: it is oneself, or the last administrator.
+    """
     admins = User.objects.filter(role=User.Role.ADMIN, is_active=True).order_by("pk")
-    list(admins.select_for_update().values_list("pk"))
-    return admins
-
-
-def _check_may_lose(admins: QuerySet[User], by: User, person: User) -> None:
-    if person.pk == by.pk:
+    ids = set(admins.select_for_update().values_list("pk", flat=True))
+    if by is not None and person.pk == by.pk:
         raise LockoutError(_("You cannot take your own rights; another administrator can."))
-    if person.role == User.Role.ADMIN and not admins.exclude(pk=person.pk).exists():
+    if ids == {person.pk}:
         raise LockoutError(_("Somebody has to manage people: this is the last administrator."))

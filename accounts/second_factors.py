@@ -70,7 +70,10 @@ def lacks_second_factor(user: AbstractBaseUser | AnonymousUser) -> bool:
 
 
 def remove_second_factors(user: User) -> int:
-    """Take all of them away from somebody who lost them; how many there were, codes included."""
+    """Take all of them away from somebody who lost them; how many there were, codes included.
+
+    Each is an event by whoever is signed in, or by the desk itself on the command line.
+    """
     with transaction.atomic():
         removed, _rows = Authenticator.objects.filter(user=user).delete()
     return removed

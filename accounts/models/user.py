@@ -9,6 +9,9 @@ from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+# Nobody's addresses: the domain is reserved, and mail to it goes nowhere.
+ERASED_DOMAIN = "erased.invalid"
+
 
 class UserManager(BaseUserManager["User"]):
     """Creates people; e-mail addresses are compared without regard to case."""
@@ -81,6 +84,11 @@ class User(AbstractBaseUser):
     def is_invited(self) -> bool:
         """Whether this person was asked in and has not come yet."""
         return self.last_login is None and not self.has_usable_password()
+
+    @property
+    def is_erased(self) -> bool:
+        """Whether this account was made nobody's, for good."""
+        return self.email.endswith(f"@{ERASED_DOMAIN}")
 
     @property
     def reads_trail(self) -> bool:

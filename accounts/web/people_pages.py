@@ -17,9 +17,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts import invitations
 from accounts import people as services
+from accounts.erasure import erase_person
 from accounts.models import User
 from accounts.people import LockoutError, Rights
 from accounts.permissions import administrator_required, signed_in
+from accounts.second_factors import has_second_factor, remove_second_factors
+from accounts.sessions import end_sessions
 
 PAGE = 50
 STATES = [
@@ -70,6 +73,14 @@ class RightsForm(forms.Form):
 
     def rights(self) -> Rights:
         return Rights(self.cleaned_data["role"], self.cleaned_data["is_auditor"])
+
+
+class ErasureForm(forms.Form):
+    reason = forms.CharField(
+        label=gettext_lazy("Why?"),
+        max_length=500,
+        help_text=gettext_lazy("A sentence, kept in the audit trail."),
+    )
 
 
 class InvitationForm(RightsForm):
@@ -169,6 +180,47 @@ def reactivate(request: HttpRequest, pk: int) -> HttpResponse:
     return _switch(request, pk, services.reactivate, _("Active again."))
 
 
+@administrator_required
+@require_POST
+def sign_out(request: HttpRequest, pk: int) -> HttpResponse:
+    about = get_object_or_404(User, pk=pk)
+    ended = end_sessions(about, by=signed_in(request))
+    messages.success(request, _("Sessions ended: %(count)s.") % {"count": ended})
+    return redirect("person", about.pk)
+
+
+@administrator_required
+@require_POST
+def remove_factors(request: HttpRequest, pk: int) -> HttpResponse:
+    about = get_object_or_404(User, pk=pk)
+    remove_second_factors(about)
+    messages.success(request, _("Second factors removed: the password alone lets them in."))
+    return redirect("person", about.pk)
+
+
+@never_cache
+@administrator_required
+@require_http_methods(["GET", "POST"])
+def erase(request: HttpRequest, pk: int) -> HttpResponse:
+    about = get_object_or_404(User, pk=pk)
+    form = ErasureForm(request.POST if request.method == "POST" else None, label_suffix="")
+    status = 200
+    if request.method == "POST":
+        status = 400
+        if form.is_valid():
+            try:
+                erase_person(
+                    by=signed_in(request), person=about, reason=form.cleaned_data["reason"]
+                )
+            except LockoutError as error:
+                form.add_error(None, str(error))
+                status = 409
+            else:
+                messages.success(request, _("Erased. The record knows them by number."))
+                return redirect("person", about.pk)
+    return render(request, "people/erase.html", {"person": about, "form": form}, status=status)
+
+
 def _switch(
     request: HttpRequest, pk: int, change: Callable[..., bool], sentence: str
 ) -> HttpResponse:
@@ -204,6 +256,7 @@ def _page(
         "form": form or RightsForm(initial=now, label_suffix=""),
         "keys": list(about.api_keys.usable()),
         "link": link,
+        "has_second_factor": has_second_factor(about),
         "is_sent": is_sent,
         "is_oneself": about.pk == signed_in(request).pk,
     }

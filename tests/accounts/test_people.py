@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.core import mail
 from django.db import connection
 from django.test import Client
@@ -222,3 +223,36 @@ def test_two_administrators_who_demote_each_other_leave_one(dora):
         thread.join()
     assert User.objects.filter(role=User.Role.ADMIN).count() == 1
     assert len(refused) == 1
+
+
+def test_an_administrator_signs_somebody_out_everywhere(office, dora, alice, client_of):
+    browsers = [client_of(alice), client_of(alice)]
+    assert [browser.get("/history").status_code for browser in browsers] == [200, 200]
+    assert office.post(f"/people/{alice.pk}/sign-out").status_code == 302
+    assert [browser.get("/history").status_code for browser in browsers] == [302, 302]
+    event = AuditEvent.objects.get(action="user.sessions_ended")
+    assert (event.actor_id, json.loads(event.change)["after"]["sessions"]) == (dora.pk, 2)
+    assert office.get("/history").status_code == 200
+
+
+def test_an_administrator_removes_lost_second_factors(office, dora, alice):
+    Authenticator.objects.create(user=alice, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    assert "Remove their second factors" in office.get(f"/people/{alice.pk}").content.decode()
+    assert office.post(f"/people/{alice.pk}/factors").status_code == 302
+    assert not Authenticator.objects.exists()
+    assert AuditEvent.objects.get(action="second_factor.removed").actor_id == dora.pk
+
+
+def test_a_person_is_erased_with_a_reason_and_not_brought_back(office, dora, alice):
+    path = f"/people/{alice.pk}"
+    assert office.post(f"{path}/erase", {"reason": ""}).status_code == 400
+    assert User.objects.filter(email=alice.email).exists()
+    assert office.post(f"{path}/erase", {"reason": "asked to be"}).status_code == 302
+    page = office.get(path).content.decode()
+    assert alice.email not in page
+    assert "by number" in page
+    office.post(f"{path}/reactivate")
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.is_erased) == (False, True)
+    assert AuditEvent.objects.get(action="user.erased").actor_id == dora.pk
+    assert office.post(f"/people/{dora.pk}/erase", {"reason": "tired"}).status_code == 409

@@ -112,7 +112,7 @@ def test_an_administrator_lets_people_in_and_shuts_them_out(
     newcomer.page.get_by_role("main").get_by_role("button").click()
     newcomer.open("/accounts/login/").get_by_label("Email").fill("nora@example.org")
     newcomer.page.get_by_label("Password").fill(NEW_PASSWORD)
-    newcomer.page.get_by_role("main").get_by_role("button").click()
+    newcomer.page.get_by_role("button", name="Sign in", exact=True).click()
     newcomer.page.wait_for_url(newcomer.base + "/")
     expect(newcomer.page.get_by_role("banner")).to_contain_text("Nora")
 

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.cookies import SimpleCookie
 from typing import Any
 
 import pytest
@@ -11,9 +12,10 @@ from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from accounts import audit
-from accounts.models import User
+from accounts.models import ApiKey, User
 from detection.models import Detection, Image, ModelVersion
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
@@ -25,7 +27,9 @@ METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READ, WRITE = frozenset({"GET"}), frozenset({"POST"})
 PEOPLE = frozenset({"owner", "stranger", "moderator", "admin", "auditor"})
 KEYS = frozenset({"owner_key", "stranger_key", "reader_key"})
-EVERYBODY = PEOPLE | KEYS | {"nobody"}
+# They were somebody: whatever they had opens nothing more than it opens to nobody.
+PAST = frozenset({"disabled", "revoked_key"})
+EVERYBODY = PEOPLE | KEYS | PAST | {"nobody"}
 SEES = frozenset({"owner", "moderator", "admin"})
 ADMINS = frozenset({"admin"})
 
@@ -71,6 +75,9 @@ DECLARED: dict[str, Access] = {
     "people/<int:pk>/link": Access(ADMINS, WRITE),
     "people/<int:pk>/disable": Access(ADMINS, WRITE),
     "people/<int:pk>/reactivate": Access(ADMINS, WRITE),
+    "people/<int:pk>/sign-out": Access(ADMINS, WRITE),
+    "people/<int:pk>/factors": Access(ADMINS, WRITE),
+    "people/<int:pk>/erase": Access(ADMINS, READ | WRITE),
     "images/<uuid:pk>/erase": Access(
         frozenset({"owner", "admin"}), READ | WRITE, frozenset({"owner"})
     ),
@@ -173,9 +180,18 @@ def ask(
         "reader_key": key_of(alice, "detections:read"),
     }
 
+    gone = User.objects.create_user("gone@example.org", PASSWORD, role=User.Role.ADMIN)
+    left = Client()
+    left.force_login(gone)
+    User.objects.filter(pk=gone.pk).update(is_active=False)
+    keys["revoked_key"] = key_of(alice)
+    ApiKey.objects.filter(prefix=keys["revoked_key"][4:12]).update(revoked_at=timezone.now())
+
     def send(role: str, method: str, address: str) -> HttpResponseBase:
         client = Client()
-        if role in people:
+        if role == "disabled":
+            client.cookies = SimpleCookie(left.cookies.output(header="", sep=";"))
+        elif role in people:
             client.force_login(people[role])
         elif role in keys:
             client = Client(headers={"Authorization": f"Bearer {keys[role]}"})
@@ -237,7 +253,9 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
         audit.record("image.downloaded", actor=alice, target=image, owner=alice)
     roles = access.secret if is_confidential and access.secret is not None else access.roles
     # of a person, whoever has the lowest number: alice
-    key = alice.pk if route.startswith("people/") else alice.api_keys.latest("created_at").pk
+    key = (
+        alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
+    )
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key)
     wrong = {}
     for role in sorted(EVERYBODY):
@@ -251,7 +269,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
 def _may(route: str, has_access: bool, role: str, method: str, methods: frozenset[str]) -> set[str]:
     """The outcomes that keep to the table."""
     refused = {"sign in", "no", "no such method"}
-    if method == "OPTIONS" and route.startswith("api/") and role != "nobody":
+    if method == "OPTIONS" and route.startswith("api/") and role not in PAST | {"nobody"}:
         return {*refused, "yes"}  # says what the address takes, whether there is a row or not
     if route in NOT_FOR_NOBODY and role not in PEOPLE:
         return refused

@@ -5,8 +5,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from accounts.erasure import NotAllowed, erase_person
+from accounts.erasure import erase_person
 from accounts.models import User
+from accounts.people import LockoutError
 
 
 class Command(BaseCommand):
@@ -25,6 +26,6 @@ class Command(BaseCommand):
             raise CommandError(f"Nobody has the address {options['email']}.")
         try:
             erase_person(by=None, person=person, reason=options["reason"])
-        except NotAllowed as error:
+        except LockoutError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"Erased; the record knows them as person {person.pk}.")
