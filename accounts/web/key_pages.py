@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -28,6 +29,9 @@ LIFETIMES = [
     ("365", gettext_lazy("One year")),
     ("", gettext_lazy("Until it is revoked")),
 ]
+
+
+PAGE = 50
 
 
 class KeyForm(forms.Form):
@@ -119,9 +123,13 @@ def _page(
     status: int = 200,
 ) -> HttpResponse:
     usable = set(user.api_keys.usable().values_list("pk", flat=True))
+    shown = Paginator(user.api_keys.order_by("-created_at", "-pk"), PAGE).get_page(
+        request.GET.get("page")
+    )
     context = {
         "form": form,
-        "keys": [(key, key.pk in usable, _labels(key)) for key in user.api_keys.all()],
+        "keys": [(key, key.pk in usable, _labels(key)) for key in shown],
+        "pages": shown,
         "made": made,
     }
     return render(request, "account/keys.html", context, status=status)

@@ -152,3 +152,11 @@ def test_a_hostile_name_is_text(browser):
     html = browser.get("/keys").content.decode()
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert" in html
+
+
+def test_many_keys_come_in_pages_newest_first(browser, alice):
+    for at in range(53):
+        issue_key(by=alice, owner=alice, name=f"key-{at:02}", scopes=["detections:read"])
+    first, second = (browser.get(f"/keys?page={n}").content.decode() for n in (1, 2))
+    assert ("key-52" in first, "key-02" in first, "key-02" in second) == (True, False, True)
+    assert "Page 2 of 2" in second
