@@ -8,12 +8,14 @@ from allauth.account.adapter import DefaultAccountAdapter
 from allauth.usersessions.adapter import DefaultUserSessionsAdapter
 from allauth.usersessions.models import UserSession
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 
 from accounts import audit, sessions, sign_in_limits
 from accounts.client_address import client_address
 from accounts.models import User
+from accounts.models.user import refuse_nobodys
 
 # What nobody has.
 NO_ADDRESS = str(ipaddress.IPv4Address(0))
@@ -26,11 +28,32 @@ class AccountAdapter(DefaultAccountAdapter):
         return settings.UNMASK_SIGNUP
 
     def set_password(self, user: User, password: str) -> None:
-        """Save a changed, first or reset password and its event in one transaction."""
+        """Save a changed, first or reset password and its event in one transaction.
+
+        Of somebody who is still let in: an administrator may have disabled or erased them since
+        the page was opened, and nothing but the password may be written over that.
+        """
         with transaction.atomic():
-            super().set_password(user, password)
+            rows = User.objects.select_for_update().filter(pk=user.pk, is_active=True)
+            if not rows.exists():
+                raise PermissionDenied
+            user.set_password(password)
+            user.save(update_fields=["password"])
             audit.record("user.password_changed", actor=user, target=user, owner=user)
         sign_in_limits.unlock(user)
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Somebody who signed up is a person made, by themselves."""
+        with transaction.atomic():
+            user = super().save_user(request, user, form, commit)
+            if commit:
+                after = {"role": user.role, "is_auditor": user.is_auditor, "is_active": True}
+                audit.record("user.created", actor=user, target=user, owner=user, after=after)
+        return user
+
+    def clean_email(self, email: str) -> str:
+        refuse_nobodys(email)
+        return super().clean_email(email)
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse a guess too many; instead of allauth's limit, which reads and then writes."""

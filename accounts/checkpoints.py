@@ -30,6 +30,7 @@ from accounts.models.audit_event import GENESIS, SYSTEM_CHAIN, AuditChain, Audit
 CHECKPOINTS_FILE = "checkpoints.jsonl"
 PUBLIC_KEY_FILE = "public_key"
 VERSION = 1
+TAIL_BYTES = 64 * 1024
 SEALED = "audit.sealed"
 RESTORED = "audit.restore_acknowledged"
 
@@ -221,9 +222,13 @@ def _is_news(last: Checkpoint | None, heads: Mapping[int, tuple[int, str]]) -> b
 
 def _last(file: BinaryIO) -> Checkpoint | None:
     """The last whole line; what a crash left of one is cut off, since nothing names it."""
-    file.seek(0)
-    whole, end, _ = file.read().rpartition(b"\n")
-    file.truncate(len(whole) + len(end))
+    tail, start = b"", file.seek(0, os.SEEK_END)
+    while start and tail.count(b"\n") < 2:  # the file grows for years; its end is enough
+        step = min(TAIL_BYTES, start)
+        start = file.seek(start - step)
+        tail = file.read(step) + tail
+    whole, end, _ = tail.rpartition(b"\n")
+    file.truncate(start + len(whole) + len(end))
     file.seek(0, os.SEEK_END)
     if not whole:
         return None

@@ -18,9 +18,13 @@ UNFIT = """
 SELECT rolsuper OR rolcreaterole OR rolbypassrls OR pg_has_role(rolname, current_user, 'MEMBER')
 FROM pg_roles WHERE rolname = %s
 """
+# The owner of the database is the owner of its schema too, and may drop any table in it.
 OWNED = """
-SELECT count(*) FROM pg_class JOIN pg_roles ON pg_roles.oid = relowner
-WHERE rolname = %s AND relnamespace = 'public'::regnamespace
+SELECT (SELECT count(*) FROM pg_class WHERE relowner = r.oid AND relnamespace = s.oid)
+     + (SELECT count(*) FROM pg_proc WHERE proowner = r.oid AND pronamespace = s.oid)
+     + (s.nspowner = r.oid)::int
+     + (SELECT count(*) FROM pg_database WHERE datname = current_database() AND datdba = r.oid)
+FROM pg_roles r, pg_namespace s WHERE r.rolname = %s AND s.nspname = 'public'
 """
 
 
@@ -65,6 +69,7 @@ def _refuse_unfit(cursor: CursorWrapper, role: str) -> None:
     cursor.execute(OWNED, [role])
     if owned := cursor.fetchone()[0]:
         raise UnfitRole(
-            f"The role {role!r} of DATABASE_URL owns {owned} tables or sequences. As the owner of "
-            f"the database: REASSIGN OWNED BY {role} TO CURRENT_USER."
+            f"The role {role!r} of DATABASE_URL owns {owned} things: the database, its schema, "
+            "tables, sequences or functions. As a superuser: "
+            f"REASSIGN OWNED BY {role} TO the owner's role."
         )

@@ -1,7 +1,6 @@
 """Forgetting a person: the account loses its name, and the record keeps a number."""
 
-import json
-
+from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
@@ -10,11 +9,14 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, ApiKeyUse, AuditDetail, User
+from accounts.models.audit_event import canonical
 from accounts.models.user import ERASED_DOMAIN
 from accounts.people import refuse_lockout
 from accounts.sessions import end_sessions
 
-OURS = {"accounts", "detection"}
+KEPT_APART = {"accounts", "detection", "mfa", "usersessions"}
+# Where the texts of events give a person's name.
+NAME_KEYS = ("name", "old_name")
 
 
 def erase_person(*, by: User | None, person: User, reason: str) -> bool:
@@ -39,10 +41,11 @@ def erase_person(*, by: User | None, person: User, reason: str) -> bool:
         row.role, row.is_auditor, row.is_active = User.Role.JOURNALIST, False, False
         row.set_unusable_password()
         row.save()
-        end_sessions(row, by=by)
         _empty_keys(row)
         _delete_rows_of_libraries(row)
         _delete_texts(row, address, name)
+        end_sessions(row, by=by)  # from here on events are recorded: no row is locked after them
+        Authenticator.objects.filter(user=row).delete()
         audit.record("user.erased", actor=by, target=row, owner=row, detail={"reason": reason})
     return True
 
@@ -55,20 +58,27 @@ def _empty_keys(person: User) -> None:
 
 
 def _delete_rows_of_libraries(person: User) -> None:
-    """Addresses, second factors, linked sign-ins: whatever a library keeps about a person."""
+    """Addresses, linked sign-ins: whatever a library keeps about a person, but second factors."""
     for relation in User._meta.related_objects:
         model = relation.related_model
-        if not relation.many_to_many and model._meta.app_label not in OURS:
+        if not relation.many_to_many and model._meta.app_label not in KEPT_APART:
             model._default_manager.filter(**{relation.field.name: person}).delete()
     about = ContentType.objects.get_for_model(User)
     LogEntry.objects.filter(content_type=about, object_id=str(person.pk)).delete()
 
 
 def _delete_texts(person: User, address: str, name: str) -> None:
-    """Texts of events about the person or by them, and wherever else their address or name is."""
+    """Texts of events about the person or by them, and others that give their address or name.
+
+    A name of one word is looked for as a whole value alone: it may be part of words that are about
+    somebody else, and what is deleted cannot be brought back.
+    """
     theirs = Q(event__actor_id=person.pk) | Q(
         event__target_type="user", event__target_id=str(person.pk)
     )
-    for text in filter(None, (address, name)):
-        theirs |= Q(body__icontains=json.dumps(text, ensure_ascii=True)[1:-1])
+    theirs |= Q(body__icontains=canonical(address)[1:-1])
+    if len(name.split()) > 1:
+        theirs |= Q(body__icontains=canonical(name)[1:-1])
+    for key in NAME_KEYS if name else ():
+        theirs |= Q(body__icontains=canonical({key: name})[1:-1])
     AuditDetail.objects.filter(theirs).delete()

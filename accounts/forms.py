@@ -5,6 +5,7 @@ from allauth.account.adapter import get_adapter
 from allauth.core import context
 
 from accounts import sign_in_limits
+from accounts.models import User
 
 
 class ChangePasswordForm(allauth.ChangePasswordForm):
@@ -25,3 +26,11 @@ class ResetPasswordForm(allauth.ResetPasswordForm):
         if not sign_in_limits.may_ask_for_reset(context.request, self.cleaned_data["email"]):
             raise get_adapter().validation_error("rate_limited")
         return super().clean_email()
+
+
+class UserTokenForm(allauth.UserTokenForm):
+    """A link to choose a password is worth nothing while its person is disabled."""
+
+    def _get_user(self, uidb36: str) -> User | None:
+        user = super()._get_user(uidb36)
+        return user if user is not None and user.is_active else None

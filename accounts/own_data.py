@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from django.db import transaction
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -18,21 +18,33 @@ Rows = Iterable[dict[str, Any]]
 
 
 @dataclass(frozen=True)
+class Original:
+    """A file that goes along, and the object whose bytes it holds."""
+
+    name: str
+    path: Path
+    target: models.Model
+    sha256: str
+
+
+@dataclass(frozen=True)
 class Part:
     """What another app keeps about a person.
 
     Attributes:
         rows: of the JSON file that bears the part's name.
-        files: names in the ZIP and where the bytes are.
-        record: appends events about those files to the audit trail.
+        originals: files that go along; that somebody had them is recorded.
     """
 
     rows: Callable[[User], Rows]
-    files: Callable[[User], Iterable[tuple[str, Path]]] = lambda person: ()
-    record: Callable[[User], None] = lambda person: None
+    originals: Callable[[User], Iterable[Original]] = lambda person: ()
 
 
 _parts: dict[str, Part] = {}
+# Others are in it, or in what one looked for.
+ABOUT_OTHERS = {"audit.exported"}
+# A transaction holds the chain that the person's other events wait for.
+RECORDED_AT_ONCE = 200
 README = """This is what the verification desk keeps about you.
 
 account.json   your account, its rights and its settings
@@ -54,17 +66,33 @@ def write_own_data(person: User, file: IO[bytes]) -> None:
         _write(archive, "account", [_account(person)])
         _write(archive, "api_keys", (_key(key) for key in person.api_keys.all()))
         _write(archive, "events", _events(person))
-        counted = {}
+        counted, looked = {}, []
         for name, part in sorted(_parts.items()):
             counted[name] = _write(archive, name, part.rows(person))
-            for inside, path in part.files(person):
-                archive.write(path, inside, compress_type=zipfile.ZIP_STORED)
+            looked += [one for one in part.originals(person) if _wrote(archive, one)]
+    for start in range(0, len(looked), RECORDED_AT_ONCE):
+        with transaction.atomic():
+            for one in looked[start : start + RECORDED_AT_ONCE]:
+                audit.record(
+                    "image.downloaded",
+                    actor=person,
+                    target=one.target,
+                    owner=person,
+                    target_sha256=one.sha256,
+                )
     with transaction.atomic():
-        for part in _parts.values():
-            part.record(person)
         audit.record(
             "user.data_downloaded", actor=person, target=person, owner=person, after=counted
         )
+
+
+def _wrote(archive: zipfile.ZipFile, one: Original) -> bool:
+    """Whether the original went along: it may have been erased a moment ago."""
+    try:
+        archive.write(one.path, one.name, compress_type=zipfile.ZIP_STORED)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _write(archive: zipfile.ZipFile, name: str, rows: Rows) -> int:
@@ -100,11 +128,14 @@ def _key(key: Any) -> dict[str, Any]:
 
 
 def _events(person: User) -> Rows:
-    """Text about persons only of the person's own doing: others' names and addresses stay here."""
+    """Text about persons only of what one did to one's own: others' names and addresses stay."""
     about = Q(actor_id=person.pk) | Q(target_type="user", target_id=str(person.pk))
     rows = AuditEvent.objects.filter(about).select_related("detail").order_by("id")
     for event in rows.iterator(chunk_size=500):
-        detail = getattr(event, "detail", None) if event.actor_id == person.pk else None
+        is_own = event.actor_id == person.pk and event.action not in ABOUT_OTHERS
+        if event.target_type == "user" and event.target_id != str(person.pk):
+            is_own = False
+        detail = getattr(event, "detail", None) if is_own else None
         yield {
             "at": _iso(event.at),
             "action": event.action,

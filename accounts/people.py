@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.forms import default_token_generator
+from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
 from django.db import transaction
 from django.urls import reverse
@@ -43,6 +44,7 @@ def invite(
     given = rights or Rights(User.Role.JOURNALIST, is_auditor=False)
     with transaction.atomic():
         person = User.objects.create_user(email, name=name, **given.to_json())
+        _vouch_for(person)
         audit.record(
             "user.created",
             actor=by,
@@ -65,10 +67,13 @@ def password_link(*, by: User | None, person: User) -> str:
     return reverse("account_reset_password_from_key", kwargs=where)
 
 
-def change_rights(*, by: User, person: User, name: str, rights: Rights) -> bool:
-    """Change a person's name, role and view of the audit trail; False where nothing changes.
+def change_rights(*, by: User, person: User, name: str, rights: Rights, email: str = "") -> bool:
+    """Change a person's name, address, role and view of the trail; False where nothing changes.
 
+    Args:
+        email: the new address; empty leaves the old one.
     Raises:
+        ValidationError: the address is none, or somebody has it.
         LockoutError: nobody takes their own administration, or the last one's.
     """
     with transaction.atomic():
@@ -76,12 +81,19 @@ def change_rights(*, by: User, person: User, name: str, rights: Rights) -> bool:
         if now.role == User.Role.ADMIN != rights.role:
             refuse_lockout(by, now)
         now = User.objects.select_for_update().get(pk=person.pk)
-        before = Rights.of(now)
-        if (before, now.name) == (rights, name):
+        before, old = Rights.of(now), {"name": now.name, "email": now.email}
+        new = {"name": name, "email": email.strip().lower() or now.email}
+        if now.is_erased or (before, old) == (rights, new):
             return False
-        renamed = {"old_name": now.name, "name": name} if now.name != name else None
         now.name, now.role, now.is_auditor = name, rights.role, rights.is_auditor
-        now.save(update_fields=["name", "role", "is_auditor"])
+        now.email = new["email"]
+        now.full_clean(exclude=["password"])
+        now.save(update_fields=["name", "email", "role", "is_auditor"])
+        if new["email"] != old["email"]:
+            _vouch_for(now)
+        told: dict[str, str] = {}
+        for key in (key for key in old if old[key] != new[key]):
+            told |= {f"old_{key}": old[key], key: new[key]}
         audit.record(
             "user.changed",
             actor=by,
@@ -89,7 +101,7 @@ def change_rights(*, by: User, person: User, name: str, rights: Rights) -> bool:
             owner=now,
             before=before.to_json(),
             after=rights.to_json(),
-            detail=renamed,
+            detail=told or None,
         )
     return True
 
@@ -105,6 +117,9 @@ def disable(*, by: User, person: User) -> bool:
         now = User.objects.select_for_update().get(pk=person.pk)
         if not now.is_active:
             return False
+        if now.is_invited:
+            now.set_unusable_password()  # another of those, so that no link made before works
+            now.save(update_fields=["password"])
         sessions.end_sessions(now, by=by)
         _set_active(by, now, is_active=False)
     return True
@@ -118,6 +133,12 @@ def reactivate(*, by: User, person: User) -> bool:
             return False
         _set_active(by, now, is_active=True)
     return True
+
+
+def _vouch_for(person: User) -> None:
+    """An administrator says whose address it is: that is as good as a confirmation."""
+    EmailAddress.objects.filter(user=person).delete()
+    EmailAddress.objects.create(user=person, email=person.email, primary=True, verified=True)
 
 
 def _set_active(by: User, person: User, *, is_active: bool) -> None:

@@ -153,7 +153,10 @@ def _person(request: HttpRequest, email: str, sociallogin: SocialLogin) -> User 
     """Who has this address here; None for somebody new, where sign-up is open."""
     given = EmailAddress.objects.filter(email__iexact=email)
     person = User.objects.filter(email__iexact=email).first()
-    if given.filter(verified=False).exists() or (person is None and given.exists()):
+    unconfirmed = given.filter(verified=False)
+    if not settings.UNMASK_SIGNUP:  # nobody chose their address; asking for a link notes it
+        unconfirmed = unconfirmed.exclude(user=person)
+    if unconfirmed.exists() or (person is None and given.exists()):
         raise _refusal(request, email, UNCONFIRMED)
     if person is None and not settings.UNMASK_SIGNUP:
         raise _refusal(request, email, STRANGER)

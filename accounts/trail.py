@@ -66,11 +66,12 @@ def life_of(target_type: str, target_id: str) -> QuerySet[AuditEvent]:
 
 
 def _of_person(person: str) -> Q:
-    pk = User.objects.filter(email__iexact=person).values_list("pk", flat=True).first()
+    if person.isascii() and person.isdigit() and len(person) < 19:
+        pk: int | None = int(person)
+    else:
+        pk = User.objects.filter(email__iexact=person).values_list("pk", flat=True).first()
     if pk is None:
-        if not (person.isascii() and person.isdigit() and len(person) < 19):
-            return Q(pk__in=[])
-        pk = int(person)
+        return Q(pk__in=[])
     return Q(actor_id=pk) | Q(target_type="user", target_id=str(pk))
 
 

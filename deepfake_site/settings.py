@@ -213,6 +213,7 @@ ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_FORMS = {
     "change_password": "accounts.forms.ChangePasswordForm",
     "reset_password": "accounts.forms.ResetPasswordForm",
+    "user_token": "accounts.forms.UserTokenForm",
 }
 ACCOUNT_RATE_LIMITS = {  # beside `accounts.sign_in_limits`, which counts atomically
     "login": None,

@@ -13,7 +13,6 @@ urlpatterns = [
     path("", include("detection.web.urls")),
     path("", include("accounts.web.urls")),
     path("api/v1/", include("detection.api.urls")),
-    path("accounts/", include("allauth.account.urls")),
     path("accounts/", include("accounts.web.allauth_urls")),
     path("language/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),

@@ -1,12 +1,10 @@
 """A person's images, submissions and verdicts, for the download of their own data."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from accounts import audit
 from accounts.models import User
-from accounts.own_data import Part, Rows, register_part
+from accounts.own_data import Original, Part, Rows, register_part
 from detection import storage
 from detection.models import Detection, Image, Submission
 
@@ -16,7 +14,7 @@ MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
 
 def register() -> None:
     """Tell the download."""
-    register_part("images", Part(_image_rows, _originals, _record_looks))
+    register_part("images", Part(_image_rows, _originals))
     register_part("submissions", Part(_submission_rows))
 
 
@@ -30,22 +28,10 @@ def _images(person: User) -> Iterator[tuple[Image, str]]:
         yield image, name if fits else ""
 
 
-def _originals(person: User) -> Iterator[tuple[str, Path]]:
+def _originals(person: User) -> Iterator[Original]:
     for image, name in _images(person):
         if name:
-            yield name, storage.original_path(image.pk)
-
-
-def _record_looks(person: User) -> None:
-    for image, name in _images(person):
-        if name:
-            audit.record(
-                "image.downloaded",
-                actor=person,
-                target=image,
-                owner=person,
-                target_sha256=image.sha256,
-            )
+            yield Original(name, storage.original_path(image.pk), image, image.sha256)
 
 
 def _image_rows(person: User) -> Rows:

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -11,6 +12,16 @@ from django.utils.translation import gettext_lazy as _
 
 # Nobody's addresses: the domain is reserved, and mail to it goes nowhere.
 ERASED_DOMAIN = "erased.invalid"
+
+
+def refuse_nobodys(email: str) -> None:
+    """An address as only erased accounts have; no account may be given one.
+
+    Raises:
+        ValidationError: it is one.
+    """
+    if email.strip().lower().endswith(f"@{ERASED_DOMAIN}"):
+        raise ValidationError(_("Nobody can have this e-mail address."))
 
 
 class UserManager(BaseUserManager["User"]):
@@ -42,7 +53,9 @@ class User(AbstractBaseUser):
         LIGHT = "light", _("Light")
         DARK = "dark", _("Dark")
 
-    email = models.EmailField(_("e-mail address"), max_length=254, unique=True)
+    email = models.EmailField(
+        _("e-mail address"), max_length=254, unique=True, validators=[refuse_nobodys]
+    )
     name = models.CharField(_("name"), max_length=150, blank=True)
     role = models.CharField(_("role"), max_length=16, choices=Role.choices, default=Role.JOURNALIST)
     is_auditor = models.BooleanField(_("may read the audit trail"), default=False)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable
 
+from allauth.account import urls as account
 from allauth.mfa import urls as mfa
 from allauth.usersessions import urls as usersessions
 from django.db import transaction
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.decorators.cache import never_cache
+from django.views.generic import RedirectView
 
 from accounts.web import oidc_pages, session_pages
 
@@ -23,7 +25,13 @@ def atomic(patterns: Iterable[URLPattern | URLResolver]) -> list[URLPattern | UR
     return made
 
 
+# An address is changed by an administrator: whoever finds a session open must not take it over.
+# allauth's own code asks for the page by its name, so the name leads to the account.
+ADDRESSES = "account_email"
+
 urlpatterns = [
+    path("email/", RedirectView.as_view(pattern_name="account"), name=ADDRESSES),
+    path("", include([one for one in account.urlpatterns if one.name != ADDRESSES])),
     path("2fa/", include(atomic(mfa.urlpatterns))),
     path("sessions/", include(atomic(usersessions.urlpatterns))),
     path("sessions/<int:pk>/end", session_pages.end, name="session_end"),

@@ -1,6 +1,7 @@
 """The audit trail for auditors and administrators: search it, read one object's life, export."""
 
 import logging
+import re
 from tempfile import TemporaryFile
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts import audit, checkpoints
-from accounts.action_words import ACTIONS, target_words
+from accounts.action_words import ACTIONS, TARGETS, target_words
 from accounts.audit_export import TooLarge, refuse_too_large, write_export
 from accounts.models import AuditChain, AuditEvent, User
 from accounts.models.audit_event import SYSTEM_CHAIN
@@ -30,6 +31,9 @@ PAGE = 50
 # A life longer than this is read by export; the page says so.
 LIFE_EVENTS = 500
 MAX_ID = 2**63 - 1
+MAX_TARGET_ID = 64
+# A row's number, a UUID, a SHA-256.
+NUMBER = re.compile(r"[0-9]{1,19}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
 
 
 class FilterForm(forms.Form):
@@ -126,6 +130,8 @@ def export(request: HttpRequest) -> HttpResponseBase:
     rows = asked.events()
     if target := request.POST.get("life", ""):
         target_type, _slash, target_id = target.partition("/")
+        if target_type not in TARGETS or len(target_id) > MAX_TARGET_ID:
+            raise Http404
         rows = life_of(target_type, target_id)
     try:
         refuse_too_large(rows)
@@ -149,8 +155,11 @@ def export(request: HttpRequest) -> HttpResponseBase:
 def _record_export(
     request: HttpRequest, asked: Filter, target: str, rows: QuerySet[AuditEvent]
 ) -> None:
+    # whoever searches may type anything, a name too: only what is surely none is hashed
+    is_number = NUMBER.fullmatch(asked.about.lower()) is not None
+    typed = {"person": asked.person, "about": "" if is_number else asked.about}
     stated = {
-        "about": asked.about,
+        "about": asked.about if is_number else "",
         "action": asked.action,
         "since": asked.since.isoformat() if asked.since else "",
         "until": asked.until.isoformat() if asked.until else "",
@@ -163,7 +172,7 @@ def _record_export(
             actor=request.user if isinstance(request.user, User) else None,
             target=AuditChain(number=SYSTEM_CHAIN),
             after={name: value for name, value in stated.items() if value != ""},
-            detail={"person": asked.person} if asked.person else None,
+            detail={name: text for name, text in typed.items() if text},
         )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
@@ -65,8 +66,13 @@ class SearchForm(forms.Form):
 
 
 class RightsForm(forms.Form):
-    """A person's name and rights."""
+    """Who a person is, and what they may do."""
 
+    email = forms.EmailField(
+        label=gettext_lazy("E-mail address"),
+        max_length=254,
+        widget=forms.EmailInput(attrs={"dir": "ltr", "autocomplete": "off"}),
+    )
     name = forms.CharField(label=gettext_lazy("Name"), required=False, max_length=150)
     role = forms.ChoiceField(label=gettext_lazy("Role"), choices=User.Role.choices)
     is_auditor = forms.BooleanField(label=gettext_lazy("May read the audit trail"), required=False)
@@ -81,15 +87,6 @@ class ErasureForm(forms.Form):
         max_length=500,
         help_text=gettext_lazy("A sentence, kept in the audit trail."),
     )
-
-
-class InvitationForm(RightsForm):
-    email = forms.EmailField(
-        label=gettext_lazy("E-mail address"),
-        max_length=254,
-        widget=forms.EmailInput(attrs={"dir": "ltr", "autocomplete": "off"}),
-    )
-    field_order = ("email", "name", "role", "is_auditor")
 
 
 @never_cache
@@ -115,9 +112,10 @@ def people(request: HttpRequest) -> HttpResponse:
 @never_cache
 @administrator_required
 @require_http_methods(["GET", "POST"])
+@reauthentication_required(allow_get=True)
 def invite(request: HttpRequest) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
-    form = InvitationForm(posted, label_suffix="", initial={"role": User.Role.JOURNALIST})
+    form = RightsForm(posted, label_suffix="", initial={"role": User.Role.JOURNALIST})
     if posted is None or not form.is_valid():
         return render(request, "people/invite.html", {"form": form}, status=400 if posted else 200)
     try:
@@ -136,6 +134,7 @@ def invite(request: HttpRequest) -> HttpResponse:
 @never_cache
 @administrator_required
 @require_http_methods(["GET", "POST"])
+@reauthentication_required(allow_get=True)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     about = get_object_or_404(User, pk=pk)
     if request.method == "GET":
@@ -149,10 +148,14 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
             person=about,
             name=form.cleaned_data["name"].strip(),
             rights=form.rights(),
+            email=form.cleaned_data["email"],
         )
     except LockoutError as error:
         form.add_error(None, str(error))
         return _page(request, about, form=form, status=409)
+    except ValidationError as error:
+        form.add_error("email", error.messages)
+        return _page(request, about, form=form, status=400)
     messages.success(request, _("Saved."))
     return redirect("person", about.pk)
 
@@ -160,14 +163,16 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @administrator_required
 @require_POST
+@reauthentication_required
 def link(request: HttpRequest, pk: int) -> HttpResponse:
-    about = get_object_or_404(User, pk=pk, is_active=True)
+    about = _another(request, pk)
     path = services.password_link(by=signed_in(request), person=about)
     return _with_link(request, about, path, status=201)
 
 
 @administrator_required
 @require_POST
+@reauthentication_required
 def disable(request: HttpRequest, pk: int) -> HttpResponse:
     return _switch(
         request, pk, services.disable, _("Disabled: signed out everywhere, and no key works.")
@@ -176,12 +181,14 @@ def disable(request: HttpRequest, pk: int) -> HttpResponse:
 
 @administrator_required
 @require_POST
+@reauthentication_required
 def reactivate(request: HttpRequest, pk: int) -> HttpResponse:
     return _switch(request, pk, services.reactivate, _("Active again."))
 
 
 @administrator_required
 @require_POST
+@reauthentication_required
 def sign_out(request: HttpRequest, pk: int) -> HttpResponse:
     about = get_object_or_404(User, pk=pk)
     ended = end_sessions(about, by=signed_in(request))
@@ -191,8 +198,9 @@ def sign_out(request: HttpRequest, pk: int) -> HttpResponse:
 
 @administrator_required
 @require_POST
+@reauthentication_required
 def remove_factors(request: HttpRequest, pk: int) -> HttpResponse:
-    about = get_object_or_404(User, pk=pk)
+    about = _another(request, pk)
     remove_second_factors(about)
     messages.success(request, _("Second factors removed: the password alone lets them in."))
     return redirect("person", about.pk)
@@ -201,6 +209,7 @@ def remove_factors(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @administrator_required
 @require_http_methods(["GET", "POST"])
+@reauthentication_required(allow_get=True)
 def erase(request: HttpRequest, pk: int) -> HttpResponse:
     about = get_object_or_404(User, pk=pk)
     form = ErasureForm(request.POST if request.method == "POST" else None, label_suffix="")
@@ -219,6 +228,11 @@ def erase(request: HttpRequest, pk: int) -> HttpResponse:
                 messages.success(request, _("Erased. The record knows them by number."))
                 return redirect("person", about.pk)
     return render(request, "people/erase.html", {"person": about, "form": form}, status=status)
+
+
+def _another(request: HttpRequest, pk: int) -> User:
+    """An active person who is not oneself: one's own password and factors have pages of theirs."""
+    return get_object_or_404(User.objects.exclude(pk=signed_in(request).pk), pk=pk, is_active=True)
 
 
 def _switch(
@@ -250,7 +264,7 @@ def _page(
     is_sent: bool = False,
     status: int = 200,
 ) -> HttpResponse:
-    now = {"name": about.name, "role": about.role, "is_auditor": about.is_auditor}
+    now = {name: getattr(about, name) for name in ("email", "name", "role", "is_auditor")}
     context = {
         "person": about,
         "form": form or RightsForm(initial=now, label_suffix=""),

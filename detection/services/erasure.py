@@ -23,13 +23,16 @@ from detection.models import Detection, IdempotencyKey, Image, Submission
 RETENTION_BATCH = 200
 
 
-def erase_image(*, by: User | None, image: Image, reason: str = "") -> bool:
+def erase_image(
+    *, by: User | None, image: Image, reason: str = "", because: str = "retention"
+) -> bool:
     """Forget an image for good; False where somebody did so before.
 
     The rows commit first and the files go after that; what a crash leaves, `finish` removes.
 
     Args:
-        by: its owner, or an administrator; None when its time ran out.
+        by: its owner, or an administrator; None when its time ran out, or on the command line.
+        because: where nobody is named, what erased it.
     Raises:
         Refused: it is on legal hold; nothing was changed.
     """
@@ -49,7 +52,7 @@ def erase_image(*, by: User | None, image: Image, reason: str = "") -> bool:
             owner=row.owner,
             target_sha256=row.sha256,
             before={"received": row.created_at.isoformat()},
-            after={"because": _because(by, row), **counts},
+            after={"because": _because(by, row) or because, **counts},
             detail={"reason": reason} if reason else None,
         )
         transaction.on_commit(lambda: storage.erase(row.pk), robust=True)
@@ -99,7 +102,7 @@ def is_erased(pk: uuid.UUID) -> bool:
 
 def _because(by: User | None, image: Image) -> str:
     if by is None:
-        return "retention"
+        return ""
     return "owner" if by.pk == image.owner_id else "administrator"
 
 

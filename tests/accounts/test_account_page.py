@@ -6,11 +6,17 @@ import zipfile
 from collections.abc import Callable
 
 import pytest
+from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 
+from accounts import people
 from accounts.models import AuditEvent, User
+from accounts.web.account_pages import ProfileForm
+from deepfake_site.rate_limits import Limit
 from detection.models import Image
 from detection.tasks import run_detection
+from tests.conftest import PASSWORD
 from tests.factories import submitted
 from tests.images import jpeg_bytes
 
@@ -140,3 +146,46 @@ def test_nothing_is_handed_out_that_is_not_recorded(browser, alice, monkeypatch)
     monkeypatch.setattr("accounts.audit.record", broken)
     browser.raise_request_exception = False
     assert browser.post("/account/data").status_code == 500
+
+
+def test_a_page_opened_before_an_erasure_brings_nobody_back(browser, alice, monkeypatch):
+    """The administrator comes between the page's reading of the person and its saving."""
+    real = ProfileForm.is_valid
+
+    def after_the_administrator(form: ProfileForm) -> bool:
+        row = User.objects.get(pk=alice.pk)
+        User.objects.filter(pk=alice.pk).update(
+            role="moderator", email="erased-1@erased.invalid", is_active=False, password="!"
+        )
+        assert row.is_active
+        return real(form)
+
+    monkeypatch.setattr(ProfileForm, "is_valid", after_the_administrator)
+    browser.post("/account", PROFILE)
+    alice.refresh_from_db()
+    kept = ("moderator", "erased-1@erased.invalid", False, "!")
+    assert (alice.role, alice.email, alice.is_active, alice.password) == kept
+
+
+def test_nobody_changes_the_password_of_a_disabled_account(alice):
+    stale = User.objects.get(pk=alice.pk)
+    User.objects.filter(pk=alice.pk).update(is_active=False, role="moderator")
+    with pytest.raises(PermissionDenied):
+        get_adapter().set_password(stale, "a new and long enough one")
+    alice.refresh_from_db()
+    assert (alice.is_active, alice.role) == (False, "moderator")
+    assert alice.check_password(PASSWORD)
+
+
+def test_the_download_has_a_limit(browser, monkeypatch):
+    monkeypatch.setattr("accounts.web.account_pages.DOWNLOADS", Limit(2, per_s=3600))
+    assert [browser.post("/account/data").status_code for _ in range(3)] == [200, 200, 302]
+    assert "in an hour" in browser.get("/account").content.decode()
+
+
+def test_what_one_did_to_others_tells_nothing_of_them(dora, client_of):
+    people.invite(by=dora, email="nora@example.org", name="Nora")
+    with download(client_of(dora)) as archive:
+        everything = b"".join(map(archive.read, archive.namelist()))
+    assert b"user.created" in everything
+    assert b"nora" not in everything.lower()

@@ -71,12 +71,27 @@ def test_no_name_no_address_no_network_is_left(known, dora, data_dir):
 
 
 def test_a_name_that_is_not_ascii_goes_too(alice, dora):
-    User.objects.filter(pk=alice.pk).update(name="Ålice")
+    User.objects.filter(pk=alice.pk).update(name="Ålice Ek")
     with transaction.atomic():
-        audit.record("user.changed", actor=dora, target=dora, detail={"told": "by Ålice, today"})
+        audit.record("user.changed", actor=dora, target=dora, detail={"told": "by Ålice Ek, today"})
     alice.refresh_from_db()
     erase_person(by=dora, person=alice, reason="x")
     assert not AuditDetail.objects.filter(body__contains="lice").exists()
+
+
+@pytest.mark.parametrize("name", ["e", "address", "Ann", "%", "_"])
+def test_a_short_name_takes_nobody_elses_texts_along(name, alice, bob, dora):
+    User.objects.filter(pk=alice.pk).update(name=name)
+    with transaction.atomic():
+        for about in ({"address": "192.0.2.7"}, {"file_name": "Annual report.jpg"}):
+            audit.record("user.changed", actor=dora, target=bob, detail=about)
+        audit.record("user.changed", actor=dora, target=bob, detail={"old_name": name})
+    alice.refresh_from_db()
+    erase_person(by=dora, person=alice, reason="x")
+    left = "".join(AuditDetail.objects.values_list("body", flat=True))
+    assert "192.0.2.7" in left
+    assert "Annual report" in left
+    assert "old_name" not in left
 
 
 def test_the_record_stays_by_number_and_verifies(known, dora):

@@ -14,6 +14,7 @@ from django.test import Client
 from accounts import people
 from accounts.models import AuditEvent, User
 from accounts.people import LockoutError, Rights
+from tests.accounts.factors import confirm
 from tests.conftest import PASSWORD
 
 pytestmark = pytest.mark.django_db
@@ -23,8 +24,10 @@ NEW = {"email": "New@Example.org", "name": "Nora", "role": "moderator", "is_audi
 
 @pytest.fixture
 def office(dora: User, client_of: Callable[[User], Client]) -> Client:
-    """An administrator's browser."""
-    return client_of(dora)
+    """An administrator's browser, the password confirmed a moment ago."""
+    browser = client_of(dora)
+    confirm(browser)
+    return browser
 
 
 def choose_password(path: str, password: str = PASSWORD) -> int:
@@ -106,7 +109,7 @@ def test_where_the_mail_server_is_away_the_administrator_gets_the_link(
 
 
 def test_a_persons_rights_change_and_are_recorded(office, dora, alice):
-    form = {"name": "Alice A", "role": "moderator", "is_auditor": "on"}
+    form = {"email": alice.email, "name": "Alice A", "role": "moderator", "is_auditor": "on"}
     assert office.post(f"/people/{alice.pk}", form).status_code == 302
     alice.refresh_from_db()
     assert (alice.name, alice.role, alice.is_auditor) == ("Alice A", "moderator", True)
@@ -142,13 +145,15 @@ def test_nobody_locks_themselves_or_everybody_out(office, dora, alice):
         "cannot take your own rights"
         in office.post(f"/people/{dora.pk}/disable", follow=True).content.decode()
     )
-    demoted = office.post(f"/people/{dora.pk}", {"name": "", "role": "journalist"})
+    form = {"email": dora.email, "name": "", "role": "journalist"}
+    demoted = office.post(f"/people/{dora.pk}", form)
     assert demoted.status_code == 409
     dora.refresh_from_db()
     assert (dora.is_active, dora.role) == (True, "admin")
     with pytest.raises(LockoutError, match="last administrator"):
         people.disable(by=alice, person=dora)
-    assert not AuditEvent.objects.exclude(action="user.signed_in").exists()
+    changes = ["user.changed", "user.disabled", "user.sessions_ended"]
+    assert not AuditEvent.objects.filter(action__in=changes).exists()
 
 
 def test_a_failing_audit_event_leaves_everything_as_it_was(office, alice, monkeypatch):
@@ -157,7 +162,7 @@ def test_a_failing_audit_event_leaves_everything_as_it_was(office, alice, monkey
 
     monkeypatch.setattr("accounts.audit.record", broken)
     office.raise_request_exception = False
-    form = {"name": "", "role": "moderator"}
+    form = {"email": alice.email, "name": "", "role": "moderator"}
     for path, data in (
         (f"/people/{alice.pk}", form),
         (f"/people/{alice.pk}/disable", {}),
@@ -256,3 +261,57 @@ def test_a_person_is_erased_with_a_reason_and_not_brought_back(office, dora, ali
     assert (alice.is_active, alice.is_erased) == (False, True)
     assert AuditEvent.objects.get(action="user.erased").actor_id == dora.pk
     assert office.post(f"/people/{dora.pk}/erase", {"reason": "tired"}).status_code == 409
+
+
+@pytest.mark.parametrize("act", ["", "/link", "/disable", "/factors", "/sign-out", "/erase"])
+def test_whoever_finds_a_session_open_is_asked_for_the_password(act, dora, alice, client_of):
+    form = {"email": "mallory@example.org", "role": "admin", "reason": "x"}
+    answer = client_of(dora).post(f"/people/{alice.pk}{act}", form)
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith("/accounts/reauthenticate/")
+    alice.refresh_from_db()
+    assert (alice.email, alice.role, alice.is_active) == ("alice@example.org", "journalist", True)
+
+
+@pytest.mark.parametrize("act", ["link", "factors"])
+def test_ones_own_password_and_factors_have_pages_of_their_own(act, office, dora):
+    assert office.post(f"/people/{dora.pk}/{act}").status_code == 404
+
+
+def test_an_address_is_changed_and_the_old_one_opens_nothing(office, alice):
+    form = {"email": "Alice.New@example.org", "name": "", "role": "journalist"}
+    assert office.post(f"/people/{alice.pk}", form).status_code == 302
+    assert sign_in("alice@example.org") is None
+    assert sign_in("alice.new@example.org") is not None
+    event = AuditEvent.objects.get(action="user.changed")
+    told = json.loads(event.detail.body)
+    assert (told["old_email"], told["email"]) == ("alice@example.org", "alice.new@example.org")
+    assert "example.org" not in event.change
+
+
+@pytest.mark.parametrize(
+    ("email", "said"),
+    [
+        ("bob@example.org", "already"),
+        ("erased-7@erased.invalid", "Nobody can have"),
+        ("x", "valid email"),
+    ],
+)
+def test_an_address_that_cannot_be_is_refused(office, alice, bob, email, said):
+    answer = office.post(f"/people/{alice.pk}", {"email": email, "name": "", "role": "journalist"})
+    assert (answer.status_code, said in answer.content.decode()) == (400, True)
+    assert office.post("/people/invite", {**NEW, "email": email}).status_code == 400
+    alice.refresh_from_db()
+    assert alice.email == "alice@example.org"
+
+
+def test_a_link_is_worth_nothing_once_its_person_is_disabled(office):
+    (path,) = LINK.findall(office.post("/people/invite", NEW).content.decode())
+    person = User.objects.get(email="new@example.org")
+    office.post(f"/people/{person.pk}/disable")
+    page = Client().get(path, follow=True).content.decode()
+    assert "no longer works" in page
+    office.post(f"/people/{person.pk}/reactivate")
+    assert "no longer works" in Client().get(path, follow=True).content.decode()
+    person.refresh_from_db()
+    assert person.is_invited

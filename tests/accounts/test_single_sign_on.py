@@ -10,6 +10,7 @@ from django.conf import settings as current
 from django.http import HttpResponse
 from django.test import Client
 
+from accounts import people
 from accounts.models import AuditEvent, User
 from tests.accounts.factors import app_of, code_now, enter_code, is_signed_in
 from tests.accounts.oidc_service import CLIENT_ID, CLIENT_SECRET, OTHER_KEY, Service, serve
@@ -169,11 +170,26 @@ def test_an_address_that_is_not_vouched_for_opens_nothing(client, service, alice
     assert not is_signed_in(client)
 
 
-def test_an_address_given_here_and_never_confirmed_opens_nothing(client, service, alice):
+def test_an_address_given_here_and_never_confirmed_opens_nothing(client, service, alice, settings):
+    settings.UNMASK_SIGNUP = True
     EmailAddress.objects.create(user=alice, email=alice.email, verified=False, primary=True)
     answer = _come(client, service)
     assert (answer.status_code, "never confirmed" in answer.content.decode()) == (403, True)
     assert not SocialAccount.objects.exists()
+
+
+def test_an_address_that_somebody_else_gave_opens_nothing(client, service, alice, bob):
+    EmailAddress.objects.create(user=bob, email=alice.email, verified=False, primary=False)
+    assert _come(client, service).status_code == 403
+    assert not SocialAccount.objects.exists()
+
+
+def test_whoever_was_invited_or_asked_for_a_link_comes_in(client, service, alice):
+    """A link for a new password notes the address as not confirmed, whoever asked for it."""
+    people.password_link(by=None, person=alice)
+    Client().post("/accounts/password/reset/", {"email": alice.email})
+    assert _come(client, service).status_code == 302
+    assert SocialAccount.objects.get().user == alice
 
 
 def test_nothing_is_connected_to_an_account_that_is_signed_in(service, bob, client_of, alice):

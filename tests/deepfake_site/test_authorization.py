@@ -140,7 +140,6 @@ NOT_FOR_NOBODY = {
         if route.startswith(("accounts/2fa/", "accounts/sessions/"))
         and route not in {"accounts/2fa/authenticate/", "accounts/2fa/webauthn/login/"}
     ),
-    "accounts/email/",
     "accounts/password/change/",
     "accounts/password/set/",
     "accounts/reauthenticate/",

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.keys import revoke_key
 from accounts.models import ApiKey, User
+from tests.accounts.factors import confirm
 from tests.factories import done_row
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +22,9 @@ def _by_key(key: str) -> Client:
 
 def _disable(dora: User, person: User, client_of: Callable[[User], Client]) -> None:
     """As administrators do it."""
-    answer = client_of(dora).post(f"/people/{person.pk}/disable")
+    browser = client_of(dora)
+    confirm(browser)
+    answer = browser.post(f"/people/{person.pk}/disable")
     assert answer.status_code == 302
     assert not User.objects.get(pk=person.pk).is_active
 

@@ -365,7 +365,7 @@ def test_signed_out_pages_open(db: None, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["account_email", "account_change_password", "account_logout", "account_reauthenticate"]
+    "name", ["account", "account_change_password", "account_logout", "account_reauthenticate"]
 )
 def test_account_pages_open(client: Client, name: str) -> None:
     assert "Unmask</title>" in client.get(reverse(name)).content.decode()
