@@ -40,7 +40,7 @@ def test_ten_photographs_are_judged_and_kept_over_a_restart(
     page = _signed_in(browser, installation)
     page.locator("input[type=file]").set_input_files(files)
     judged = page.locator("[data-rows] [data-card][data-finished=yes]:not(.tone-failed)")
-    expect(judged).to_have_count(PHOTOGRAPHS, timeout=30_000)
+    expect(judged).to_have_count(PHOTOGRAPHS, timeout=120_000)
 
     assert installation.stop() == 0
     installation.start()
