@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, sessions, sign_in_limits
 from accounts.client_address import client_address
@@ -23,6 +24,14 @@ NO_ADDRESS = str(ipaddress.IPv4Address(0))
 
 class AccountAdapter(DefaultAccountAdapter):
     """Sign-up is closed unless UNMASK_SIGNUP opens it."""
+
+    error_messages = {
+        **DefaultAccountAdapter.error_messages,
+        "too_many_login_attempts": _(
+            "Too many tries. Wait a quarter of an hour. If it was a password that failed, choosing "
+            "a new one lets you in at once."
+        ),
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         return settings.UNMASK_SIGNUP

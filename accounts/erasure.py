@@ -1,5 +1,7 @@
 """Forgetting a person: the account loses its name, and the record keeps a number."""
 
+import json
+
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -76,9 +78,18 @@ def _delete_texts(person: User, address: str, name: str) -> None:
     theirs = Q(event__actor_id=person.pk) | Q(
         event__target_type="user", event__target_id=str(person.pk)
     )
-    theirs |= Q(body__icontains=canonical(address)[1:-1])
+    for one in {address, *_former_addresses(person)}:
+        theirs |= Q(body__icontains=canonical(one)[1:-1])
     if len(name.split()) > 1:
         theirs |= Q(body__icontains=canonical(name)[1:-1])
     for key in NAME_KEYS if name else ():
         theirs |= Q(body__icontains=canonical({key: name})[1:-1])
     AuditDetail.objects.filter(theirs).delete()
+
+
+def _former_addresses(person: User) -> set[str]:
+    """Addresses that the account had before: events about it say so."""
+    bodies = AuditDetail.objects.filter(
+        event__target_type="user", event__target_id=str(person.pk), body__contains='"old_email":'
+    ).values_list("body", flat=True)
+    return {str(json.loads(body)["old_email"]) for body in bodies}

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check an export of an Unmask audit trail. Needs Python 3.9 and `pip install cryptography`.
 
-    python verify.py [folder] [--public-key 64-hexadecimal-digits]
+    python verify.py [folder] [--public-key KEY]
 
 The folder holds events.json, events.csv, checkpoints.jsonl and public_key. Give the public key
 that you had before the export: one that came along proves only that the files fit each other.
@@ -15,6 +15,7 @@ import argparse
 import csv
 import hashlib
 import json
+import re
 import sys
 from datetime import datetime, timezone
 from pathlib import Path
@@ -146,15 +147,27 @@ def csv_row(event: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def given_key(text: str | None) -> str:
+    """The key that somebody kept: its digits, or the file that holds them; empty without one."""
+    if not text:
+        return ""
+    path = Path(text)
+    key = (path.read_text("ascii") if len(text) != 64 and path.is_file() else text).strip().lower()
+    if not re.fullmatch("[0-9a-f]{64}", key):
+        raise SystemExit("--public-key is neither 64 hexadecimal digits nor a file with them")
+    return key
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description="Check an export of an Unmask audit trail.")
     parser.add_argument("folder", nargs="?", type=Path, default=Path(__file__).parent)
-    parser.add_argument("--public-key", help="64 hexadecimal digits, kept since before the export")
+    parser.add_argument("--public-key", help="64 hexadecimal digits you kept, or a file with them")
     options = parser.parse_args()
     folder = options.folder
     try:
         stated_key = (folder / "public_key").read_text("ascii").strip()
-        if options.public_key and options.public_key.strip().lower() != stated_key:
+        given = given_key(options.public_key)
+        if given and given != stated_key:
             raise BrokenError("public_key is not the key you gave")
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(stated_key))
         events = json.loads((folder / "events.json").read_text("utf-8"))

@@ -32,6 +32,11 @@ class Rights:
     def to_json(self) -> dict[str, Any]:
         return {"role": self.role, "is_auditor": self.is_auditor}
 
+    def unlike(self, other: "Rights") -> dict[str, Any]:
+        """Those that differ."""
+        theirs = other.to_json()
+        return {name: value for name, value in self.to_json().items() if value != theirs[name]}
+
 
 def invite(
     *, by: User | None, email: str, name: str = "", rights: Rights | None = None
@@ -99,8 +104,8 @@ def change_rights(*, by: User, person: User, name: str, rights: Rights, email: s
             actor=by,
             target=now,
             owner=now,
-            before=before.to_json(),
-            after=rights.to_json(),
+            before=before.unlike(rights),
+            after=rights.unlike(before),
             detail=told or None,
         )
     return True

@@ -93,6 +93,9 @@ def test_events_of_one_person_bring_what_links_them(sealed, alice, bob, tmp_path
     key = (data_dir / "audit" / PUBLIC_KEY_FILE).read_text().strip()
     assert check(folder, "--public-key", key.upper())[0] == 0
     assert check(folder, "--public-key", "00" * 32)[0] == 2
+    assert check(folder, "--public-key", str(folder / "public_key"))[0] == 0
+    code, said = check(folder, "--public-key", str(folder / "nowhere"))
+    assert (code, "neither" in said) == (1, True)
 
 
 def test_any_changed_byte_is_found_and_its_file_named(sealed, alice, tmp_path):

@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 
-from accounts import audit
+from accounts import audit, people
 from accounts.audit_key import mac_key
 from accounts.erasure import erase_person
 from accounts.keys import issue_key
@@ -77,6 +77,17 @@ def test_a_name_that_is_not_ascii_goes_too(alice, dora):
     alice.refresh_from_db()
     erase_person(by=dora, person=alice, reason="x")
     assert not AuditDetail.objects.filter(body__contains="lice").exists()
+
+
+def test_a_former_address_goes_too(alice, dora):
+    rights = people.Rights.of(alice)
+    people.change_rights(by=dora, person=alice, name="", rights=rights, email="al@example.org")
+    Client().post("/accounts/login/", {"login": "alice@example.org", "password": "wrong"})
+    alice.refresh_from_db()
+    erase_person(by=dora, person=alice, reason="x")
+    left = "".join(AuditDetail.objects.values_list("body", flat=True))
+    assert "alice@example.org" not in left
+    assert "al@example.org" not in left
 
 
 @pytest.mark.parametrize("name", ["e", "address", "Ann", "%", "_"])
