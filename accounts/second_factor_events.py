@@ -46,7 +46,7 @@ def _used(sender: object, authenticator: Authenticator, **_: Any) -> None:
 def _failed(sender: object, authenticator: Authenticator, **_: Any) -> None:
     """As with passwords, nobody is named as the one who tried."""
     with transaction.atomic():
-        person = authenticator.user
+        person = _locked(authenticator)
         audit.record("second_factor.failed", actor=None, target=person, owner=person)
 
 
@@ -56,10 +56,12 @@ def _record(action: str, authenticator: Authenticator, by: User | None = None) -
     if by is None and isinstance(signed_in, User):
         by = signed_in
     with transaction.atomic():
+        person = _locked(authenticator)
         audit.record(
-            action,
-            actor=by,
-            target=authenticator.user,
-            owner=authenticator.user,
-            after={"type": authenticator.type},
+            action, actor=by, target=person, owner=person, after={"type": authenticator.type}
         )
+
+
+def _locked(authenticator: Authenticator) -> User:
+    """The person, locked before their chain, as by whoever disables them at the same time."""
+    return User.objects.select_for_update().get(pk=authenticator.user_id)
