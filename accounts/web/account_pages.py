@@ -1,6 +1,5 @@
 """A person's own account: name, language, time zone, appearance, and their data to take away."""
 
-from tempfile import TemporaryFile
 from zoneinfo import available_timezones
 
 from django import forms
@@ -8,9 +7,9 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
-from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -20,6 +19,7 @@ from accounts import audit
 from accounts.models import User
 from accounts.own_data import write_own_data
 from accounts.permissions import signed_in
+from accounts.web.downloads import zip_download
 from deepfake_site.rate_limits import Limit, take
 
 # The tz database's areas; the rest are old names, and offsets with their signs turned round.
@@ -113,14 +113,4 @@ def own_data(request: HttpRequest) -> HttpResponseBase:
     if not take("own_data", str(person.pk), DOWNLOADS).is_allowed:
         messages.error(request, _("You had this a few times just now. Try again in an hour."))
         return redirect("account")
-    file = TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115  (as large as the originals)
-    try:
-        write_own_data(person, file)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    name = f"unmask-my-data-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
-    response = FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
-    response["Cache-Control"] = "no-store"
-    return response
+    return zip_download("unmask-my-data", lambda file: write_own_data(person, file))

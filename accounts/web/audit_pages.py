@@ -2,16 +2,14 @@
 
 import logging
 import re
-from tempfile import TemporaryFile
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
@@ -24,6 +22,7 @@ from accounts.models.audit_event import SYSTEM_CHAIN
 from accounts.permissions import trail_reader_required
 from accounts.presentation import event_rows
 from accounts.trail import Filter, life_of
+from accounts.web.downloads import zip_download
 
 logger = logging.getLogger(__name__)
 
@@ -140,16 +139,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
         return render(request, "audit/too_large.html", context, status=413)
     _record_export(request, asked, target, rows)
     _seal()
-    # Not in /tmp, which may be small, or memory.
-    file = TemporaryFile(dir=settings.DATA_DIR)  # noqa: SIM115
-    try:
-        write_export(rows, file)
-    except BaseException:
-        file.close()
-        raise
-    file.seek(0)
-    name = f"unmask-audit-{timezone.now():%Y%m%dT%H%M%SZ}.zip"
-    return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+    return zip_download("unmask-audit", lambda file: write_export(rows, file))
 
 
 def _record_export(
