@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -49,6 +51,8 @@ README = """This is what the verification desk keeps about you.
 
 account.json   your account, its rights and its settings
 api_keys.json  your API keys, without the keys themselves: only a digest of them is kept
+sessions.json  where you are signed in
+second_factors.json  which you set up, without their secrets
 events.json    what the audit trail says you did, and what was done to your account
 """
 
@@ -65,6 +69,12 @@ def write_own_data(person: User, file: IO[bytes]) -> None:
         archive.writestr("README.txt", README + more)
         _write(archive, "account", [_account(person)])
         _write(archive, "api_keys", (_key(key) for key in person.api_keys.all()))
+        sessions = UserSession.objects.filter(user=person).order_by("pk")
+        _write(
+            archive, "sessions", sessions.values("ip", "user_agent", "created_at", "last_seen_at")
+        )
+        factors = Authenticator.objects.filter(user=person).order_by("pk")  # never their secrets
+        _write(archive, "second_factors", factors.values("type", "created_at", "last_used_at"))
         _write(archive, "events", _events(person))
         counted, looked = {}, []
         for name, part in sorted(_parts.items()):

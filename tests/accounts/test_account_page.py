@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from allauth.account.adapter import get_adapter
+from allauth.mfa.models import Authenticator
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 
@@ -92,9 +93,12 @@ def download(browser: Client) -> zipfile.ZipFile:
 
 
 def test_ones_own_data_is_all_there_and_nobody_elses(
-    browser, alice, bob, key_of, model_version, fake_judgement
+    alice, bob, key_of, model_version, fake_judgement
 ):
+    browser = Client()
+    browser.post("/accounts/login/", {"login": alice.email, "password": PASSWORD})
     key = key_of(alice)
+    Authenticator.objects.create(user=alice, type="totp", data={"secret": "planted-secret"})
     own = submitted(alice, name="harbour.jpg")
     run_detection(str(own.detection_id))
     submitted(bob, jpeg_bytes(seed=9), name="secret-of-bob.jpg")
@@ -109,6 +113,9 @@ def test_ones_own_data_is_all_there_and_nobody_elses(
     assert [row["email"] for row in data["account"]] == ["alice@example.org"]
     assert data["api_keys"][0]["prefix"] == key[4:12]
     assert key.encode() not in everything
+    assert [row["type"] for row in data["second_factors"]] == ["totp"]
+    assert [row["ip"] for row in data["sessions"]] == ["127.0.0.1"]
+    assert b"planted-secret" not in everything
     assert alice.password.encode() not in everything
     assert [row["file_name"] for row in data["submissions"]] == ["harbour.jpg"]
     (detection,) = data["images"][0]["detections"]
