@@ -92,6 +92,7 @@ class ApiKey(models.Model):
         FEEDBACK_WRITE = "feedback:write", _("Give feedback")
         REVIEWS_WRITE = "reviews:write", _("Decide reviews")
         MODELS_READ = "models:read", _("Read model versions")
+        WEBHOOKS_WRITE = "webhooks:write", _("Manage webhooks")
 
     owner = models.ForeignKey(User, models.PROTECT, related_name="api_keys")
     name = models.CharField(_("name"), max_length=100)

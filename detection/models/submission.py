@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
+from detection.models.batch import Batch
 from detection.models.case import Case
 from detection.models.detection import Detection
 from detection.models.image import Image
@@ -28,6 +29,9 @@ class Submission(models.Model):
     detection = models.ForeignKey(Detection, models.PROTECT, related_name="submissions")
     by = models.ForeignKey(User, models.PROTECT, related_name="submissions")
     api_key = models.ForeignKey(ApiKey, models.PROTECT, null=True, blank=True)
+    batch = models.ForeignKey(
+        Batch, models.PROTECT, related_name="submissions", null=True, blank=True
+    )
     case = models.ForeignKey(Case, models.PROTECT, null=True, blank=True)
     file_name = models.CharField(
         _("file name"), max_length=400, blank=True

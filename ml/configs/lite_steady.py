@@ -16,7 +16,7 @@ from ml.experiment import ViewSchedule
 from ml.networks.lite import EDGES
 from ml.preprocess import Preprocessing
 
-SIZES = (224,) * 4 + (256,)
+SIZES = (224,) * 7 + (256,) * 2
 
 RECIPE = replace(
     lite_full.RECIPE,

@@ -165,7 +165,13 @@ def test_it_leaves_its_cases_and_its_kept_answers(judged, alice, erase):
     case.images.add(judged.image)
     response = {"id": str(judged.detection_id), "metadata": {"story": "x"}}
     IdempotencyKey.objects.create(
-        owner=alice, endpoint="e", key="k", body_sha256="0" * 64, response=response
+        owner=alice,
+        endpoint="e",
+        key="k",
+        body_sha256="0" * 64,
+        status_code=202,
+        response=response,
+        detection=judged.detection,
     )
     erase(by=alice, image=judged.image, reason="x")
     assert not case.images.exists()

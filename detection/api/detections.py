@@ -8,15 +8,13 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import status
-from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
-from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.parsers import FormParser, MultiPartParser
-from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import ApiKey, User
+from detection.api.base import OneShape, caller, key_of, visible_detections
 from detection.api.permissions import DetectionScopes
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
 from detection.errors import Refused
@@ -42,7 +40,7 @@ class DetectionCollection(APIView):
         cursor = request.query_params.get("cursor", "")
         if not is_cursor(cursor):  # the first page instead would let a client go round for ever
             raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
-        rows = _filtered(_visible(request), request.query_params)
+        rows = _filtered(visible_detections(request), request.query_params)
         found = page(rows, cursor=cursor, size=PAGE_SIZE)
         results = DetectionSerializer(found.rows, many=True, context={"request": request})
         return Response({"results": results.data, "next": found.next_cursor or None})
@@ -58,9 +56,9 @@ class DetectionCollection(APIView):
         if len(uploads) > 1:
             raise ValidationError({"image": "Send exactly one image."})
         form.is_valid(raise_exception=True)
-        key = request.auth if isinstance(request.auth, ApiKey) else None
+        key = key_of(request)
         submission = submit_image(
-            by=_caller(request),
+            by=caller(request),
             upload=uploads[0],
             via=Submission.Via.API if key else Submission.Via.PAGE,
             api_key=key,
@@ -73,20 +71,8 @@ class DetectionResource(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
 
     def get(self, request: Request, pk: uuid.UUID) -> Response:
-        row = get_object_or_404(_visible(request), pk=pk)
+        row = get_object_or_404(visible_detections(request), pk=pk)
         return Response(DetectionSerializer(row, context={"request": request}).data)
-
-
-class OneShape(BaseContentNegotiation):
-    """A picture is a picture and its errors are JSON, whatever the client says it accepts."""
-
-    def select_parser(self, request: Request, parsers: Any) -> Any:
-        return parsers[0]
-
-    def select_renderer(
-        self, request: Request, renderers: Any, format_suffix: str | None = None
-    ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
 
 
 class DetectionHeatmap(APIView):
@@ -95,42 +81,20 @@ class DetectionHeatmap(APIView):
 
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         """A transparent PNG; where there is nothing to show, it is not found."""
-        png = evidence.heatmap(get_object_or_404(_visible(request), pk=pk))
+        png = evidence.heatmap(get_object_or_404(visible_detections(request), pk=pk))
         if png is None:
             raise NotFound
         return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)
 
 
-class Nowhere(APIView):
-    """Every address the API does not have: also a 404 has the shape of the API's errors."""
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        raise NotFound
-
-
-def _caller(request: Request) -> User:
-    """The person behind the session or the key; the permission classes let nobody else in."""
-    if not isinstance(request.user, User):
-        raise NotAuthenticated
-    return request.user
-
-
 def _answer(request: Request, pk: uuid.UUID) -> Response:
-    row = _visible(request).get(pk=pk)
+    row = visible_detections(request).get(pk=pk)
     headers = {"Location": request.build_absolute_uri(reverse("api_detection", args=[pk]))}
     if not row.is_finished:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     code = status.HTTP_200_OK if row.is_finished else status.HTTP_202_ACCEPTED
     body = DetectionSerializer(row, context={"request": request}).data
     return Response(body, status=code, headers=headers)
-
-
-def _visible(request: Request) -> DetectionQuerySet:
-    return (
-        Detection.objects.visible_to(_caller(request))
-        .select_related("image", "model_version")
-        .prefetch_related("submissions")
-    )
 
 
 def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:

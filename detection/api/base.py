@@ -1,0 +1,53 @@
+"""What the API's resources share: who calls, what they may see, the shapes of answers."""
+
+from typing import Any
+
+from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.negotiation import BaseContentNegotiation
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from accounts.models import ApiKey, User
+from detection.models import Detection
+from detection.models.detection import DetectionQuerySet
+
+
+class OneShape(BaseContentNegotiation):
+    """A picture is a picture and its errors are JSON, whatever the client says it accepts."""
+
+    def select_parser(self, request: Request, parsers: Any) -> Any:
+        return parsers[0]
+
+    def select_renderer(
+        self, request: Request, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class Nowhere(APIView):
+    """Every address the API does not have: also a 404 has the shape of the API's errors."""
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound
+
+
+def caller(request: Request) -> User:
+    """The person behind the session or the key; the permission classes let nobody else in."""
+    if not isinstance(request.user, User):
+        raise NotAuthenticated
+    return request.user
+
+
+def key_of(request: Request) -> ApiKey | None:
+    """The API key that the request came with; None for a session."""
+    return request.auth if isinstance(request.auth, ApiKey) else None
+
+
+def visible_detections(request: Request) -> DetectionQuerySet:
+    """Detections the caller may see, with what an answer about them needs."""
+    return (
+        Detection.objects.visible_to(caller(request))
+        .select_related("image", "model_version")
+        .prefetch_related("submissions")
+    )
