@@ -17,7 +17,9 @@ from deepfake_site.problems import problem_body
 from detection.api import idempotency
 from detection.api.base import caller, key_of, via
 from detection.api.permissions import DetectionScopes
+from detection.api.schema import FORM, ONCE, operation
 from detection.api.serializers import BatchSerializer, DetectionSerializer
+from detection.api.shapes import BATCH
 from detection.errors import Refused
 from detection.models import Batch
 from detection.services import batches, submission
@@ -33,6 +35,14 @@ class BatchCollection(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
     parser_classes = [MultiPartParser]
 
+    @operation(
+        "submitBatch",
+        tag="Batches",
+        answers={202: "BatchAcceptance"},
+        problems=[400, 413, 415, 422, 503, 507],
+        body={FORM: BATCH},
+        parameters=[ONCE],
+    )
     def post(self, request: Request) -> Response:
         """Accept up to 100 images; the answer says of each what became of it."""
         form = BatchSerializer(data=request.data)
@@ -55,6 +65,7 @@ class BatchCollection(APIView):
 class BatchResource(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
 
+    @operation("readBatch", tag="Batches", answers={200: "Batch"}, problems=[404])
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """How far the images of one of one's own batches are."""
         batch = get_object_or_404(Batch, pk=pk, by=caller(request))

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.parsers import MultiPartParser
@@ -16,11 +18,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from deepfake_site.problems import MEDIA_TYPE
 from detection.api import idempotency
 from detection.api.base import OneShape, caller, key_of, via, visible_detections
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
+from detection.api.schema import FORM, ONCE, WAIT, operation, query
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
+from detection.api.shapes import SUBMISSION, ref
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
@@ -30,6 +35,15 @@ from detection.services import evidence, submission
 from detection.services.idempotency import claim
 from detection.uploads import StoredUpload, interrupted, uploaded
 
+FILTERS = [
+    query("verdict", "Only this one.", enum=Detection.Verdict.values),
+    query("status", "Only those in this state.", enum=Detection.Status.values),
+    query("since", "Received then or later.", format="date-time"),
+    query("until", "Received before.", format="date-time"),
+    query("sha256", "Of the image with this SHA-256.", pattern="^[0-9A-Fa-f]{64}$"),
+    query("batch", "Of one batch.", format="uuid"),
+    query("cursor", "`next` of the page before."),
+]
 PAGE_SIZE = 50
 RETRY_AFTER_S = 1
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
@@ -39,6 +53,13 @@ class DetectionCollection(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
     parser_classes = [MultiPartParser]
 
+    @operation(
+        "listDetections",
+        tag="Detections",
+        answers={200: "DetectionPage"},
+        problems=[400],
+        parameters=FILTERS,
+    )
     def get(self, request: Request) -> Response:
         """One's detections, newest first, in keyset pages."""
         cursor = request.query_params.get("cursor", "")
@@ -49,6 +70,14 @@ class DetectionCollection(APIView):
         results = DetectionSerializer(found.rows, many=True, context={"request": request})
         return Response({"results": results.data, "next": found.next_cursor or None})
 
+    @operation(
+        "submitImage",
+        tag="Detections",
+        answers={200: "Detection", 202: "Detection"},
+        problems=[400, 409, 413, 415, 422, 503, 507],
+        body={FORM: SUBMISSION},
+        parameters=[WAIT, ONCE],
+    )
     def post(self, request: Request) -> Response:
         """Accept one image: 202 while it is being judged, 200 when these bytes already were."""
         form = SubmissionSerializer(data=request.data)
@@ -76,6 +105,13 @@ class DetectionCollection(APIView):
 class DetectionResource(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
 
+    @operation(
+        "readDetection",
+        tag="Detections",
+        answers={200: "Detection"},
+        problems=[404],
+        parameters=[WAIT],
+    )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """One detection, at once or when it has ended; unfinished, when to ask again."""
         row = get_object_or_404(visible_detections(request), pk=pk)
@@ -92,6 +128,14 @@ class DetectionHeatmap(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
     content_negotiation_class = OneShape
 
+    @extend_schema(
+        operation_id="readHeatmap",
+        tags=["Detections"],
+        responses={
+            (200, "image/png"): OpenApiTypes.BINARY,
+            **{(status, MEDIA_TYPE): ref("Problem") for status in (401, 403, 404, 429)},
+        },
+    )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         """A transparent PNG; where there is nothing to show, it is not found."""
         png = evidence.heatmap(get_object_or_404(visible_detections(request), pk=pk))

@@ -14,7 +14,9 @@ from rest_framework.views import APIView
 from detection.api import idempotency
 from detection.api.base import caller, key_of, visible_detections
 from detection.api.permissions import FeedbackScopes
+from detection.api.schema import FORM, JSON, ONCE, operation
 from detection.api.serializers import NoUnknownFields
+from detection.api.shapes import FEEDBACK
 from detection.models import Feedback
 from detection.services import feedback
 from detection.services.idempotency import claim
@@ -35,6 +37,14 @@ class FeedbackCollection(APIView):
     permission_classes = [*APIView.permission_classes, FeedbackScopes]
     parser_classes = [JSONParser, MultiPartParser]
 
+    @operation(
+        "giveFeedback",
+        tag="Feedback",
+        answers={201: "Feedback"},
+        problems=[400, 404, 409, 415, 422],
+        body={JSON: FEEDBACK, FORM: FEEDBACK},
+        parameters=[ONCE],
+    )
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Say that a verdict is wrong, or right; it stays as it is until a person reviews it."""
         detection = get_object_or_404(visible_detections(request), pk=pk)

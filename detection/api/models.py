@@ -6,6 +6,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.api.permissions import ModelScopes
+from detection.api.schema import operation
 from detection.errors import Refused
 from detection.limits import model_limits
 from detection.models import ModelVersion
@@ -37,6 +38,7 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
 class ModelCollection(APIView):
     permission_classes = [*APIView.permission_classes, ModelScopes]
 
+    @operation("listModels", tag="Models", answers={200: "ModelList"})
     def get(self, request: Request) -> Response:
         """Every version that this desk knows, the newest first."""
         rows = ModelVersion.objects.order_by("-created_at")
@@ -46,6 +48,7 @@ class ModelCollection(APIView):
 class ActiveModel(APIView):
     permission_classes = [*APIView.permission_classes, ModelScopes]
 
+    @operation("readActiveModel", tag="Models", answers={200: "Model"}, problems=[503])
     def get(self, request: Request) -> Response:
         """The version that judges now."""
         try:

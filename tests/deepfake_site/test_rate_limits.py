@@ -108,7 +108,7 @@ def test_only_ended_windows_are_tidied_away(clock):
 
 def test_no_name_is_kept_in_the_clear(valkey, tmp_path, settings):
     take("test", "alice@example.org", THREE)
-    keys = b" ".join(redis.Redis(unix_socket_path=str(tmp_path / "limits.sock")).keys())
+    keys = b" ".join(redis.Redis(unix_socket_path=str(tmp_path / "valkey.sock")).keys())
     settings.REDIS_URL = f"redis+socket://{tmp_path / 'nobody.sock'}"
     take("test", "alice@example.org", THREE)
     assert b"limits:" in keys
