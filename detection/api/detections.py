@@ -42,7 +42,7 @@ FILTERS = [
     query("until", "Received before.", format="date-time"),
     query("sha256", "Of the image with this SHA-256.", pattern="^[0-9A-Fa-f]{64}$"),
     query("batch", "Of one batch.", format="uuid"),
-    query("cursor", "`next` of the page before."),
+    query("cursor", "`next` of the page before.", format="cursor"),
 ]
 PAGE_SIZE = 50
 RETRY_AFTER_S = 1
@@ -184,28 +184,28 @@ def _response(request: Request, row: Detection, context: dict[str, Any]) -> Resp
 def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
     """Apply the filters of the address; an impossible value is an error, not an empty list."""
     errors = {}
+    for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
+        if (value := params.get(name)) is not None:
+            if value not in known.values:
+                errors[name] = f"{value!r} is unknown; say one of {', '.join(known.values)}."
+            rows = rows.filter(**{name: value})
     for name, lookup in (("since", "created_at__gte"), ("until", "created_at__lt")):
-        if value := params.get(name):
+        if (value := params.get(name)) is not None:
             moment = _moment(value)
             if moment is None:
                 errors[name] = f"{value!r} is no moment like 2026-05-01T12:00:00Z."
             else:
                 rows = rows.filter(**{lookup: moment})
-    if batch := params.get("batch"):
+    if (sha256 := params.get("sha256")) is not None:
+        if not SHA256.fullmatch(sha256):
+            errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
+        rows = rows.filter(image__sha256=sha256.lower())
+    if (batch := params.get("batch")) is not None:
         try:
             in_batch = Submission.objects.filter(batch=uuid.UUID(batch))
             rows = rows.filter(pk__in=in_batch.values("detection"))
         except ValueError:
             errors["batch"] = f"{batch!r} is no batch's id."
-    for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
-        if value := params.get(name):
-            if value not in known.values:
-                errors[name] = f"{value!r} is unknown; say one of {', '.join(known.values)}."
-            rows = rows.filter(**{name: value})
-    if sha256 := params.get("sha256"):
-        if not SHA256.fullmatch(sha256):
-            errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
-        rows = rows.filter(image__sha256=sha256.lower())
     if errors:
         raise ValidationError(errors)
     return rows

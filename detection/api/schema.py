@@ -33,7 +33,7 @@ PROBLEMS = {
 }
 WAIT = OpenApiParameter(
     "Prefer",
-    {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+    {"type": "string", "examples": ["wait=20"]},
     OpenApiParameter.HEADER,
     description=f"`wait=N`, N ≤ {waiting.MAX_WAIT_S}: hold the answer until there is a verdict. "
     "`Preference-Applied` says whether it was.",

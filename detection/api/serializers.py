@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from detection.models import Batch, Detection, Submission
 from detection.words import failure_sentence
@@ -91,6 +92,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
         return max(mine, key=lambda s: s.created_at).metadata if mine else {}
 
 
+FLAGS = {"true": True, "True": True, "1": True, "false": False, "False": False, "0": False}
 NOT_OURS = {"image", "images", "csrfmiddlewaretoken"}  # read elsewhere
 
 
@@ -109,14 +111,37 @@ class NoUnknownFields:
         return {name: sent.getlist(name) for name in sorted(set(sent) - NOT_OURS)}
 
 
+class AsSent:
+    """A field of a form that, sent empty, is wrong and not absent."""
+
+    def get_value(self, dictionary: Any) -> Any:
+        return dictionary.get(self.field_name, empty)  # type: ignore[attr-defined]
+
+
+class Text(AsSent, serializers.CharField):
+    pass
+
+
+class Choice(AsSent, serializers.ChoiceField):
+    pass
+
+
+class Flag(AsSent, serializers.ChoiceField):
+    """True or false, and nothing that may be meant for either."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__([*FLAGS], **options)
+
+    def to_internal_value(self, data: Any) -> bool:
+        return FLAGS[super().to_internal_value(str(data))]
+
+
 class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     """The fields beside the image; the image itself is checked by `detection.validators`."""
 
-    metadata = serializers.CharField(required=False, max_length=8192)
-    priority = serializers.ChoiceField(
-        Submission.Priority.choices, default=Submission.Priority.INTERACTIVE
-    )
-    is_confidential = serializers.BooleanField(default=False)
+    metadata = Text(required=False, max_length=8192)
+    priority = Choice(Submission.Priority.choices, default=Submission.Priority.INTERACTIVE)
+    is_confidential = Flag(default=False)
 
     def validate_metadata(self, value: str) -> dict[str, Any]:
         parsed = _parsed(value)
@@ -128,11 +153,9 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
 class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     """The fields beside the images; `metadata` is one object for all, or a list with one each."""
 
-    metadata = serializers.CharField(required=False, max_length=100 * 8192)
-    priority = serializers.ChoiceField(
-        Submission.Priority.choices, default=Submission.Priority.BULK
-    )
-    is_confidential = serializers.BooleanField(default=False)
+    metadata = Text(required=False, max_length=100 * 8192)
+    priority = Choice(Submission.Priority.choices, default=Submission.Priority.BULK)
+    is_confidential = Flag(default=False)
 
     def validate_metadata(self, value: str) -> dict[str, Any] | list[dict[str, Any]]:
         parsed = _parsed(value)

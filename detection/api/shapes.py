@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from detection.api.serializers import FLAGS
 from detection.models import Detection, Feedback, ModelVersion, Submission
 from detection.words import FAILURES, REASONS
 
@@ -198,7 +199,7 @@ FILE = a("string", format="binary", contentMediaType="application/octet-stream")
 PRIORITY = a("string", enum=Submission.Priority.values)
 SHARED_FIELDS = {
     "priority": PRIORITY,
-    "is_confidential": a("boolean", "Hide the image from moderators."),
+    "is_confidential": a("string", "Hide the image from moderators.", enum=[*FLAGS]),
 }
 SUBMISSION = {
     "type": "object",

@@ -8,6 +8,7 @@ import time
 import urllib.error
 import urllib.request
 import warnings
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +27,7 @@ from deepfake_site.supervisor import Service, Supervisor
 from detection.models import ModelVersion
 
 READY_PATIENCE_S = 60
+BULK_NICENESS = 10
 
 
 class Command(BaseCommand):
@@ -85,7 +87,9 @@ def _services() -> list[Service]:
         Service(
             "worker", partial(worker, "-Q", "sweep,detect,evidence,deliver", "-n", "worker@%h")
         ),
-        Service("bulk", partial(worker, "-Q", "bulk", "-c", "1", "-n", "bulk@%h")),
+        Service(
+            "bulk", partial(_in_the_background, worker, "-Q", "bulk", "-c", "1", "-n", "bulk@%h")
+        ),
         Service("trainer", partial(worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h")),
         Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
     ]
@@ -96,6 +100,12 @@ def _celery(*arguments: str) -> None:
     # A container's only user is root; the decoder, not the worker's user, meets hostile bytes.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     celery_app.start(argv=["--quiet", *arguments])
+
+
+def _in_the_background(run: Callable[..., None], *arguments: str) -> None:
+    """Give way to whatever somebody waits for; what this process starts does so too."""
+    os.nice(BULK_NICENESS)
+    run(*arguments)
 
 
 def _gunicorn() -> None:

@@ -1,0 +1,92 @@
+"""The API does what its OpenAPI document says, whoever asks and whatever they send.
+
+Schemathesis makes requests from the document, good ones and bad ones, sends them as each role and
+holds every answer against it.
+"""
+
+import functools
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.core.signals import request_finished, request_started
+from django.db import close_old_connections
+from django.test import Client
+from hypothesis import HealthCheck, settings, strategies
+from schemathesis import Case
+
+from deepfake_site.wsgi import application
+from detection.api.idempotency import KEY
+from detection.models import Detection
+from tests import images
+from tests.factories import detection_row, done_row
+
+pytestmark = [pytest.mark.usefixtures("model_version"), pytest.mark.contract]
+EXAMPLES = 25
+ROLES = ("owner_key", "reader_key", "stranger_key", "session", "nobody")
+
+
+@functools.cache
+def _files() -> tuple[bytes, ...]:
+    photographs = (images.jpeg_bytes(48, 48, seed=n) for n in range(6))
+    return (*photographs, images.png_bytes(40, 40), images.webp_bytes(40, 40))
+
+
+photographs = strategies.deferred(lambda: strategies.sampled_from(_files()))
+schemathesis.openapi.format("binary", photographs)
+schemathesis.openapi.format(
+    "cursor", strategies.just("MC4wMDAwMDAwMC0wMDAwLTQwMDAtODAwMC0wMDAwMDAwMDAwMDE")
+)
+
+
+schema = schemathesis.openapi.from_wsgi("/api/schema/", application)
+
+
+@pytest.fixture(autouse=True)
+def _requests_stay_in_the_transaction_of_the_test() -> Iterator[None]:
+    """As Django's own test client does it."""
+    signals = (request_started, request_finished)
+    for signal in signals:
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in signals:
+        signal.connect(close_old_connections)
+
+
+@pytest.fixture(params=ROLES)
+def role(
+    request: pytest.FixtureRequest, alice: Any, bob: Any, key_of: Callable[..., str]
+) -> dict[str, str]:
+    """The headers of one caller."""
+    if request.param == "session":
+        client = Client()
+        client.force_login(alice)
+        return {"Cookie": "; ".join(f"{c.key}={c.value}" for c in client.cookies.values())}
+    keys = {
+        "owner_key": lambda: key_of(alice),
+        "reader_key": lambda: key_of(alice, "detections:read"),
+        "stranger_key": lambda: key_of(bob),
+    }
+    make = keys.get(request.param)
+    return {"Authorization": f"Bearer {make()}"} if make else {}
+
+
+@schema.parametrize()
+@settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+def test_every_answer_is_a_documented_one(case: Case, role: dict[str, str], rows: Any) -> None:
+    if KEY.fullmatch(case.headers.get("Idempotency-Key", "")):
+        case.headers["Idempotency-Key"] = uuid.uuid4().hex  # else two requests would be one
+    case.call_and_validate(headers=role)
+
+
+@pytest.fixture
+def rows(alice: Any, model_version: Any) -> list[Detection]:
+    return [done_row(alice, model_version), detection_row(alice, model_version)]
