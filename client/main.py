@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from client import output
 from client.errors import DeskError
@@ -281,14 +282,6 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
     if not console.is_terminal or total == 1:
         yield lambda: None
         return
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
     columns = (TextColumn("Checking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # With results going elsewhere, rich must not draw them above its bar.
     bar = Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())

@@ -112,7 +112,7 @@ class Desk:
             "detections",
             scope=WRITE,
             headers=_headers(idempotency_key or str(uuid.uuid4()), wait_s),
-            data={"url": url, **_fields(terms)},
+            files=[(name, (None, text)) for name, text in {"url": url, **_fields(terms)}.items()],
         )
         return cast(Detection, body_of(answer))
 

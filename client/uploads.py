@@ -12,7 +12,7 @@ from client.transport import MAY_PASS, Transport
 PIECE_BYTES = 8 * 1024 * 1024
 TUS = {"Tus-Resumable": "1.0.0"}
 SCOPE = "detections:write"
-DETECTION_HEADER = "Unmask-Detection"
+DETECTION_HEADER = "Unmask-Detection"  # its address
 # Another offset than the desk's, and an upload that another request still writes: asking helps.
 OUT_OF_STEP = frozenset({409, 423})
 
@@ -42,8 +42,8 @@ def upload(
     offset = 0
     while True:
         answer = _send_piece(transport, address, stream, offset)
-        if detection_id := answer.headers.get(DETECTION_HEADER):
-            return str(detection_id)
+        if detection := answer.headers.get(DETECTION_HEADER):
+            return str(detection).rpartition("/")[2]
         offset = _offset(answer)
         if offset >= size:
             raise DeskError("http_error", "the desk took the whole file and named no detection")
