@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from io import BufferedIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -73,7 +74,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
 def digest(stream: BinaryIO) -> str:
     """The SHA-256 of a stream, which is back at its beginning afterwards."""
     stream.seek(0)
-    sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    sha256 = hashlib.file_digest(cast(BufferedIOBase, stream), "sha256").hexdigest()
     stream.seek(0)
     return sha256
 

@@ -18,7 +18,8 @@ from client.shapes import BatchItem, Detection, Terms
 BATCH_FILES = 100
 BATCH_BYTES = 50 * 1024 * 1024  # of the 500 MB that a desk accepts: a cut costs the whole request
 BATCHES_AT_ONCE = 4  # each holds up to 100 open files
-Given, Made = TypeVar("Given"), TypeVar("Made")
+Given = TypeVar("Given")
+Made = TypeVar("Made")
 
 
 class Errand:
