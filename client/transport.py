@@ -18,6 +18,7 @@ OUTAGE_S = 120.0
 # A held answer takes up to 30 s.
 TIMEOUT = httpx.Timeout(connect=10, read=60, write=60, pool=None)
 MAY_PASS = frozenset({429, 502, 503, 504, 507})
+BUSY = frozenset({409, 423, 429})  # the desk is there, and does not want this request now
 KEY = re.compile(r"umk_[0-9A-Za-z_]{10,200}")
 BACKOFF = wait_exponential_jitter(multiplier=0.5, max=30, jitter=0.5)
 
@@ -97,7 +98,7 @@ class Transport:
         raise self._refusal(answer, scope, may_pass)
 
     def _limit_s(self, error: Unsettled) -> float:
-        if error.status in {409, 429}:  # the desk is there and busy
+        if error.status in BUSY:
             return self._patience_s
         return min(self._patience_s, OUTAGE_S if self._has_answered else FIRST_CONTACT_S)
 
@@ -130,7 +131,7 @@ class Transport:
                 problem.get("detail") or f"{self.url} answered {status} {answer.reason_phrase}",
                 status=status,
                 problem=problem,
-                is_hopeless=status not in {409, 429},
+                is_hopeless=status not in BUSY,
                 retry_after_s=after_s,
             )
         code, detail, is_hopeless = self._explained(answer, problem, scope)
