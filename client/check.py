@@ -4,38 +4,17 @@ import hashlib
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from client.files import on_disk
+from client.result import Result
 from ml.artifact import ARTIFACTS, DEFAULT_ARTIFACT, Artifact, shipped_hashes
 from ml.decoder import MIN_SIDE, Decoded, Decoder
 from ml.errors import ArtifactError, MLError
 from ml.inference import Prediction, Predictor
-
-EXIT_AUTHENTIC, EXIT_MANIPULATED, EXIT_INCONCLUSIVE, EXIT_FAILED = 0, 1, 2, 3
-
-
-@dataclass(frozen=True)
-class Result:
-    """One file in the output; with an error (code and detail) the judgement is empty.
-
-    Attributes:
-        score: ranks pictures only; also there where a probability would mean nothing.
-        faces: box as shares of the picture and probability of each face that was judged.
-        model: name, version and SHA-256 of the artifact.
-    """
-
-    path: str
-    sha256: str | None = None
-    probability: float | None = None
-    verdict: str | None = None
-    reasons: tuple[str, ...] = ()
-    error: dict[str, str] | None = None
-    score: float | None = None
-    faces: tuple[dict[str, Any], ...] = ()
-    model: dict[str, str] | None = None
 
 
 class Judge(Protocol):
@@ -73,25 +52,26 @@ def shipped_models() -> list[str]:
     return sorted(names, key=lambda name: name != DEFAULT_ARTIFACT.name)
 
 
+@contextmanager
+def judged_here(files: Sequence[Path], jobs: int, model: str) -> Iterator[Iterator[Result]]:
+    """The results of files, so many of which are decoded at once.
+
+    Raises:
+        MLError: nothing can be judged here.
+    """
+    with ExitStack() as stack:
+        decoders = [stack.enter_context(Decoder()) for _ in range(jobs)]
+        for decoder in decoders:
+            decoder.start()  # gets ready while the network loads
+        yield judge_all(files, decoders, load_predictor(model))
+
+
 def judge_all(
     files: Iterable[Path], decoders: Sequence[Decoder], predictor: Judge
 ) -> Iterator[Result]:
     """Judge files in their order; the next ones are decoded while one is judged."""
     for read in _read_ahead(files, decoders):
         yield _judge(read, predictor)
-
-
-def exit_code(results: Iterable[Result]) -> int:
-    """3 if any file failed, else 1 if any is manipulated, else 2 if any is inconclusive, else 0."""
-    seen = {"failed" if result.error else result.verdict for result in results}
-    for word, code in (
-        ("failed", EXIT_FAILED),
-        ("likely_manipulated", EXIT_MANIPULATED),
-        ("inconclusive", EXIT_INCONCLUSIVE),
-    ):
-        if word in seen:
-            return code
-    return EXIT_AUTHENTIC
 
 
 def _read_ahead(files: Iterable[Path], decoders: Sequence[Decoder]) -> Iterator[_Read]:

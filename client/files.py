@@ -1,12 +1,15 @@
-"""Which files a command line means."""
+"""Which files a command line means, and how they are read."""
 
+import hashlib
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from io import BufferedIOBase
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from ml.header import format_of
 
@@ -53,3 +56,36 @@ def on_disk(path: Path) -> Iterator[Path]:
         shutil.copyfileobj(sys.stdin.buffer, file)
         file.flush()
         yield Path(file.name)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """A stream that can be rewound, of a pipe or standard input too: then a file without a name."""
+    with ExitStack() as stack:
+        stream = sys.stdin.buffer if path == STDIN else stack.enter_context(path.open("rb"))
+        if path == STDIN or not stream.seekable():
+            copy = stack.enter_context(tempfile.TemporaryFile(prefix="unmask-"))
+            shutil.copyfileobj(stream, copy)
+            copy.seek(0)
+            stream = cast(BinaryIO, copy)
+        yield stream
+
+
+def digest(stream: BinaryIO) -> str:
+    """The SHA-256 of a stream, which is back at its beginning afterwards."""
+    stream.seek(0)
+    sha256 = hashlib.file_digest(cast(BufferedIOBase, stream), "sha256").hexdigest()
+    stream.seek(0)
+    return sha256
+
+
+def size_of(stream: BinaryIO) -> int:
+    """Bytes in a stream, which is back at its beginning afterwards."""
+    size = stream.seek(0, os.SEEK_END)
+    stream.seek(0)
+    return size
+
+
+def transferable(name: str) -> str:
+    """A file name as text that every encoding of a request can carry."""
+    return name.encode(errors="replace").decode() or "-"

@@ -1,33 +1,62 @@
-"""The `unmask` command."""
+"""The `unmask` command.
 
+What judges here loads a network, what asks a server loads an HTTP client: each is imported by the
+command that needs it, so that the other starts at once.
+"""
+
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from client import output
-from client.check import (
-    EXIT_FAILED,
-    EXIT_INCONCLUSIVE,
-    Result,
-    exit_code,
-    judge_all,
-    load_predictor,
-)
+from client.errors import DeskError
 from client.files import find
-from ml.decoder import Decoder
+from client.result import EXIT_FAILED, EXIT_INCONCLUSIVE, Result, exit_code
 from ml.errors import MLError
+
+if TYPE_CHECKING:
+    from client.server import Desk
+    from client.shapes import Terms
+
+EXIT_INTERRUPTED = 130  # as shells have it
+DEFAULT_MODEL = "default"
 
 
 class Judged(SystemExit):
     """The end of a check, with the exit code that its results call for."""
 
+
+def _from_environment(context: typer.Context, param: typer.CallbackParam, key: str) -> str:
+    source = context.get_parameter_source(str(param.name))
+    if source is not None and source.name == "COMMANDLINE":
+        raise typer.BadParameter(
+            "everybody on this machine can read arguments; "
+            "put the key into UNMASK_API_KEY or into a file for --key-file"
+        )
+    return key
+
+
+Server = Annotated[
+    str,
+    typer.Option("--server", metavar="URL", envvar="UNMASK_SERVER", help="Ask this server."),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option(help="A file with the API key; without it UNMASK_API_KEY holds the key."),
+]
+Key = Annotated[
+    str,
+    typer.Option("--key", envvar="UNMASK_API_KEY", hidden=True, callback=_from_environment),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -44,35 +73,102 @@ def check(
         typer.Argument(help="Images, folders of images, or - for standard input.", metavar="PATH"),
     ],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Comma-separated, with a head.")] = False,
-    jobs: Annotated[int, typer.Option(min=1, max=64, help="Images decoded at once.")] = 2,
-    model: Annotated[str, typer.Option(help="A shipped model, such as paper_cnn.")] = "default",
+    jobs: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, help="Images at once.", show_default="2, or 4 on a server"),
+    ] = None,
+    model: Annotated[
+        str, typer.Option(help="A shipped model, such as paper_cnn; not on a server.")
+    ] = DEFAULT_MODEL,
+    server: Server = "",
+    key_file: KeyFile = None,
+    key: Key = "",
+    bulk: Annotated[
+        bool, typer.Option("--bulk", help="On a server: in batches, behind what people wait for.")
+    ] = False,
+    metadata: Annotated[
+        str, typer.Option(metavar="JSON", help="On a server: an object to keep with each image.")
+    ] = "",
+    confidential: Annotated[
+        bool, typer.Option("--confidential", help="On a server: hide from moderators.")
+    ] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait/--no-wait", help="On a server: wait for verdicts.")
+    ] = True,
+    timeout: Annotated[
+        float, typer.Option(min=1, help="On a server: seconds until an image has failed.")
+    ] = 600.0,
 ) -> None:
-    """Judge images on this machine, without a server.
+    """Judge images, on this machine or on a server.
 
     Exit code: 3 if any file failed, else 1 if any is likely manipulated, else 2 if any is
     inconclusive, else 0.
     """
     if as_json and as_csv:
         raise typer.BadParameter("choose one of --json and --csv")
+    if not server and (bulk or metadata or confidential or not wait or key_file):
+        raise typer.BadParameter("this is for a server; name one with --server")
+    if server and model != DEFAULT_MODEL:
+        raise typer.BadParameter("a server chooses its model; leave out --model or --server")
+    terms = _terms(metadata, is_bulk=bulk, is_confidential=confidential)
     files = find(paths)
     if not files:
         _stop(f"no image found in {', '.join(output.shown(str(path)) for path in paths)}")
     write = output.write_json if as_json else output.write_csv if as_csv else output.write_line
     if as_csv:
         output.write_csv_head()
-    try:
-        results = _check(files, write, min(jobs, len(files)), model)
-    except MLError as error:
-        _stop(f"cannot judge anything: {error}")
-    except BrokenPipeError:  # `unmask check ... | head`: nobody reads on
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise Judged(EXIT_FAILED) from None
+    with _ends_well():
+        if server:
+            desk = _desk(server, key, key_file, patience_s=timeout)
+            judged = _judged_there(
+                files, desk, terms, jobs=jobs or 4, timeout_s=timeout, waits=wait
+            )
+        else:
+            from client.check import judged_here
+
+            judged = judged_here(files, min(jobs or 2, len(files)), model)
+        results = _written(judged, write, len(files))
     if not (as_json or as_csv):
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(output.summary(results), style="dim")
+        _say(output.summary(results), style="dim")
     raise Judged(exit_code(results))
+
+
+@app.command()
+def show(
+    ids: Annotated[list[str], typer.Argument(help="Detections of a server.", metavar="ID")],
+    *,
+    as_json: AsJson = False,
+    server: Server = "",
+    key_file: KeyFile = None,
+    key: Key = "",
+) -> None:
+    """Tell what a server says of images that it knows; exit codes as of `check`."""
+    with _ends_well():
+        desk = _desk(server, key, key_file)
+        judged = _judged_before(ids, desk)
+        results = _written(judged, output.write_json if as_json else output.write_line, len(ids))
+    raise Judged(exit_code(results))
+
+
+@app.command()
+def feedback(
+    detection: Annotated[str, typer.Argument(help="A detection of a server.", metavar="ID")],
+    *,
+    label: Annotated[str, typer.Option(help="What it is: real, fake or unknown.")],
+    category: Annotated[
+        str, typer.Option(help="false_positive, false_negative, confirmation or other.")
+    ],
+    comment: Annotated[str, typer.Option(help="How you know.")] = "",
+    server: Server = "",
+    key_file: KeyFile = None,
+    key: Key = "",
+) -> None:
+    """Tell a server what you know of an image; exit code 3 if it was not taken, else 0."""
+    with _ends_well(), _desk(server, key, key_file) as desk:
+        desk.feedback(detection, label=label, category=category, comment=comment)
+    _say("Thank you; a person will look at it.", style="dim")
 
 
 def run() -> None:
@@ -87,19 +183,96 @@ def run() -> None:
         sys.exit(EXIT_FAILED if end.code == EXIT_INCONCLUSIVE else end.code)
 
 
-def _check(files: Sequence[Path], write: output.Write, jobs: int, model: str) -> list[Result]:
+def _terms(metadata: str, *, is_bulk: bool, is_confidential: bool) -> "Terms":
+    terms: Terms = {}
+    if metadata:
+        terms["metadata"] = _object(metadata)
+    if is_bulk:
+        terms["priority"] = "bulk"
+    if is_confidential:
+        terms["is_confidential"] = True
+    return terms
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise typer.BadParameter(f"--metadata is no JSON: {error}") from None
+    if not isinstance(parsed, dict):
+        raise typer.BadParameter('--metadata must be an object, such as {"story": 7}')
+    return parsed
+
+
+def _desk(server: str, key: str, key_file: Path | None, *, patience_s: float = 600.0) -> "Desk":
+    from client.server import Desk
+
+    if not server:
+        _stop("name a server, with --server or in UNMASK_SERVER")
+    if key_file:
+        try:
+            key = key_file.read_text().strip()
+        except (OSError, UnicodeDecodeError) as error:
+            _stop(f"cannot read the key file {output.shown(str(key_file))}: {error}")
+    if not key:
+        _stop("a server wants an API key: put it into UNMASK_API_KEY or name a --key-file")
+    return Desk(server, key, patience_s=patience_s)
+
+
+@contextmanager
+def _judged_there(
+    files: Sequence[Path],
+    desk: "Desk",
+    terms: "Terms",
+    jobs: int,
+    timeout_s: float,
+    *,
+    waits: bool,
+) -> Iterator[Iterator[Result]]:
+    """The results of files on a server, in batches where they are bulk."""
+    from client.remote import Errand
+
+    with desk:
+        errand = Errand(desk, terms, timeout_s=timeout_s, waits=waits)
+        is_bulk = terms.get("priority") == "bulk"
+        yield (errand.in_batches if is_bulk else errand.one_by_one)(files, jobs)
+    if errand.hopeless:
+        _say(f"unmask: {output.shown(errand.hopeless.detail)}", style="red")
+
+
+@contextmanager
+def _judged_before(ids: Sequence[str], desk: "Desk") -> Iterator[Iterator[Result]]:
+    from client.remote import result_of
+
+    with desk:
+        yield (result_of(desk.detection(detection_id)) for detection_id in ids)
+
+
+def _written(
+    judged: AbstractContextManager[Iterator[Result]], write: output.Write, total: int
+) -> list[Result]:
     results = []
-    with ExitStack() as stack:
-        decoders = [stack.enter_context(Decoder()) for _ in range(jobs)]
-        for decoder in decoders:
-            decoder.start()  # gets ready while the network loads
-        predictor = load_predictor(model)
-        advance = stack.enter_context(_progress(len(files)))
-        for result in judge_all(files, decoders, predictor):
+    with judged as coming, _progress(total) as advance:
+        for result in coming:
             write(result)
             advance()
             results.append(result)
     return results
+
+
+@contextmanager
+def _ends_well() -> Iterator[None]:
+    """Whatever ends a command early ends it with a sentence or in silence."""
+    try:
+        yield
+    except MLError as error:
+        _stop(f"cannot judge anything: {error}")
+    except DeskError as error:
+        _stop(output.shown(error.detail))
+    except BrokenPipeError:  # `unmask check ... | head`: nobody reads on
+        _leave(EXIT_FAILED)
+    except KeyboardInterrupt:
+        _leave(EXIT_INTERRUPTED)
 
 
 @contextmanager
@@ -117,10 +290,19 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bar.advance(task)
 
 
-def _stop(message: str) -> NoReturn:
+def _say(message: str, *, style: str) -> None:
     console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-    console.print(f"unmask: {message}", style="red")
+    console.print(message, style=style)
+
+
+def _stop(message: str) -> NoReturn:
+    _say(f"unmask: {message}", style="red")
     raise Judged(EXIT_FAILED)
+
+
+def _leave(code: int) -> NoReturn:
+    """End now: a thread may be holding a request that nobody waits for any more."""
+    os._exit(code)
 
 
 if __name__ == "__main__":

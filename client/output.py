@@ -11,13 +11,14 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from client.check import Result
+from client.result import Result
 
 COLUMNS = ("path", "sha256", "probability", "verdict", "reasons", "error")
 STYLES = {
     "likely_authentic": "green",
     "likely_manipulated": "bold red",
     "inconclusive": "yellow",
+    "queued": "dim",
     "failed": "magenta",
 }
 Write = Callable[[Result], None]
@@ -45,7 +46,7 @@ def write_csv_head() -> None:
 
 def write_line(result: Result) -> None:
     """Verdict, probability and path in columns, then why."""
-    word = "failed" if result.error else result.verdict or ""
+    word = result.word
     share = "" if result.probability is None else f"{result.probability:.0%}"
     line = Text(f"{word.replace('_', ' '):<19}", style=STYLES[word])
     line.append(f"{share:>5}  ", style="default")
@@ -57,7 +58,7 @@ def write_line(result: Result) -> None:
 
 def summary(results: Sequence[Result]) -> str:
     """How many of each, and what a verdict is not."""
-    counts = Counter("failed" if result.error else result.verdict or "" for result in results)
+    counts = Counter(result.word for result in results)
     parts = [f"{counts[word]} {word.replace('_', ' ')}" for word in STYLES if counts[word]]
     noun = "image" if len(results) == 1 else "images"
     return f"{len(results)} {noun}: {', '.join(parts)}. A verdict is an estimate, not proof."
@@ -73,5 +74,6 @@ def shown(path: str) -> str:
 
 def _note(result: Result) -> str:
     if result.error:
-        return ": ".join(part for part in (result.error["code"], result.error["detail"]) if part)
+        parts = (result.error["code"], result.error["detail"])
+        return shown(": ".join(part for part in parts if part))
     return ", ".join(result.reasons)

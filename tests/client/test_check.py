@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner, Result
 
+from client import check as local
 from client import main
-from client.check import Result as CheckResult
-from client.check import exit_code, load_predictor
+from client.check import load_predictor
 from client.files import find
 from client.output import shown
+from client.result import Result as CheckResult
+from client.result import exit_code
 from ml.decision import Verdict
 from ml.decoder import Decoded
 from ml.errors import ArtifactError
@@ -70,7 +72,7 @@ BRIGHT, DARK, MIDDLE = flat(250), flat(5), flat(128)
 
 @pytest.fixture(autouse=True)
 def _fake_predictor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(main, "load_predictor", BrightnessPredictor)
+    monkeypatch.setattr(local, "load_predictor", BrightnessPredictor)
 
 
 def check(*arguments: object, stdin: bytes | None = None) -> Result:
@@ -108,7 +110,7 @@ def test_it_writes_one_json_line_an_image(tmp_path):
 def test_another_shipped_model_can_be_asked_for(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        main, "load_predictor", lambda name: asked.append(name) or BrightnessPredictor()
+        local, "load_predictor", lambda name: asked.append(name) or BrightnessPredictor()
     )
     put(tmp_path, dark=DARK)
     assert check(tmp_path / "dark", "--model", "paper_cnn").exit_code == 0
@@ -256,7 +258,7 @@ def test_an_artifact_that_cannot_be_loaded_is_said(tmp_path, monkeypatch):
     def refuse(model: str) -> None:
         raise ArtifactError("artifact_missing", "model.onnx")
 
-    monkeypatch.setattr(main, "load_predictor", refuse)
+    monkeypatch.setattr(local, "load_predictor", refuse)
     put(tmp_path, dark=DARK)
     result = check(tmp_path / "dark")
     assert result.exit_code == 3
@@ -291,9 +293,9 @@ def test_the_command_judges_with_the_shipped_network(tmp_path):
 
 
 FAKED = (
-    "import sys; import client.main as main\n"
+    "import sys; import client.check as check, client.main as main\n"
     "from tests.client.test_check import BrightnessPredictor\n"
-    "main.load_predictor = BrightnessPredictor\n"
+    "check.load_predictor = BrightnessPredictor\n"
     "sys.argv = ['unmask', *sys.argv[1:]]\n"
     "main.run()\n"
 )
