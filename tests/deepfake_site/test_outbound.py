@@ -13,7 +13,7 @@ import pytest
 
 from deepfake_site import outbound
 from tests.certificates import authority_and_server
-from tests.hostile_addresses import HOSTILE_URLS, PUBLIC, Names, record_connections
+from tests.hostile_addresses import HOSTILE_URLS, PUBLIC, Connections, Names
 from tests.loopback import dripping, endless, saying, serving
 
 BODY = b"x" * 1000
@@ -25,8 +25,8 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 @pytest.fixture(autouse=True)
-def connected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    return record_connections(monkeypatch)
+def connected(monkeypatch: pytest.MonkeyPatch) -> Connections:
+    return Connections(monkeypatch)
 
 
 @pytest.fixture
