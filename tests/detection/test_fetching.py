@@ -35,6 +35,13 @@ def _fetching_is_on(settings: Any) -> None:
     settings.OUTBOUND_ALLOW = [ipaddress.ip_network("127.0.0.0/8")]
 
 
+@pytest.fixture(autouse=True)
+def _fetching_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine may leave a test waiting."""
+    monkeypatch.setattr(fetching, "DEADLINE_S", 60)
+    monkeypatch.setattr(outbound, "CONNECT_TIMEOUT_S", 60)
+
+
 @pytest.fixture
 def outside(settings: Any) -> None:
     """This machine is one that nobody may fetch from."""
