@@ -17,10 +17,13 @@ from deepfake_site.env import (
     env_choices,
     env_int,
     env_list,
+    env_networks,
     env_secret,
     env_str,
 )
 from deepfake_site.paths import PROJECT_DIR, data_dir, runtime_dir
+
+VERSION = "0.1.0"  # that of pyproject.toml, which a container does not hold
 
 # --- The installation --------------------------------------------------------------------------
 BASE_DIR = PROJECT_DIR
@@ -420,6 +423,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 
+# --- What the desk asks of other machines; see deepfake_site.outbound ---------------------------
+FETCH_URLS = env_bool("UNMASK_FETCH_URLS")
+OUTBOUND_ALLOW = env_networks("UNMASK_OUTBOUND_ALLOW")
+
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
 LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOG_FORMAT = env_choice("UNMASK_LOG_FORMAT", "line", {"line", "json"})
@@ -447,5 +454,8 @@ LOGGING = {
         "django.server": {"handlers": ["console"], "propagate": False},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        # They name each address that is asked, and addresses may hold tokens.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }

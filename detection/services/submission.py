@@ -37,6 +37,7 @@ class Request:
     priority: str = Submission.Priority.INTERACTIVE
     metadata: dict[str, Any] = field(default_factory=dict)
     callback_url: str = ""
+    source_url: str = ""
     is_confidential: bool = False
     batch: Batch | None = None
 
@@ -68,6 +69,7 @@ def submit_image(
     priority: str = Submission.Priority.INTERACTIVE,
     metadata: dict[str, Any] | None = None,
     callback_url: str = "",
+    source_url: str = "",
     is_confidential: bool = False,
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
@@ -82,7 +84,14 @@ def submit_image(
         Refused: the file, or the moment, is not acceptable; nothing was kept.
     """
     request = Request(
-        by, via, api_key, priority, metadata or {}, callback_url, is_confidential=is_confidential
+        by,
+        via,
+        api_key,
+        priority,
+        metadata or {},
+        callback_url,
+        source_url,
+        is_confidential=is_confidential,
     )
     with kept(upload, by=by) as file, transaction.atomic():
         return accept(file, request)
@@ -173,6 +182,7 @@ def accept(file: Kept, request: Request) -> Submission:
         api_key=request.api_key,
         batch=request.batch,
         file_name=shown_name(file.upload.name),
+        source_url=request.source_url,
         metadata=request.metadata,
         callback_url=request.callback_url,
         via=request.via,
@@ -297,7 +307,8 @@ def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None
             "via": submission.via,
             "is_confidential": is_confidential,
         },
-        detail={"file_name": submission.file_name},
+        detail={"file_name": submission.file_name}
+        | ({"source_url": submission.source_url} if submission.source_url else {}),
     )
 
 
