@@ -1,6 +1,7 @@
 """Forgetting a person: the account loses its name, and the record keeps a number."""
 
 import json
+from collections.abc import Callable
 
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
@@ -19,6 +20,12 @@ from accounts.sessions import end_sessions
 KEPT_APART = {"accounts", "detection", "mfa", "usersessions"}
 # Where the texts of events give a person's name.
 NAME_KEYS = ("name", "old_name")
+_forgetting: list[Callable[[User], None]] = []
+
+
+def register_forgetting(forget: Callable[[User], None]) -> None:
+    """Have an app forget rows that are a person's alone; called before the first event."""
+    _forgetting.append(forget)
 
 
 def erase_person(*, by: User | None, person: User, reason: str) -> bool:
@@ -44,6 +51,8 @@ def erase_person(*, by: User | None, person: User, reason: str) -> bool:
         row.set_unusable_password()
         row.save()
         _empty_keys(row)
+        for forget in _forgetting:
+            forget(row)
         _delete_rows_of_libraries(row)
         _delete_texts(row, address, name)
         end_sessions(row, by=by)  # from here on events are recorded: no row is locked after them

@@ -1,6 +1,6 @@
 """One place where the API's errors get their shape: RFC 9457 problem+json with stable codes."""
 
-from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -13,7 +13,8 @@ from deepfake_site.middleware import request_id_var
 from detection.errors import Refused
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = {503: 5, 507: 60}
+RETRY_AFTER_S = {423: 1, 429: 60, 503: 5, 507: 60}
+PHRASES = responses | {460: "Checksum Mismatch"}  # of the tus protocol
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -64,7 +65,7 @@ def _response(
 def problem_body(status: int, code: str, detail: str) -> dict[str, Any]:
     return {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
+        "title": PHRASES[status],
         "status": status,
         "detail": detail,
         "code": code,

@@ -16,3 +16,11 @@ class DetectionScopes(BasePermission):
         Scope = ApiKey.Scope  # noqa: N806 (an enum's own name)
         is_read = request.method in SAFE_METHODS
         return request.auth.allows(Scope.DETECTIONS_READ if is_read else Scope.DETECTIONS_WRITE)
+
+
+class UploadScopes(BasePermission):
+    """`detections:write` for all about an upload: to ask how much came is a part of sending."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        is_key = isinstance(request.auth, ApiKey)
+        return not is_key or request.auth.allows(ApiKey.Scope.DETECTIONS_WRITE)

@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, detections
+from detection.api import base, detections, uploads
 
 urlpatterns = [
     path(
@@ -19,5 +19,7 @@ urlpatterns = [
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
     ),
+    path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
+    path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),
     re_path("", base.Nowhere.as_view()),
 ]

@@ -13,7 +13,7 @@ from accounts.models import ApiKey, User
 from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import Refused
-from detection.models import Detection, Image, ModelVersion, Submission
+from detection.models import Detection, Image, ModelVersion, ResumableUpload, Submission
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -32,6 +32,7 @@ def submit_image(
     metadata: dict[str, Any] | None = None,
     callback_url: str = "",
     is_confidential: bool = False,
+    resumable_upload: ResumableUpload | None = None,
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
@@ -41,6 +42,9 @@ def submit_image(
     back.
     A crash between file and row leaves an orphan, which the sweeper removes after a day.
 
+    Args:
+        resumable_upload: what brought the bytes; the same transaction says that it is done, so that
+            it submits once.
     Raises:
         Refused: the file, or the moment, is not acceptable; nothing was kept.
     """
@@ -88,6 +92,8 @@ def submit_image(
             via=via,
             priority=priority,
         )
+        if resumable_upload is not None:
+            _complete(resumable_upload, submission)
         # Every row before the first event: an event locks its chain, and whoever holds a chain
         # while waiting for a row waits for the one who holds the row and wants the chain.
         if is_new_work:
@@ -104,6 +110,13 @@ def submit_image(
     if known is None and not created:  # another request brought the same bytes in the meantime
         storage.drop_original(new_id)
     return submission
+
+
+def _complete(upload: ResumableUpload, submission: Submission) -> None:
+    """What it said of itself is the submission's from now on."""
+    open_row = ResumableUpload.objects.filter(pk=upload.pk, submission=None)
+    if not open_row.update(submission=submission, file_name="", fields={}):
+        raise Refused("upload_gone")
 
 
 def _held_fast(image: Image) -> Image:
