@@ -71,7 +71,8 @@ class PartFile:
         link.chmod(WRITABLE)  # an attempt that a crash ended may have made it read-only
         upload = StoredUpload(link.open("rb+"), link, None if name in NO_NAMES else name, None)
         upload.size = self.size
-        upload.sha256 = hashlib.file_digest(upload.file, "sha256").hexdigest()
+        with self.path.open("rb") as file:
+            upload.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return upload
 
     def remove(self) -> None:

@@ -35,6 +35,7 @@ class StoredUpload(UploadedFile):
         self, file: BinaryIO, path: Path, name: str | None, content_type: str | None
     ) -> None:
         super().__init__(file, name=name, content_type=content_type, size=0)
+        self.name = name  # where there is none, Django takes the path, which is ours
         self.path = path
         self.sha256 = ""
         self.refusal = ""

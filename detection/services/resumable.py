@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -118,7 +119,7 @@ def forget_person(person: User) -> None:
     paths = [part_files.path_of(pk) for pk in uploads.values_list("pk", flat=True)]
     uploads.delete()
     for path in paths:
-        transaction.on_commit(lambda path=path: path.unlink(missing_ok=True), robust=True)
+        transaction.on_commit(partial(path.unlink, missing_ok=True), robust=True)
 
 
 @contextmanager

@@ -340,9 +340,13 @@ def test_a_pages_session_needs_its_token(alice):
     assert token is not None
     headers = {"X-CSRFToken": token[1], "Origin": "http://testserver"}
     created = browser.post(UPLOADS, headers=TUS | headers | {"Upload-Length": str(len(PHOTO))})
+    assert created.status_code == 201, created.content
     address = created["Location"].removeprefix("http://testserver")
     assert send(browser, address, PHOTO).status_code == 403
-    assert send(browser, address, PHOTO, **headers).status_code == 204
+    assert send(browser, address, PHOTO[:HALF], **headers).status_code == 204
+    more = TUS | headers | {"Upload-Offset": str(HALF), "X-HTTP-Method-Override": "PATCH"}
+    rest = browser.generic("POST", address, PHOTO[HALF:], BODY, headers=more)
+    assert rest.status_code == 204, rest.content
     assert Submission.objects.get().via == Submission.Via.PAGE
 
 
