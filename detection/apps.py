@@ -8,11 +8,11 @@ class DetectionConfig(AppConfig):
     verbose_name = _("Images and verdicts")
 
     def ready(self) -> None:
-        from accounts.erasure import register_forgetting
+        from accounts import erasure
         from detection import fixed_verdicts, own_data, relatives
-        from detection.services.resumable import forget_person
+        from detection.services import resumable
 
         relatives.register()
         own_data.register()
-        register_forgetting(forget_person)
+        erasure.register_part(resumable.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)
