@@ -1,6 +1,5 @@
 """One place where the API's errors get their shape: RFC 9457 problem+json with stable codes."""
 
-from http.client import responses
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
@@ -9,16 +8,21 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from deepfake_site.middleware import request_id_var
+from deepfake_site.problems import MEDIA_TYPE, problem_body
+from detection.api.idempotency import replayed
 from detection.errors import Refused
+from detection.services.idempotency import AlreadyAnswered
 
-MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = {423: 1, 429: 60, 503: 5, 507: 60}
-PHRASES = responses | {460: "Checksum Mismatch"}  # of the tus protocol
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
-    """Answer a known error with `type, title, status, detail, code, request_id, errors`."""
+    """Answer a known error with `type, title, status, detail, code, request_id, errors`.
+
+    A request that was answered before ends here too, with the answer it was given then.
+    """
+    if isinstance(error, AlreadyAnswered):
+        return replayed(error)
     if isinstance(error, Refused):
         set_rollback()
         return _response(error.status, error.code, error.detail)
@@ -60,14 +64,3 @@ def _response(
         body["errors"] = errors
     headers = {"Retry-After": str(RETRY_AFTER_S[status])} if status in RETRY_AFTER_S else None
     return Response(body, status=status, content_type=MEDIA_TYPE, headers=headers)
-
-
-def problem_body(status: int, code: str, detail: str) -> dict[str, Any]:
-    return {
-        "type": "about:blank",
-        "title": PHRASES[status],
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "request_id": request_id_var.get(),
-    }

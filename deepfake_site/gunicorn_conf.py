@@ -5,7 +5,8 @@ from django.conf import settings
 bind = f"{settings.WEB_BIND}:{settings.PORT}"
 workers = settings.WEB_WORKERS
 worker_class = "gthread"
-threads = 8
+# Of them, `detection.waiting.MAX_WAITING` may hold an answer back while it is waited for.
+threads = 32
 timeout = 60
 graceful_timeout = 20
 keepalive = 5

@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.views.debug import SafeExceptionReporterFilter
 
-from deepfake_site.api import MEDIA_TYPE, problem_body
 from deepfake_site.middleware import request_id_var
+from deepfake_site.problems import MEDIA_TYPE, problem_body
 
 API = "/api/"
 DETAIL = "Something broke on our side. Tell your operator the request_id."

@@ -12,6 +12,7 @@ admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-a
 urlpatterns = [
     path("", include("detection.web.urls")),
     path("", include("accounts.web.urls")),
+    path("api/", include("detection.api.openapi")),
     path("api/v1/", include("detection.api.urls")),
     path("accounts/", include("accounts.web.allauth_urls")),
     path("language/", include("django.conf.urls.i18n")),

@@ -1,4 +1,7 @@
-"""Rings a worker: a Celery message with an id. Losing it loses nothing; the sweeper rings again."""
+"""Rings a worker: a Celery message with an id. Losing it loses nothing; the sweeper rings again.
+
+And, the other way, tells whoever waits for a detection that it has ended; see `detection.waiting`.
+"""
 
 import logging
 import time
@@ -14,6 +17,7 @@ from redis.exceptions import RedisError
 log = logging.getLogger(__name__)
 
 PATIENCE_S = 0.4
+FINISHED_CHANNEL = "unmask.finished"
 SILENCE_S = 2.0  # after a broker was away, do not make every upload wait for it
 _mine = local()  # a connection is not shared between threads
 
@@ -46,6 +50,18 @@ def ring(detection_id: uuid.UUID, queue: str, *, app: Celery = current_app) -> b
         _forget()
         return False
     return True
+
+
+def announce_end(detection_id: uuid.UUID) -> None:
+    """Say that a detection has ended; nobody needs to hear it."""
+    if time.monotonic() < getattr(_mine, "silent_until", 0.0):
+        return
+    try:
+        client = _connection().default_channel.client  # type: ignore[attr-defined]
+        client.publish(FINISHED_CHANNEL, str(detection_id))
+    except (OperationalError, RedisError, OSError) as error:
+        log.warning("an end was not announced: %s", type(error).__name__)
+        _forget()
 
 
 def _connection() -> Connection:

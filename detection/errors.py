@@ -3,8 +3,12 @@
 from detection import words
 
 
-class Refused(Exception):  # noqa: N818 (it names what happened to the request)
-    """A request that is not accepted; nothing of it was kept."""
+class NothingKept(Exception):  # noqa: N818 (it names what happened to the request)
+    """A request that ends without having changed anything."""
+
+
+class Refused(NothingKept):
+    """A request that is not accepted."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         self.code = code

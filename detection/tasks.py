@@ -12,9 +12,9 @@ from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
 from detection import detector, storage
-from detection.doorbell import ring
+from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion
-from detection.services import erasure, leases, orphans, sweeping
+from detection.services import erasure, idempotency, leases, orphans, sweeping
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,7 @@ def run_detection(detection_id: str) -> None:
         if is_recorded:
             Image.objects.filter(pk=claim.image_id, erased_at=None).update(facts=judgement.facts)
     if is_recorded:
+        announce_end(claim.pk)
         _describe(claim.image, judgement.pixels)
 
 
@@ -61,6 +62,7 @@ def tidy() -> None:
     """Remove uploads that never ended and what erasures left; set aside files nobody names."""
     orphans.tidy()
     erasure.finish()
+    idempotency.forget_old()
 
 
 @shared_task
@@ -101,5 +103,5 @@ def _fail_or_try_again(claim: Detection, code: str) -> None:
     """Put the row back and ring where that may help and an attempt is left; else it failed."""
     if code in WORTH_ANOTHER_TRY and claim.release():
         ring(claim.pk, claim.queue)
-    else:
-        claim.fail(code)
+    elif claim.fail(code):
+        announce_end(claim.pk)

@@ -26,6 +26,12 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         409,
         _("This image is on legal hold: it stays visible to moderators until they lift the hold."),
     ),
+    "key_reused": (
+        422,
+        _("This Idempotency-Key came with another request before. Use a new one."),
+    ),
+    "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
+    "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
     "too_many_uploads": (
         429,

@@ -1,5 +1,7 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
+import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
@@ -16,6 +18,7 @@ from django.utils import translation
 from accounts import append_only
 from accounts.models import ApiKey, User
 from detection import detector
+from detection.management.commands import up
 from detection.models import Detection, ModelVersion
 from tests import images
 
@@ -102,12 +105,30 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
     ):
         monkeypatch.setattr(f"{module}.ring", ring)
     monkeypatch.setattr("detection.services.sweeping.unanswered", lambda queue: 0)
+    for module in ("detection.services.sweeping", "detection.tasks"):
+        monkeypatch.setattr(f"{module}.announce_end", lambda detection_id: None)
     return calls
 
 
 @pytest.fixture
 def real_doorbell() -> None:
     """Ask for the real `ring`."""
+
+
+@pytest.fixture
+def valkey(settings: Any, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The broker that `manage.py up` starts, on a socket of its own."""
+    path = tmp_path / "valkey.sock"
+    options = ["--port", "0", "--unixsocket", str(path), "--save", ""]
+    server = subprocess.Popen([up._valkey_binary(), *options], stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 20
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    settings.REDIS_URL = f"redis+socket://{path}"
+    yield server
+    server.kill()
+    server.wait()
 
 
 def _person(email: str, role: str = User.Role.JOURNALIST) -> User:

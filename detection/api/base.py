@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
-from detection.models import Detection
+from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
 
 
@@ -42,6 +42,11 @@ def caller(request: Request) -> User:
 def key_of(request: Request) -> ApiKey | None:
     """The API key that the request came with; None for a session."""
     return request.auth if isinstance(request.auth, ApiKey) else None
+
+
+def via(request: Request) -> str:
+    """By which door a submission came."""
+    return Submission.Via.API if key_of(request) else Submission.Via.PAGE
 
 
 def visible_detections(request: Request) -> DetectionQuerySet:

@@ -2,30 +2,48 @@
 
 import re
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound, ValidationError
-from rest_framework.parsers import FormParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.api.base import OneShape, caller, key_of, visible_detections
+from deepfake_site.problems import MEDIA_TYPE
+from detection.api import idempotency
+from detection.api.base import OneShape, caller, key_of, via, visible_detections
 from detection.api.permissions import DetectionScopes
+from detection.api.preferences import applied, held, wished_wait_s
+from detection.api.schema import FORM, ONCE, WAIT, operation, query
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
+from detection.api.shapes import SUBMISSION, ref
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import is_cursor, page
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
-from detection.services import evidence
-from detection.services.submission import submit_image
-from detection.uploads import interrupted, uploaded
+from detection.services import evidence, submission
+from detection.services.idempotency import claim
+from detection.uploads import StoredUpload, interrupted, uploaded
 
+FILTERS = [
+    query("verdict", "Only this one.", enum=Detection.Verdict.values),
+    query("status", "Only those in this state.", enum=Detection.Status.values),
+    query("since", "Received then or later.", format="date-time"),
+    query("until", "Received before.", format="date-time"),
+    query("sha256", "Of the image with this SHA-256.", pattern="^[0-9A-Fa-f]{64}$"),
+    query("batch", "Of one batch.", format="uuid"),
+    query("cursor", "`next` of the page before."),
+]
 PAGE_SIZE = 50
 RETRY_AFTER_S = 1
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
@@ -33,8 +51,15 @@ SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 class DetectionCollection(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
-    parser_classes = [MultiPartParser, FormParser]
+    parser_classes = [MultiPartParser]
 
+    @operation(
+        "listDetections",
+        tag="Detections",
+        answers={200: "DetectionPage"},
+        problems=[400],
+        parameters=FILTERS,
+    )
     def get(self, request: Request) -> Response:
         """One's detections, newest first, in keyset pages."""
         cursor = request.query_params.get("cursor", "")
@@ -45,40 +70,72 @@ class DetectionCollection(APIView):
         results = DetectionSerializer(found.rows, many=True, context={"request": request})
         return Response({"results": results.data, "next": found.next_cursor or None})
 
+    @operation(
+        "submitImage",
+        tag="Detections",
+        answers={200: "Detection", 202: "Detection"},
+        problems=[400, 409, 413, 415, 422, 503, 507],
+        body={FORM: SUBMISSION},
+        parameters=[WAIT, ONCE],
+    )
     def post(self, request: Request) -> Response:
         """Accept one image: 202 while it is being judged, 200 when these bytes already were."""
         form = SubmissionSerializer(data=request.data)
-        uploads = uploaded(request._request, "image")
-        if refusal := interrupted(request._request):
-            raise Refused(refusal)
-        if not uploads:
-            raise Refused("no_file")
-        if len(uploads) > 1:
-            raise ValidationError({"image": "Send exactly one image."})
+        upload = only_image(request)
         form.is_valid(raise_exception=True)
-        key = key_of(request)
-        submission = submit_image(
-            by=caller(request),
-            upload=uploads[0],
-            via=Submission.Via.API if key else Submission.Via.PAGE,
-            api_key=key,
-            **form.validated_data,
+        promise = idempotency.promise_of(request, "detections", form.said(), [upload])
+        wanted = submission.Request(
+            by=caller(request), via=via(request), api_key=key_of(request), **form.validated_data
         )
-        return _answer(request, submission.detection_id)
+        with submission.kept(upload, by=wanted.by) as file, transaction.atomic():
+            row = claim(promise) if promise else None
+            accepted = submission.accept(file, wanted)
+            answer = _acceptance(request, accepted)
+            if row is not None:
+                idempotency.keep(row, answer, detection=accepted.detection)
+        if answer.status_code == status.HTTP_200_OK:
+            return applied(answer, wished_wait_s(request))
+        if granted_s := held(request, accepted.detection_id):
+            answer = _answer(request, accepted.detection_id)
+            if row is not None and answer.status_code == status.HTTP_200_OK:
+                idempotency.keep(row, answer, detection=accepted.detection)
+        return applied(answer, granted_s)
 
 
 class DetectionResource(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
 
+    @operation(
+        "readDetection",
+        tag="Detections",
+        answers={200: "Detection"},
+        problems=[404],
+        parameters=[WAIT],
+    )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """One detection, at once or when it has ended; unfinished, when to ask again."""
         row = get_object_or_404(visible_detections(request), pk=pk)
-        return Response(DetectionSerializer(row, context={"request": request}).data)
+        granted_s = wished_wait_s(request) if row.is_finished else held(request, pk)
+        if granted_s and not row.is_finished:
+            row = get_object_or_404(visible_detections(request), pk=pk)
+        answer = Response(DetectionSerializer(row, context={"request": request}).data)
+        if not row.is_finished:
+            answer["Retry-After"] = str(RETRY_AFTER_S)
+        return applied(answer, granted_s)
 
 
 class DetectionHeatmap(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
     content_negotiation_class = OneShape
 
+    @extend_schema(
+        operation_id="readHeatmap",
+        tags=["Detections"],
+        responses={
+            (200, "image/png"): OpenApiTypes.BINARY,
+            **{(status, MEDIA_TYPE): ref("Problem") for status in (401, 403, 404, 429)},
+        },
+    )
     def get(self, request: Request, pk: uuid.UUID) -> HttpResponse:
         """A transparent PNG; where there is nothing to show, it is not found."""
         png = evidence.heatmap(get_object_or_404(visible_detections(request), pk=pk))
@@ -87,19 +144,59 @@ class DetectionHeatmap(APIView):
         return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)
 
 
+def only_image(request: Request) -> StoredUpload:
+    """The one file of the request.
+
+    Raises:
+        Refused: there is none, or the body broke off.
+        ValidationError: there are several, or they came under another name.
+    """
+    uploads = uploaded(request._request, "image")
+    if refusal := interrupted(request._request):
+        raise Refused(refusal)
+    if strays := sorted(set(request._request.FILES) - {"image"}):
+        raise ValidationError(dict.fromkeys(strays, "Unknown field; the file belongs in `image`."))
+    if not uploads:
+        raise Refused("no_file")
+    if len(uploads) > 1:
+        raise ValidationError({"image": "Send exactly one image."})
+    return uploads[0]
+
+
+def _acceptance(request: Request, accepted: Submission) -> Response:
+    """The answer to a submission, from rows at hand: it is made in the submission's transaction."""
+    context = {"request": request, "metadata": accepted.metadata}
+    return _response(request, accepted.detection, context)
+
+
 def _answer(request: Request, pk: uuid.UUID) -> Response:
-    row = visible_detections(request).get(pk=pk)
-    headers = {"Location": request.build_absolute_uri(reverse("api_detection", args=[pk]))}
+    return _response(request, visible_detections(request).get(pk=pk), {"request": request})
+
+
+def _response(request: Request, row: Detection, context: dict[str, Any]) -> Response:
+    headers = {"Location": request.build_absolute_uri(reverse("api_detection", args=[row.pk]))}
     if not row.is_finished:
         headers["Retry-After"] = str(RETRY_AFTER_S)
     code = status.HTTP_200_OK if row.is_finished else status.HTTP_202_ACCEPTED
-    body = DetectionSerializer(row, context={"request": request}).data
-    return Response(body, status=code, headers=headers)
+    return Response(DetectionSerializer(row, context=context).data, status=code, headers=headers)
 
 
 def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
-    """Apply `verdict`, `status`, `sha256`; an impossible value is an error, not an empty list."""
+    """Apply the filters of the address; an impossible value is an error, not an empty list."""
     errors = {}
+    for name, lookup in (("since", "created_at__gte"), ("until", "created_at__lt")):
+        if value := params.get(name):
+            moment = _moment(value)
+            if moment is None:
+                errors[name] = f"{value!r} is no moment like 2026-05-01T12:00:00Z."
+            else:
+                rows = rows.filter(**{lookup: moment})
+    if batch := params.get("batch"):
+        try:
+            in_batch = Submission.objects.filter(batch=uuid.UUID(batch))
+            rows = rows.filter(pk__in=in_batch.values("detection"))
+        except ValueError:
+            errors["batch"] = f"{batch!r} is no batch's id."
     for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
         if value := params.get(name):
             if value not in known.values:
@@ -112,3 +209,12 @@ def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
     if errors:
         raise ValidationError(errors)
     return rows
+
+
+def _moment(text: str) -> datetime | None:
+    """ISO 8601; without an offset it is UTC. In an address, a plus sign may arrive as a space."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace(" ", "+", 1))
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,27 +1,40 @@
 """What a key's scopes allow; a signed-in person without a key is not narrowed."""
 
+from typing import ClassVar
+
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey
 
+Scope = ApiKey.Scope
 
-class DetectionScopes(BasePermission):
-    """`detections:read` to read, `detections:write` to submit."""
+
+class KeyScopes(BasePermission):
+    """One scope to read, one to write."""
+
+    to_read: ClassVar[ApiKey.Scope]
+    to_write: ClassVar[ApiKey.Scope]
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         if not isinstance(request.auth, ApiKey):
             return True
-        Scope = ApiKey.Scope  # noqa: N806 (an enum's own name)
         is_read = request.method in SAFE_METHODS
-        return request.auth.allows(Scope.DETECTIONS_READ if is_read else Scope.DETECTIONS_WRITE)
+        return request.auth.allows(self.to_read if is_read else self.to_write)
 
 
-class UploadScopes(BasePermission):
-    """`detections:write` for all about an upload: to ask how much came is a part of sending."""
+class DetectionScopes(KeyScopes):
+    to_read, to_write = Scope.DETECTIONS_READ, Scope.DETECTIONS_WRITE
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        if not isinstance(request.auth, ApiKey):
-            return True
-        return request.auth.allows(ApiKey.Scope.DETECTIONS_WRITE)
+
+class FeedbackScopes(KeyScopes):
+    to_read = to_write = Scope.FEEDBACK_WRITE
+
+
+class ModelScopes(KeyScopes):
+    to_read = to_write = Scope.MODELS_READ
+
+
+class UploadScopes(KeyScopes):
+    to_read = to_write = Scope.DETECTIONS_WRITE  # to ask how much came is a part of sending

@@ -8,7 +8,7 @@ from typing import Any
 from django.urls import reverse
 from rest_framework import serializers
 
-from detection.models import Detection, Submission
+from detection.models import Batch, Detection, Submission
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
@@ -84,14 +84,32 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
         return {"page": page, "report": None, "heatmap": heatmap if row.has_heatmap else None}
 
     def get_metadata(self, row: Detection) -> dict[str, Any]:
+        """The caller's latest; where a submission is being answered, that one's."""
+        if (given := self.context.get("metadata")) is not None:
+            return given
         mine = [s for s in row.submissions.all() if s.by_id == self.context["request"].user.pk]
         return max(mine, key=lambda s: s.created_at).metadata if mine else {}
 
 
-NOT_OURS = {"image", "csrfmiddlewaretoken"}  # read elsewhere
+NOT_OURS = {"image", "images", "csrfmiddlewaretoken"}  # read elsewhere
 
 
-class SubmissionSerializer(serializers.Serializer[Submission]):
+class NoUnknownFields:
+    """Refuses what nobody reads: a misspelt `is_confidential` must not pass for none."""
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        unknown = set(self.initial_data) - set(self.fields) - NOT_OURS  # type: ignore[attr-defined]
+        if unknown:
+            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "Unknown field."))
+        return attrs
+
+    def said(self) -> dict[str, list[str]]:
+        """The fields as they were sent, for comparing one request with another."""
+        sent = self.initial_data  # type: ignore[attr-defined]
+        return {name: sent.getlist(name) for name in sorted(set(sent) - NOT_OURS)}
+
+
+class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     """The fields beside the image; the image itself is checked by `detection.validators`."""
 
     metadata = serializers.CharField(required=False, max_length=8192)
@@ -100,21 +118,58 @@ class SubmissionSerializer(serializers.Serializer[Submission]):
     )
     is_confidential = serializers.BooleanField(default=False)
 
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse what nobody reads: a misspelt `is_confidential` must not pass for none."""
-        unknown = set(self.initial_data) - set(self.fields) - NOT_OURS
-        if unknown:
-            raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "Unknown field."))
-        return attrs
-
     def validate_metadata(self, value: str) -> dict[str, Any]:
-        try:
-            parsed = json.loads(value)
-        except (ValueError, RecursionError):
-            raise serializers.ValidationError(BAD_METADATA) from None
-        if not isinstance(parsed, dict) or not _is_storable(parsed, MAX_LEVELS):
+        parsed = _parsed(value)
+        if not isinstance(parsed, dict):
             raise serializers.ValidationError(BAD_METADATA)
         return parsed
+
+
+class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
+    """The fields beside the images; `metadata` is one object for all, or a list with one each."""
+
+    metadata = serializers.CharField(required=False, max_length=100 * 8192)
+    priority = serializers.ChoiceField(
+        Submission.Priority.choices, default=Submission.Priority.BULK
+    )
+    is_confidential = serializers.BooleanField(default=False)
+
+    def validate_metadata(self, value: str) -> dict[str, Any] | list[dict[str, Any]]:
+        parsed = _parsed(value)
+        each = parsed if isinstance(parsed, list) else [parsed]
+        if not all(isinstance(one, dict) for one in each):
+            raise serializers.ValidationError(BAD_METADATA)
+        if any(len(json.dumps(one)) > 8192 for one in each):
+            raise serializers.ValidationError("Each metadata object has at most 8,192 characters.")
+        return parsed
+
+    def metadata_of_each(self, count: int) -> list[dict[str, Any]]:
+        """One object for each image.
+
+        Raises:
+            ValidationError: there is a list, and it is not of that length.
+        """
+        metadata = self.validated_data.get("metadata", {})
+        if isinstance(metadata, dict):
+            return [metadata] * count
+        if len(metadata) != count:
+            sentence = f"There are {count} images and {len(metadata)} metadata objects."
+            raise serializers.ValidationError({"metadata": sentence})
+        return list(metadata)
+
+    def shared(self) -> dict[str, Any]:
+        """What counts for each of the images alike."""
+        return {name: v for name, v in self.validated_data.items() if name != "metadata"}
+
+
+def _parsed(text: str) -> Any:
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        raise serializers.ValidationError(BAD_METADATA) from None
+    if not _is_storable(parsed, MAX_LEVELS):
+        raise serializers.ValidationError(BAD_METADATA)
+    return parsed
 
 
 def _is_storable(value: Any, levels: int) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.http import http_date
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.parsers import BaseParser
@@ -18,7 +19,9 @@ from rest_framework.views import APIView
 from detection.api import tus
 from detection.api.base import OneShape, caller, key_of
 from detection.api.permissions import UploadScopes
+from detection.api.schema import operation
 from detection.api.serializers import SubmissionSerializer
+from detection.api.shapes import FILE
 from detection.errors import Refused
 from detection.models import ResumableUpload
 from detection.services import resumable
@@ -29,6 +32,20 @@ OVERRIDES = {"HEAD", "PATCH", "DELETE"}
 # A line that brings nothing for so long is taken for broken, so that the client may go on by
 # another: a phone that changes networks never says good-bye.
 STALL_S = 30.0
+
+
+def _header(name: str, about: str, **shape: Any) -> OpenApiParameter:
+    return OpenApiParameter(
+        name,
+        {"type": "string", **shape},
+        OpenApiParameter.HEADER,
+        description=about,
+        required=name not in {"Upload-Metadata", "Upload-Checksum"},
+    )
+
+
+PROTOCOL = _header("Tus-Resumable", "The protocol's version.", enum=[tus.VERSION])
+A_NUMBER = "^[0-9]{1,15}$"
 
 
 class Unread(BaseParser):
@@ -59,6 +76,17 @@ class TusView(APIView):
 
 
 class UploadCollection(TusView):
+    @operation(
+        "beginUpload",
+        tag="Uploads",
+        answers={201: None},
+        problems=[400, 412, 413, 507],
+        parameters=[
+            PROTOCOL,
+            _header("Upload-Length", "The size of the file in bytes.", pattern=A_NUMBER),
+            _header("Upload-Metadata", "`filename` and the fields, each value in Base64."),
+        ],
+    )
     def post(self, request: Request) -> Response:
         """Begin an upload: 201 with its address."""
         tus.require_version(request)
@@ -90,6 +118,18 @@ class UploadResource(TusView):
             headers["Upload-Metadata"] = tus.metadata_header(upload.file_name, upload.fields)
         return Response(headers=headers)
 
+    @operation(
+        "continueUpload",
+        tag="Uploads",
+        answers={204: None},
+        problems=[400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 503, 507],
+        body={tus.BODY_TYPE: FILE},
+        parameters=[
+            PROTOCOL,
+            _header("Upload-Offset", "How many bytes came before.", pattern=A_NUMBER),
+            _header("Upload-Checksum", "`sha1` or `sha256`, a space, the digest in Base64."),
+        ],
+    )
     def patch(self, request: Request, pk: uuid.UUID) -> Response:
         """Append the body; with the last byte the image is submitted."""
         upload = _open_upload(request, pk)
@@ -105,6 +145,13 @@ class UploadResource(TusView):
         headers = _progress(request, upload, offset)
         return Response(status=status.HTTP_204_NO_CONTENT, headers=headers)
 
+    @operation(
+        "endUpload",
+        tag="Uploads",
+        answers={204: None},
+        problems=[404, 412, 423],
+        parameters=[PROTOCOL],
+    )
     def delete(self, request: Request, pk: uuid.UUID) -> Response:
         """End an upload; what it has submitted stays."""
         upload = _upload(request, pk)
@@ -112,6 +159,7 @@ class UploadResource(TusView):
         resumable.terminate(upload)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
+    @extend_schema(exclude=True)
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Another method, from where the network lets only this one through."""
         method = request.headers.get("X-HTTP-Method-Override", "").upper()

@@ -16,7 +16,7 @@ from detection import part_files, validators
 from detection.errors import Refused
 from detection.models import ResumableUpload, Submission
 from detection.part_files import PartFile
-from detection.services.submission import shown_name, submit_image
+from detection.services import submission
 
 MAX_OPEN = 20  # for each person, so that they hold at most twenty times the largest upload
 # Statuses that say something of the file: sending it again would not help.
@@ -29,7 +29,7 @@ def begin(
     """Make room for a file that comes in pieces.
 
     Args:
-        fields: what `submit_image` is to be told, already validated.
+        fields: of `submission.Request`, already validated.
     Raises:
         Refused: what can be known before the first byte: its size, the disk, too many others.
     """
@@ -44,7 +44,7 @@ def begin(
             owner=by,
             api_key=api_key,
             size_bytes=size_bytes,
-            file_name=shown_name(os.path.basename(file_name)),
+            file_name=submission.shown_name(os.path.basename(file_name)),
             fields=fields,
             expires_at=timezone.now() + settings.RESUMABLE_UPLOAD_LIFE,
         )
@@ -64,8 +64,8 @@ def receive(
 
     Raises:
         Refused: wrong_offset, longer_than_announced or upload_locked, and nothing was written;
-            upload_gone; what `PartFile.append` refuses; what `submit_image` refuses, which ends
-            the upload where the file is to blame.
+            upload_gone; what `PartFile.append` refuses; what `submission` refuses, which ends the
+            upload where the file is to blame.
     """
     with _held(upload) as part:
         size = part.size if part else upload.size_bytes
@@ -155,15 +155,23 @@ def _next_offset(upload: ResumableUpload, part: PartFile) -> int:
 
 
 def _submit(upload: ResumableUpload, part: PartFile) -> None:
-    with part.as_upload(upload.file_name) as stored:
-        upload.submission = submit_image(
-            by=upload.owner,
-            upload=stored,
-            via=Submission.Via.API if upload.api_key else Submission.Via.PAGE,
-            api_key=upload.api_key,
-            resumable_upload=upload,
-            **upload.fields,
-        )
+    """Like any other upload, in one transaction with the row's saying so; so it happens once."""
+    wanted = submission.Request(
+        by=upload.owner,
+        via=Submission.Via.API if upload.api_key else Submission.Via.PAGE,
+        api_key=upload.api_key,
+        **upload.fields,
+    )
+    row = ResumableUpload.objects.filter(pk=upload.pk, submission=None)
+    with (
+        part.as_upload(upload.file_name) as stored,
+        submission.kept(stored, by=upload.owner) as file,
+        transaction.atomic(),
+    ):
+        if row.select_for_update().first() is None:  # held before the first event
+            raise Refused("upload_gone")
+        upload.submission = submission.accept(file, wanted)
+        row.update(submission=upload.submission, file_name="", fields={})  # they are its now
     part.remove()
 
 

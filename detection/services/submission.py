@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
@@ -12,14 +13,50 @@ from accounts import audit
 from accounts.models import ApiKey, User
 from detection import storage, validators
 from detection.doorbell import ring
-from detection.errors import Refused
-from detection.models import Detection, Image, ModelVersion, ResumableUpload, Submission
+from detection.errors import NothingKept, Refused
+from detection.models import Batch, Detection, Image, ModelVersion, Submission
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
 
 # Uploading brings what was missing, so a detection that failed for want of it gets another try.
 MENDED_BY_UPLOAD = TRANSIENT_FAILURES | {"original_missing"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What somebody asked for, beside the image itself; one request may bring many.
+
+    Attributes:
+        batch: the request's own row, where it brought many.
+    """
+
+    by: User
+    via: str
+    api_key: ApiKey | None = None
+    priority: str = Submission.Priority.INTERACTIVE
+    metadata: dict[str, Any] = field(default_factory=dict)
+    callback_url: str = ""
+    is_confidential: bool = False
+    batch: Batch | None = None
+
+
+@dataclass
+class Kept:
+    """An upload that is durable, or known already, before any row says so.
+
+    Attributes:
+        facts: what the header says, as columns of Image.
+        known: the image of the same bytes and owner, if there was one.
+        is_named: whether a row names the new file.
+    """
+
+    upload: StoredUpload
+    facts: dict[str, Any]
+    new_id: uuid.UUID
+    known: Image | None
+    is_restored: bool
+    is_named: bool = False
 
 
 def submit_image(
@@ -32,7 +69,6 @@ def submit_image(
     metadata: dict[str, Any] | None = None,
     callback_url: str = "",
     is_confidential: bool = False,
-    resumable_upload: ResumableUpload | None = None,
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
@@ -42,81 +78,156 @@ def submit_image(
     back.
     A crash between file and row leaves an orphan, which the sweeper removes after a day.
 
-    Args:
-        resumable_upload: what brought the bytes; the same transaction says that it is done, so that
-            it submits once.
     Raises:
         Refused: the file, or the moment, is not acceptable; nothing was kept.
     """
+    request = Request(
+        by, via, api_key, priority, metadata or {}, callback_url, is_confidential=is_confidential
+    )
+    with kept(upload, by=by) as file, transaction.atomic():
+        return accept(file, request)
+
+
+@contextmanager
+def kept(upload: StoredUpload, *, by: User) -> Iterator[Kept]:
+    """Make an upload durable for a transaction that names it; undone where none did.
+
+    After any error but a refusal the bytes stay: the transaction may have reached the database.
+
+    Raises:
+        Refused: the file, or the moment, is not acceptable; nothing was kept.
+    """
+    file = keep(upload, by=by)
+    try:
+        yield file
+    except NothingKept:
+        drop(file)
+        raise
+    if not file.is_named:  # another request brought the same bytes in the meantime
+        drop(file)
+
+
+def keep(upload: StoredUpload, *, by: User) -> Kept:
+    """Check an upload and make its bytes durable; see `kept`, which also undoes it.
+
+    Raises:
+        Refused: the file, or the moment, is not acceptable; nothing was kept.
+    """
+    file = check(upload, by=by)
+    store(file)
+    return file
+
+
+def check(upload: StoredUpload, *, by: User) -> Kept:
+    """What is known of an upload before its bytes are durable; puts a lost original back.
+
+    Raises:
+        Refused: as `keep`.
+    """
     header = validators.accept(upload)
-    version = _active_version()
-    new_id = uuid.uuid4()
+    _active_version()
     facts = {
-        "id": new_id,
         "size_bytes": upload.size,
         "format": header.format,
         "media_type": header.media_type,
         "width": header.width,
         "height": header.height,
-        "is_confidential": is_confidential,
     }
     known = Image.objects.filter(owner=by, sha256=upload.sha256).first()
-    if known is None:
-        _keep(upload, new_id)
     is_restored = known is not None and _restore_if_lost(upload, known)
-    with transaction.atomic():
-        image, created = Image.objects.get_or_create(owner=by, sha256=upload.sha256, defaults=facts)
-        is_hidden_now = False
-        if not created:
-            image = _held_fast(image)
-            is_hidden_now = is_confidential and not image.is_confidential
-            if is_hidden_now and image.held_at:
-                raise Refused("held_stays_visible")
-            if is_hidden_now:
-                Image.objects.filter(pk=image.pk).update(is_confidential=True)
-        elif known is not None:  # erased since it was looked up, so the file was not kept
-            raise Refused("erased_meanwhile")
-        detection, is_new_work = Detection.objects.get_or_create(
-            image=image,
-            model_version=version,
-            defaults={"queue": _queue_for(priority), "rung_at": timezone.now()},
+    return Kept(upload, facts, uuid.uuid4(), known, is_restored)
+
+
+def store(file: Kept) -> None:
+    """Make new bytes durable. Asks no database, so that many may be synced at once.
+
+    Raises:
+        Refused: the disk is full; nothing was kept.
+    """
+    if file.known is None:
+        _keep(file.upload, file.new_id)
+
+
+def drop(file: Kept) -> None:
+    """Remove the bytes that no row names."""
+    if file.known is None:
+        storage.drop_original(file.new_id)
+
+
+def accept(file: Kept, request: Request) -> Submission:
+    """Write what one accepted image is, in the caller's transaction; the doorbell rings after it.
+
+    Raises:
+        Refused: the moment is not acceptable; the transaction must not be committed.
+    """
+    image, is_hidden_now = _image_of(file, request)
+    detection, is_new_work = Detection.objects.get_or_create(
+        image=image,
+        model_version=_active_version(),
+        defaults={"queue": _queue_for(request.priority), "rung_at": timezone.now()},
+    )
+    submission = Submission.objects.create(
+        image=image,
+        detection=detection,
+        by=request.by,
+        api_key=request.api_key,
+        batch=request.batch,
+        file_name=shown_name(file.upload.name),
+        metadata=request.metadata,
+        callback_url=request.callback_url,
+        via=request.via,
+        priority=request.priority,
+    )
+    # Every row before the first event: an event locks its chain, and whoever holds a chain
+    # while waiting for a row waits for the one who holds the row and wants the chain.
+    if is_new_work:
+        _ring_after_commit(detection)
+    elif detection.failure_code in MENDED_BY_UPLOAD:
+        retry_detection(by=request.by, detection=detection)
+    elif request.priority == Submission.Priority.INTERACTIVE:
+        _hurry(detection)
+    if file.is_restored:
+        audit.record(
+            "image.restored",
+            actor=request.by,
+            target=image,
+            owner=request.by,
+            target_sha256=image.sha256,
         )
-        submission = Submission.objects.create(
-            image=image,
-            detection=detection,
-            by=by,
-            api_key=api_key,
-            file_name=shown_name(upload.name),
-            metadata=metadata or {},
-            callback_url=callback_url,
-            via=via,
-            priority=priority,
-        )
-        if resumable_upload is not None:
-            _complete(resumable_upload, submission)
-        # Every row before the first event: an event locks its chain, and whoever holds a chain
-        # while waiting for a row waits for the one who holds the row and wants the chain.
-        if is_new_work:
-            _ring_after_commit(detection)
-        elif detection.failure_code in MENDED_BY_UPLOAD:
-            retry_detection(by=by, detection=detection)
-        if is_restored:
-            audit.record(
-                "image.restored", actor=by, target=image, owner=by, target_sha256=image.sha256
-            )
-        if is_hidden_now:
-            record_confidentiality(by=by, image=image, is_confidential=True)
-        _record_acceptance(submission, is_confidential=is_confidential)
-    if known is None and not created:  # another request brought the same bytes in the meantime
-        storage.drop_original(new_id)
+    if is_hidden_now:
+        record_confidentiality(by=request.by, image=image, is_confidential=True)
+    _record_acceptance(submission, is_confidential=request.is_confidential)
     return submission
 
 
-def _complete(upload: ResumableUpload, submission: Submission) -> None:
-    """What it said of itself is the submission's from now on."""
-    open_row = ResumableUpload.objects.filter(pk=upload.pk, submission=None)
-    if not open_row.update(submission=submission, file_name="", fields={}):
-        raise Refused("upload_gone")
+def _image_of(file: Kept, request: Request) -> tuple[Image, bool]:
+    """The row of these bytes, held fast; and whether this request made it confidential."""
+    facts = {"id": file.new_id, "is_confidential": request.is_confidential, **file.facts}
+    image, created = Image.objects.get_or_create(
+        owner=request.by, sha256=file.upload.sha256, defaults=facts
+    )
+    if created:
+        if file.known is not None:  # erased since it was looked up, so the file was not kept
+            raise Refused("erased_meanwhile")
+        file.is_named = True
+        return image, False
+    image = _held_fast(image)
+    is_hidden_now = request.is_confidential and not image.is_confidential
+    if is_hidden_now and image.held_at:
+        raise Refused("held_stays_visible")
+    if is_hidden_now:
+        Image.objects.filter(pk=image.pk).update(is_confidential=True)
+    return image, is_hidden_now
+
+
+def _hurry(detection: Detection) -> None:
+    """Somebody waits for what lay in the bulk queue: it goes to the quick one."""
+    waiting = Detection.objects.filter(
+        pk=detection.pk, status=Detection.Status.QUEUED, queue=Detection.Queue.BULK
+    )
+    if waiting.update(queue=Detection.Queue.DETECT, rung_at=timezone.now()):
+        detection.queue = Detection.Queue.DETECT
+        _ring_after_commit(detection)
 
 
 def _held_fast(image: Image) -> Image:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from detection.doorbell import ring, unanswered
+from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
 from detection.services.leases import free_dead_leases
 
@@ -33,7 +33,10 @@ def fail_exhausted() -> int:
     hopeless = Detection.objects.filter(
         status=Detection.Status.RUNNING, lease_until__lt=Now(), attempt__gte=F("attempt_limit")
     ).select_related("image__owner", "model_version")
-    return sum(detection.fail("attempts_exhausted") for detection in hopeless)
+    failed = [detection for detection in hopeless if detection.fail("attempts_exhausted")]
+    for detection in failed:
+        announce_end(detection.pk)
+    return len(failed)
 
 
 def ring_waiting(

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from detection.models import Detection, Image, ModelVersion, ResumableUpload
+from detection.models import Batch, Detection, Image, ModelVersion, ResumableUpload
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
 from tests.factories import submitted
@@ -92,6 +92,8 @@ DECLARED: dict[str, Access] = {
     "audit": Access(TRAIL, READ),
     "audit/export": Access(TRAIL, WRITE),
     "audit/<slug:target_type>/<str:target_id>": Access(TRAIL, READ),
+    "api/schema/": Access(EVERYBODY, READ),
+    "api/docs/": Access(EVERYBODY, READ),
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
@@ -102,6 +104,11 @@ DECLARED: dict[str, Access] = {
         frozenset({"HEAD", "PATCH", "DELETE"}),
         frozenset({"owner", "owner_key"}),
     ),
+    "api/v1/detections/<uuid:pk>/feedback": own(WRITE, "owner_key"),
+    "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
+    "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
+    "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
+    "api/v1/models/active": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     "api/v1/": Access(frozenset(), frozenset()),
     "accounts/login/": SIGN_IN,
     "accounts/logout/": SIGN_IN,
@@ -222,9 +229,16 @@ def _outcome(answer: HttpResponseBase) -> str:
     return "no such method" if answer.status_code == 405 else "yes"
 
 
-def _address(route: str, detection: Any, image: Any, key: int = 0) -> str:
-    """An address of this route, about this image and this key."""
-    pk = image if route.startswith("images/") else detection
+def _address(
+    route: str, detection: Any, image: Any, key: int = 0, others: dict[str, Any] | None = None
+) -> str:
+    """An address of this route, about this image and this key.
+
+    Args:
+        others: the rows that routes with these beginnings are about.
+    """
+    about = {"images/": image, **(others or {})}
+    pk = next((row for start, row in about.items() if route.startswith(start)), detection)
     values = {
         "<uuid:pk>": str(pk),
         "<int:side>": "320",
@@ -267,7 +281,8 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     key = (
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
-    address = _address(route, Detection.objects.get(image=image).pk, image.pk, key)
+    others = {"api/v1/batches/": Batch.objects.create(by=alice, size=1).pk}
+    address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}
     for role in sorted(EVERYBODY):
         for method in METHODS:

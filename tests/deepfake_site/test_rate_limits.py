@@ -1,9 +1,7 @@
 """A limit holds for all threads, in Redis and in the database, and keeps no names."""
 
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,26 +13,10 @@ from accounts.models import RateWindow
 from accounts.tasks import drop_ended_windows
 from deepfake_site import rate_limits
 from deepfake_site.rate_limits import Limit, forget, give_back, take
-from detection.management.commands import up
 from tests.factories import in_parallel
 
 pytestmark = pytest.mark.django_db
 THREE = Limit(3, per_s=900)
-
-
-@pytest.fixture
-def valkey(settings, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    path = tmp_path / "limits.sock"
-    options = ["--port", "0", "--unixsocket", str(path), "--save", ""]
-    server = subprocess.Popen([up._valkey_binary(), *options], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    settings.REDIS_URL = f"redis+socket://{path}"
-    yield server
-    server.kill()
-    server.wait()
 
 
 @pytest.fixture
@@ -126,7 +108,7 @@ def test_only_ended_windows_are_tidied_away(clock):
 
 def test_no_name_is_kept_in_the_clear(valkey, tmp_path, settings):
     take("test", "alice@example.org", THREE)
-    keys = b" ".join(redis.Redis(unix_socket_path=str(tmp_path / "limits.sock")).keys())
+    keys = b" ".join(redis.Redis(unix_socket_path=str(tmp_path / "valkey.sock")).keys())
     settings.REDIS_URL = f"redis+socket://{tmp_path / 'nobody.sock'}"
     take("test", "alice@example.org", THREE)
     assert b"limits:" in keys

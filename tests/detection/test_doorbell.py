@@ -3,7 +3,6 @@
 import logging
 import signal
 import socket
-import subprocess
 import time
 import uuid
 from collections.abc import Iterator
@@ -13,7 +12,6 @@ import pytest
 from kombu import Connection
 
 from detection import doorbell
-from detection.management.commands import up
 
 pytestmark = pytest.mark.usefixtures("real_doorbell", "_fresh")
 DETECTION = uuid.UUID("ab000000-0000-4000-8000-000000000001")
@@ -31,22 +29,6 @@ def broker(settings) -> Iterator[Connection]:
     settings.REDIS_URL = f"memory://{uuid.uuid4().hex}"
     with Connection(settings.REDIS_URL) as connection:
         yield connection
-
-
-@pytest.fixture
-def valkey(settings, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The broker that `manage.py up` starts, on a socket of its own."""
-    path = tmp_path / "valkey.sock"
-    options = ["--port", "0", "--unixsocket", str(path), "--save", ""]
-    server = subprocess.Popen([up._valkey_binary(), *options], stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    settings.REDIS_URL = f"redis+socket://{path}"
-    yield server
-    server.kill()
-    server.wait()
 
 
 @pytest.fixture

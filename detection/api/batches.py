@@ -1,0 +1,137 @@
+"""Many images in one request, and how far they are: `/api/v1/detections/batch`, `/batches/{id}`."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from deepfake_site.problems import problem_body
+from detection.api import idempotency
+from detection.api.base import caller, key_of, via
+from detection.api.permissions import DetectionScopes
+from detection.api.schema import FORM, ONCE, operation
+from detection.api.serializers import BatchSerializer, DetectionSerializer
+from detection.api.shapes import BATCH
+from detection.errors import Refused
+from detection.models import Batch
+from detection.services import batches, submission
+from detection.services.batches import Outcome
+from detection.services.idempotency import claim
+from detection.uploads import StoredUpload, interrupted, uploaded
+
+FIELD = "images"
+RETRY_AFTER_S = 5
+
+
+class BatchCollection(APIView):
+    permission_classes = [*APIView.permission_classes, DetectionScopes]
+    parser_classes = [MultiPartParser]
+
+    @operation(
+        "submitBatch",
+        tag="Batches",
+        answers={202: "BatchAcceptance"},
+        problems=[400, 413, 415, 422, 503, 507],
+        body={FORM: BATCH},
+        parameters=[ONCE],
+    )
+    def post(self, request: Request) -> Response:
+        """Accept up to 100 images; the answer says of each what became of it."""
+        form = BatchSerializer(data=request.data)
+        uploads = _images(request)
+        form.is_valid(raise_exception=True)
+        metadata = form.metadata_of_each(len(uploads))
+        promise = idempotency.promise_of(request, "batches", form.said(), uploads)
+        wanted = submission.Request(
+            by=caller(request), via=via(request), api_key=key_of(request), **form.shared()
+        )
+        with batches.kept(uploads, by=wanted.by) as files, transaction.atomic():
+            row = claim(promise) if promise else None
+            batch, outcomes = batches.accept(files, uploads, wanted, metadata)
+            answer = _acceptance(request, batch, outcomes)
+            if row is not None:
+                idempotency.keep(row, answer, batch=batch)
+        return answer
+
+
+class BatchResource(APIView):
+    permission_classes = [*APIView.permission_classes, DetectionScopes]
+
+    @operation("readBatch", tag="Batches", answers={200: "Batch"}, problems=[404])
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """How far the images of one of one's own batches are."""
+        batch = get_object_or_404(Batch, pk=pk, by=caller(request))
+        counts = batches.progress(batch)
+        body = {
+            "id": str(batch.pk),
+            "created_at": batch.created_at,
+            "size": batch.size,
+            "counts": counts,
+            "links": _links(request, batch),
+        }
+        headers = {}
+        if counts["queued"] or counts["running"]:
+            headers["Retry-After"] = str(RETRY_AFTER_S)
+        return Response(body, headers=headers)
+
+
+def _images(request: Request) -> list[StoredUpload]:
+    uploads = uploaded(request._request, FIELD)
+    if refusal := interrupted(request._request):
+        raise Refused(refusal)
+    if strays := sorted(set(request._request.FILES) - {FIELD}):
+        raise ValidationError(dict.fromkeys(strays, f"Unknown field; files belong in `{FIELD}`."))
+    if not uploads:
+        raise Refused("no_file")
+    if len(uploads) > batches.MAX_IMAGES:
+        raise ValidationError({FIELD: f"Send at most {batches.MAX_IMAGES} images."})
+    return uploads
+
+
+def _acceptance(request: Request, batch: Batch, outcomes: list[Outcome]) -> Response:
+    links = _links(request, batch)
+    body = {
+        "id": str(batch.pk),
+        "created_at": batch.created_at,
+        "size": batch.size,
+        "results": [_result(request, number, one) for number, one in enumerate(outcomes)],
+        "links": links,
+    }
+    headers = {"Location": links["batch"], "Retry-After": str(RETRY_AFTER_S)}
+    return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+
+def _result(request: Request, position: int, outcome: Outcome) -> dict[str, Any]:
+    code: int = status.HTTP_202_ACCEPTED
+    detection, problem = None, None
+    if outcome.refusal is not None:
+        refusal = outcome.refusal
+        code, problem = refusal.status, problem_body(refusal.status, refusal.code, refusal.detail)
+    elif outcome.submission is not None:
+        row = outcome.submission.detection
+        context = {"request": request, "metadata": outcome.submission.metadata}
+        detection = DetectionSerializer(row, context=context).data
+        code = status.HTTP_200_OK if row.is_finished else code
+    return {
+        "position": position,
+        "file_name": outcome.file_name,
+        "status": code,
+        "detection": detection,
+        "problem": problem,
+    }
+
+
+def _links(request: Request, batch: Batch) -> dict[str, str]:
+    detections = request.build_absolute_uri(reverse("api_detections"))
+    return {
+        "batch": request.build_absolute_uri(reverse("api_batch", args=[batch.pk])),
+        "detections": f"{detections}?batch={batch.pk}",
+    }

@@ -1,0 +1,66 @@
+"""Claims about verdicts: `/api/v1/detections/{id}/feedback`."""
+
+import uuid
+from typing import Any
+
+from django.db import transaction
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers, status
+from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection.api import idempotency
+from detection.api.base import caller, key_of, visible_detections
+from detection.api.permissions import FeedbackScopes
+from detection.api.schema import FORM, JSON, ONCE, operation
+from detection.api.serializers import NoUnknownFields
+from detection.api.shapes import FEEDBACK
+from detection.models import Feedback
+from detection.services import feedback
+from detection.services.idempotency import claim
+
+
+class FeedbackSerializer(NoUnknownFields, serializers.ModelSerializer[Feedback]):
+    """What somebody holds the image to be, and why they say so."""
+
+    comment = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+
+    class Meta:
+        model = Feedback
+        fields = ["id", "detection", "label", "category", "comment", "created_at"]
+        read_only_fields = ["id", "detection", "created_at"]
+
+
+class FeedbackCollection(APIView):
+    permission_classes = [*APIView.permission_classes, FeedbackScopes]
+    parser_classes = [JSONParser, MultiPartParser]
+
+    @operation(
+        "giveFeedback",
+        tag="Feedback",
+        answers={201: "Feedback"},
+        problems=[400, 404, 409, 415, 422],
+        body={JSON: FEEDBACK, FORM: FEEDBACK},
+        parameters=[ONCE],
+    )
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """Say that a verdict is wrong, or right; it stays as it is until a person reviews it."""
+        detection = get_object_or_404(visible_detections(request), pk=pk)
+        form = FeedbackSerializer(data=request.data)
+        form.is_valid(raise_exception=True)
+        said: dict[str, Any] = {"detection": str(pk), **form.validated_data}
+        promise = idempotency.promise_of(request, "feedback", said)
+        with transaction.atomic():
+            kept = claim(promise) if promise else None
+            row = feedback.give(
+                by=caller(request),
+                detection=detection,
+                api_key=key_of(request),
+                **form.validated_data,
+            )
+            answer = Response(FeedbackSerializer(row).data, status=status.HTTP_201_CREATED)
+            if kept is not None:
+                idempotency.keep(kept, answer, detection=detection)
+        return answer

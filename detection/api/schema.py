@@ -1,0 +1,116 @@
+"""How the API's operations are described: `GET /api/schema/`, OpenAPI 3.1."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from django.conf import settings
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+
+from deepfake_site.problems import MEDIA_TYPE
+from detection import waiting
+from detection.api.shapes import Shape, ref
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+
+# Every operation may answer so.
+ALWAYS = (401, 403, 429)
+PROBLEMS = {
+    400: "Malformed: `errors` names the fields, or `code` says what else.",
+    401: "No key, or one that is unknown, expired or revoked.",
+    403: "The key lacks the scope.",
+    404: "There is no such thing, or none that you may see.",
+    409: "Not in this state; `code` says why.",
+    410: "It has ended.",
+    412: "Another version of the protocol than 1.0.0.",
+    413: "Too large.",
+    415: "Not a photograph this desk reads, or a body of another type.",
+    422: "Understood, and not possible: `code` says why.",
+    423: "Another request writes here in this moment.",
+    429: "Too many requests: wait for `Retry-After` seconds.",
+    460: "The bytes do not have the checksum that was sent; they were not kept.",
+    503: "Not now: try again after `Retry-After` seconds.",
+    507: "The storage of this desk is full.",
+}
+WAIT = OpenApiParameter(
+    "Prefer",
+    {"type": "string", "pattern": "^wait=[0-9]{1,2}$"},
+    OpenApiParameter.HEADER,
+    description=f"`wait=N`, N ≤ {waiting.MAX_WAIT_S}: hold the answer until there is a verdict. "
+    "`Preference-Applied` says whether it was.",
+)
+ONCE = OpenApiParameter(
+    "Idempotency-Key",
+    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    OpenApiParameter.HEADER,
+    description="The same key with the same body gets the first answer again and does nothing; "
+    "kept for 48 hours.",
+)
+
+
+def operation(
+    name: str,
+    *,
+    tag: str,
+    answers: Mapping[int, str | Shape | None],
+    problems: Iterable[int] = (),
+    body: Mapping[str, Any] | None = None,
+    parameters: Iterable[OpenApiParameter] = (),
+) -> Callable[[Any], Any]:
+    """Describe one method of a view, whose docstring is the description.
+
+    Args:
+        name: the operation's id.
+        answers: by status, the name of a shape, a shape, or None for an empty body.
+        problems: statuses of errors beside those that every operation may answer with.
+        body: by media type, the shape of the request's body.
+    """
+    responses: dict[Any, Any] = {}
+    for status, shape in answers.items():
+        if shape is None:
+            responses[status] = OpenApiResponse(description="Done.")
+        else:
+            shown = ref(shape) if isinstance(shape, str) else shape
+            responses[status, JSON] = OpenApiResponse(shown, description="")
+    for status in sorted({*ALWAYS, *problems}):
+        responses[status, MEDIA_TYPE] = OpenApiResponse(
+            ref("Problem"), description=PROBLEMS[status]
+        )
+    return extend_schema(
+        operation_id=name,
+        tags=[tag],
+        request=body,
+        responses=responses,
+        parameters=list(parameters),
+    )
+
+
+def query(name: str, about: str, **shape: Any) -> OpenApiParameter:
+    """An optional parameter in the address."""
+    return OpenApiParameter(name, {"type": "string", **shape}, description=about)
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    """How the document names our keys."""
+
+    target_class = "accounts.authentication.ApiKeyAuthentication"
+    name = "key"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "`umk_…`, made on /keys"}
+
+
+class SessionScheme(OpenApiAuthenticationExtension):
+    """How the document names a page's session."""
+
+    target_class = "accounts.authentication.PageSessionAuthentication"
+    name = "session"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": settings.SESSION_COOKIE_NAME,
+            "description": "A signed-in page; what changes something needs `X-CSRFToken` too.",
+        }

@@ -1,0 +1,164 @@
+"""Many images in one request: a result for each, one progress for all."""
+
+import json
+from typing import Any
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import HttpResponse
+from django.test import Client
+
+from detection.models import Batch, Detection, Image, Submission
+from detection.services import batches
+from detection.tasks import run_detection
+from tests import images
+from tests.factories import files_below
+
+URL = "/api/v1/detections/batch"
+pytestmark = pytest.mark.usefixtures("model_version")
+
+
+@pytest.fixture
+def api(alice, key_of):
+    return Client(headers={"Authorization": f"Bearer {key_of(alice)}"})
+
+
+def _file(number: int) -> SimpleUploadedFile:
+    data = images.jpeg_bytes(64, 64, seed=number)
+    return SimpleUploadedFile(f"photo-{number}.jpg", data, "image/jpeg")
+
+
+def _send(client: Client, files: list[SimpleUploadedFile], **fields: Any) -> HttpResponse:
+    headers = fields.pop("headers", None)
+    return client.post(URL, {"images": files, **fields}, headers=headers)
+
+
+def test_each_image_gets_its_own_result(api, alice, rung, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = _send(api, [_file(n) for n in range(3)])
+    assert answer.status_code == 202
+    body = answer.json()
+    assert [(r["position"], r["file_name"], r["status"]) for r in body["results"]] == [
+        (0, "photo-0.jpg", 202),
+        (1, "photo-1.jpg", 202),
+        (2, "photo-2.jpg", 202),
+    ]
+    ids = [result["detection"]["id"] for result in body["results"]]
+    assert len(set(ids)) == 3
+    assert sorted(rung) == sorted(ids)
+    assert set(Detection.objects.values_list("queue", flat=True)) == {"bulk"}
+    assert Image.objects.filter(owner=alice).count() == 3
+    assert len(files_below("originals")) == 3
+
+
+def test_one_bad_file_never_fails_the_rest(api):
+    bad = SimpleUploadedFile("notes.txt", b"no photograph", "image/jpeg")
+    empty = SimpleUploadedFile("empty.jpg", b"", "image/jpeg")
+    results = _send(api, [_file(0), bad, empty, _file(1)]).json()["results"]
+    assert [result["status"] for result in results] == [202, 415, 400, 202]
+    assert results[1]["detection"] is None
+    assert results[1]["problem"]["code"] == "unsupported_format"
+    assert results[2]["problem"]["code"] == "empty_file"
+    assert results[3]["problem"] is None
+    assert Submission.objects.count() == 2
+    assert len(files_below("originals")) == 2
+    assert files_below("incoming") == []
+
+
+def test_an_image_that_may_not_be_hidden_fails_alone(api, alice, carol, client_of):
+    held = _send(api, [_file(0)]).json()["results"][0]["detection"]["id"]
+    image = Detection.objects.get(pk=held).image
+    Image.objects.filter(pk=image.pk).update(held_at=image.created_at)
+    answer = _send(api, [_file(0), _file(1)], is_confidential="true").json()
+    assert [result["status"] for result in answer["results"]] == [409, 202]
+    assert not Image.objects.get(pk=image.pk).is_confidential
+
+
+def test_the_same_picture_twice_is_judged_once(api):
+    results = _send(api, [_file(0), _file(0)]).json()["results"]
+    assert results[0]["detection"]["id"] == results[1]["detection"]["id"]
+    assert Submission.objects.count() == 2
+    assert len(files_below("originals")) == 1
+
+
+def test_metadata_is_one_object_for_all_or_one_each(api):
+    same = _send(api, [_file(0), _file(1)], metadata='{"wire": "a"}').json()["results"]
+    assert [r["detection"]["metadata"] for r in same] == [{"wire": "a"}] * 2
+    each = _send(api, [_file(0), _file(1)], metadata='[{"n": 1}, {"n": 2}]').json()["results"]
+    assert [r["detection"]["metadata"] for r in each] == [{"n": 1}, {"n": 2}]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    ['[{"n": 1}]', "[1, 2]", "7", "{", '[{"n": 1}, 2]', json.dumps([{"a": "b" * 8200}] * 2)],
+)
+def test_metadata_that_fits_no_image_is_refused(api, metadata):
+    answer = _send(api, [_file(0), _file(1)], metadata=metadata)
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == ["metadata"]
+    assert not Submission.objects.exists()
+    assert files_below("originals") == []
+
+
+def test_more_than_a_hundred_are_refused(api, monkeypatch):
+    monkeypatch.setattr(batches, "MAX_IMAGES", 2)
+    answer = _send(api, [_file(n) for n in range(3)])
+    assert answer.status_code == 400
+    assert not Submission.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["image", "files", "images[]"])
+def test_files_under_another_name_are_not_overlooked(api, field):
+    answer = api.post(URL, {field: [_file(0)]})
+    assert answer.status_code == 400
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+def test_progress_counts_every_image(api, fake_judgement):
+    bad = SimpleUploadedFile("notes.txt", b"no photograph", "image/jpeg")
+    body = _send(api, [_file(0), _file(1), bad]).json()
+    run_detection(body["results"][0]["detection"]["id"])
+    answer = api.get(body["links"]["batch"])
+    assert answer.json()["counts"] == {
+        "queued": 1,
+        "running": 0,
+        "done": 1,
+        "failed": 0,
+        "refused": 1,
+    }
+    assert answer["Retry-After"] == "5"
+    listed = api.get(body["links"]["detections"]).json()["results"]
+    assert {row["id"] for row in listed} == {
+        result["detection"]["id"] for result in body["results"][:2]
+    }
+
+
+def test_a_batch_is_its_senders_alone(api, bob, carol, client_of):
+    address = _send(api, [_file(0)]).json()["links"]["batch"]
+    for person in (bob, carol):
+        assert client_of(person).get(address).status_code == 404
+
+
+def test_a_repeated_batch_is_the_same_batch(api):
+    headers = {"Idempotency-Key": "b1"}
+    first = _send(api, [_file(0), _file(1)], headers=headers)
+    again = _send(api, [_file(0), _file(1)], headers=headers)
+    assert again.json() == first.json()
+    assert again["Idempotency-Replayed"] == "true"
+    assert (Batch.objects.count(), Submission.objects.count()) == (1, 2)
+
+
+def test_an_interactive_request_takes_an_image_out_of_the_bulk_queue(
+    api, rung, django_capture_on_commit_callbacks
+):
+    pk = _send(api, [_file(0)]).json()["results"][0]["detection"]["id"]
+    with django_capture_on_commit_callbacks(execute=True):
+        api.post("/api/v1/detections", {"image": _file(0)})
+    assert Detection.objects.get(pk=pk).queue == "detect"
+    assert rung == [pk]
+
+
+def test_a_bulk_request_does_not_put_an_image_back(api):
+    pk = api.post("/api/v1/detections", {"image": _file(0)}).json()["id"]
+    _send(api, [_file(0)])
+    assert Detection.objects.get(pk=pk).queue == "detect"
