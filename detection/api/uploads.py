@@ -131,7 +131,7 @@ class UploadResource(TusView):
         ],
     )
     def patch(self, request: Request, pk: uuid.UUID) -> Response:
-        """Append the body; with the last byte the image is submitted."""
+        """Append the body; with the last byte the image is submitted. `HEAD` says how much came."""
         upload = _open_upload(request, pk)
         tus.require_body_type(request)
         with _stalls_end(request):

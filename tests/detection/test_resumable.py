@@ -262,6 +262,27 @@ def test_the_bytes_are_synced_before_the_offset_is_answered(client, monkeypatch)
     assert len(synced) == 1
 
 
+def test_a_silent_line_is_not_waited_for_without_end(client):
+    class Line:
+        waits: list[float | None]
+
+        def __init__(self) -> None:
+            self.waits = [None]
+
+        def gettimeout(self) -> float | None:
+            return self.waits[-1]
+
+        def settimeout(self, seconds: float | None) -> None:
+            self.waits.append(seconds)
+
+    line, address = Line(), begun(client)
+    extra = {"gunicorn.socket": line}
+    headers = TUS | {"Upload-Offset": "0"}
+    answer = client.generic("PATCH", address, PHOTO, BODY, headers=headers, **extra)
+    assert answer.status_code == 204
+    assert line.waits == [None, 30.0, None]
+
+
 def test_a_second_writer_is_turned_away(client, monkeypatch):
     monkeypatch.setattr(part_files, "PATIENCE_S", 0.0)
     address = begun(client)

@@ -9,14 +9,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from django.test import Client
 from tusclient.client import TusClient
 from tusclient.exceptions import TusUploadFailed
 from tusclient.storage.filestorage import FileStorage
 
 from accounts.models import User
 from detection.models import Detection, ResumableUpload, Submission
+from detection.services import resumable
 from tests import images
-from tests.detection.resumable_client import BODY, PHOTO
+from tests.detection.resumable_client import BODY, PHOTO, begin
 from tests.factories import files_below, in_parallel
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,3 +117,11 @@ def test_two_writers_at_once_leave_one_whole_file(client: Any) -> None:
     assert set(statuses[1:]) <= {409, 413, 423}
     assert Submission.objects.count() == 1
     assert files_below("originals")[0].read_bytes() == data
+
+
+def test_so_many_at_once_are_still_no_more_than_allowed(
+    client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resumable, "MAX_OPEN", 3)
+    statuses = in_parallel(lambda: begin(Client(headers=client.headers)).status_code, times=8)
+    assert sorted(statuses) == [201] * 3 + [429] * 5
