@@ -181,6 +181,7 @@ AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
+RESUMABLE_UPLOAD_LIFE = timedelta(hours=24)
 RETENTION_DAYS = env_int("UNMASK_RETENTION_DAYS", 0, maximum=36_500)  # 0 keeps all
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 100

@@ -45,6 +45,25 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
+    "too_many_uploads": (
+        429,
+        _("Too many of your uploads are open. Finish or end one of them, then begin another."),
+    ),
+    "wrong_offset": (
+        409,
+        _("These bytes do not follow those that came. Ask how many came and go on from there."),
+    ),
+    "longer_than_announced": (413, _("More bytes were sent than were announced.")),
+    "upload_gone": (410, _("This upload has ended or its time is over. Begin another.")),
+    "upload_locked": (
+        423,
+        _("Another request is still writing this upload. Try again in a moment."),
+    ),
+    "checksum_mismatch": (
+        460,
+        _("The bytes arrived changed, so they were not kept. Send them again."),
+    ),
+    "tus_version": (412, _("Only version 1.0.0 of the tus protocol is spoken here.")),
     "disk_full": (
         507,
         _("The storage of this desk is full. Nothing was kept; tell your operator."),

@@ -34,3 +34,7 @@ class FeedbackScopes(KeyScopes):
 
 class ModelScopes(KeyScopes):
     to_read = to_write = Scope.MODELS_READ
+
+
+class UploadScopes(KeyScopes):
+    to_read = to_write = Scope.DETECTIONS_WRITE  # to ask how much came is a part of sending

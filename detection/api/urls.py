@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models
+from detection.api import base, batches, detections, feedback, models, uploads
 
 urlpatterns = [
     path(
@@ -19,6 +19,8 @@ urlpatterns = [
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
     ),
+    path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
+    path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),
     path(
         "detections/<uuid:pk>/feedback",
         feedback.FeedbackCollection.as_view(),

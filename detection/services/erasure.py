@@ -18,7 +18,14 @@ from accounts.models import AuditDetail, User
 from accounts.trail import life_of
 from detection import storage
 from detection.errors import Refused
-from detection.models import Detection, Feedback, IdempotencyKey, Image, Submission
+from detection.models import (
+    Detection,
+    Feedback,
+    IdempotencyKey,
+    Image,
+    ResumableUpload,
+    Submission,
+)
 
 RETENTION_BATCH = 200
 
@@ -115,6 +122,7 @@ def _forget(image: Image) -> dict[str, int]:
     IdempotencyKey.objects.filter(
         Q(detection__image=image) | Q(batch__submissions__image=image)
     ).delete()
+    ResumableUpload.objects.filter(submission__image=image).delete()
     detections.filter(status__in=[Status.QUEUED, Status.RUNNING]).update(
         status=Status.FAILED,
         failure_code="erased",

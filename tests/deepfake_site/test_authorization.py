@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from detection.models import Batch, Detection, Image, ModelVersion
+from detection.models import Batch, Detection, Image, ModelVersion, ResumableUpload
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
 from tests.factories import submitted
@@ -54,6 +55,7 @@ def own_key() -> Access:
 
 
 ANY = frozenset(METHODS)
+LATER = timedelta(days=1)
 TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
 SIGN_IN = Access(EVERYBODY, ANY)
@@ -95,6 +97,13 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
+    # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
+    "api/v1/uploads/<uuid:pk>": Access(
+        frozenset({"owner", "owner_key"}),
+        frozenset({"HEAD", "PATCH", "DELETE"}),
+        frozenset({"owner", "owner_key"}),
+    ),
     "api/v1/detections/<uuid:pk>/feedback": own(WRITE, "owner_key"),
     "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
@@ -167,9 +176,12 @@ OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
 
 @pytest.fixture
 def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
-    """Judged, with its previews and its original on disk."""
+    """Judged, with its previews and its original on disk, and an upload of its detection's id."""
     submission = submitted(alice)
     run_detection(str(submission.detection_id))
+    ResumableUpload.objects.create(
+        pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER
+    )
     return submission.image
 
 
