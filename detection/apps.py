@@ -8,8 +8,11 @@ class DetectionConfig(AppConfig):
     verbose_name = _("Images and verdicts")
 
     def ready(self) -> None:
+        from accounts import erasure
         from detection import fixed_verdicts, own_data, relatives
+        from detection.services import webhooks
 
         relatives.register()
         own_data.register()
+        erasure.register_part(webhooks.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)

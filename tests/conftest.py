@@ -1,7 +1,7 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -102,6 +102,21 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
     ):
         monkeypatch.setattr(f"{module}.ring", ring)
     monkeypatch.setattr("detection.services.sweeping.unanswered", lambda queue: 0)
+    return calls
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[list[str]]:
+    """Doorbells rung for webhooks, each with its deliveries' ids; no broker is asked."""
+    calls: list[list[str]] = []
+    if "integration" in request.keywords or "real_doorbell" in request.fixturenames:
+        return calls
+
+    def send(task: str, ids: Sequence[str], queue: str, **_: object) -> bool:
+        calls.append(list(ids))
+        return True
+
+    monkeypatch.setattr("detection.services.delivering.doorbell.send", send)
     return calls
 
 

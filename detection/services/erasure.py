@@ -18,7 +18,14 @@ from accounts.models import AuditDetail, User
 from accounts.trail import life_of
 from detection import storage
 from detection.errors import Refused
-from detection.models import Detection, Feedback, IdempotencyKey, Image, Submission
+from detection.models import (
+    Detection,
+    Feedback,
+    IdempotencyKey,
+    Image,
+    Submission,
+    WebhookDelivery,
+)
 
 RETENTION_BATCH = 200
 
@@ -123,6 +130,9 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
+    told = WebhookDelivery.objects.filter(detection__image=image)
+    told.cancel()
+    told.update(payload="", url="")
     counts = {
         "detections": detections.update(
             transforms={}, faces=[], activation=None, activation_shape=[]

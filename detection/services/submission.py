@@ -14,6 +14,7 @@ from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import Refused
 from detection.models import Detection, Image, ModelVersion, Submission
+from detection.services import webhooks
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -90,6 +91,8 @@ def submit_image(
         )
         # Every row before the first event: an event locks its chain, and whoever holds a chain
         # while waiting for a row waits for the one who holds the row and wants the chain.
+        if callback_url:
+            detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
         if is_new_work:
             _ring_after_commit(detection)
         elif detection.failure_code in MENDED_BY_UPLOAD:
