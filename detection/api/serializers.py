@@ -8,12 +8,22 @@ from typing import Any
 from django.urls import reverse
 from rest_framework import serializers
 
+from deepfake_site import outbound
 from detection.models import Detection, Submission
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 BAD_METADATA = "metadata must be a JSON object, without NUL characters or infinite numbers."
+
+
+def acceptable_url(value: str) -> str:
+    """An address of somebody else's system, if it is one that this desk would connect to."""
+    try:
+        outbound.check_url(value)
+    except ValueError as error:
+        raise serializers.ValidationError(str(error)) from None
+    return value
 
 
 class DetectionSerializer(serializers.ModelSerializer[Detection]):
@@ -99,6 +109,10 @@ class SubmissionSerializer(serializers.Serializer[Submission]):
         Submission.Priority.choices, default=Submission.Priority.INTERACTIVE
     )
     is_confidential = serializers.BooleanField(default=False)
+    callback_url = serializers.CharField(required=False, max_length=outbound.MAX_URL_LENGTH)
+
+    def validate_callback_url(self, value: str) -> str:
+        return acceptable_url(value)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Refuse what nobody reads: a misspelt `is_confidential` must not pass for none."""

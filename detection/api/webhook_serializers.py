@@ -6,6 +6,7 @@ from typing import Any
 from rest_framework import serializers
 
 from deepfake_site import outbound
+from detection.api.serializers import acceptable_url
 from detection.models import WebhookDelivery, WebhookEndpoint
 
 
@@ -46,11 +47,7 @@ class EndpointForm(serializers.Serializer[WebhookEndpoint]):
     description = serializers.CharField(max_length=200, allow_blank=True, required=False)
 
     def validate_url(self, value: str) -> str:
-        try:
-            outbound.check_url(value)
-        except ValueError as error:
-            raise serializers.ValidationError(str(error)) from None
-        return value
+        return acceptable_url(value)
 
     def validate_events(self, value: list[str]) -> list[str]:
         return sorted(set(value))

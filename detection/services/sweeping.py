@@ -35,7 +35,11 @@ def fail_exhausted() -> int:
     hopeless = Detection.objects.filter(
         status=Detection.Status.RUNNING, lease_until__lt=Now(), attempt__gte=F("attempt_limit")
     ).select_related("image__owner", "model_version")
-    return sum(detection.fail("attempts_exhausted") for detection in hopeless)
+    failed = 0
+    for detection in hopeless:
+        failed += detection.fail("attempts_exhausted")
+        delivering.ring_or_leave_due(detection.deliveries_written)
+    return failed
 
 
 def ring_waiting(

@@ -11,7 +11,7 @@ from django.utils import timezone, translation
 
 from accounts.models import AuditEvent, User
 from detection.models import Detection, ModelVersion, Submission, WebhookDelivery, outbox
-from detection.services import webhooks
+from detection.services import sweeping, webhooks
 from detection.services.erasure import erase_image
 from detection.services.submission import retry_detection
 from detection.tasks import run_detection
@@ -169,6 +169,14 @@ def test_the_task_rings_once_for_all_that_it_wrote(alice, model_version, fake_ju
     (bell,) = bells
     assert set(bell) == {str(pk) for pk in WebhookDelivery.objects.values_list("pk", flat=True)}
     assert len(bell) == 4
+
+
+def test_what_the_sweeper_ends_is_told_at_once(alice, model_version, bells):
+    _endpoint(alice)
+    running_row(alice, model_version, attempt_limit=1)
+    Detection.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    sweeping.fail_exhausted()
+    assert bells == [[str(WebhookDelivery.objects.get().pk)]]
 
 
 # --- callbacks

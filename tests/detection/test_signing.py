@@ -2,9 +2,15 @@
 
 import base64
 import json
+import re
+import shutil
+import subprocess
 import time
+from pathlib import Path
+from typing import Any
 
 import pytest
+from django.conf import settings
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from accounts.sealing import UnreadableError
@@ -88,8 +94,47 @@ def test_a_sealed_secret_shows_nothing_and_opens_again():
     assert signing.unsealed(sealed) == secret
 
 
-def test_under_another_key_a_sealed_secret_does_not_open(settings):
+def test_under_another_key_a_sealed_secret_does_not_open(monkeypatch):
     sealed = signing.sealed(signing.new_secret())
-    settings.SECRET_KEY = "another-key-of-tests-" * 5
+    monkeypatch.setattr(settings, "SECRET_KEY", "another-key-of-tests-" * 5)
     with pytest.raises(UnreadableError):
         signing.unsealed(sealed)
+
+
+# --- what docs/api.md tells receivers to do
+
+
+def _example(language: str) -> str:
+    text = (Path(settings.BASE_DIR) / "docs/api.md").read_text()
+    return re.search(rf"```{language}\n(.+?)```", text, re.DOTALL)[1]
+
+
+def _cases() -> list[tuple[bool, str, dict[str, str], bytes]]:
+    """Whether it is genuine, secret, headers, body."""
+    old, new = signing.new_secret(), signing.new_secret()
+    rotating = _headers(new, old)
+    return [
+        (True, old, rotating, BODY),
+        (True, new, rotating, BODY),
+        (False, signing.new_secret(), rotating, BODY),
+        (False, new, rotating, BODY + b" "),
+        (False, new, rotating | {"webhook-id": "msg_0"}, BODY),
+        (False, new, _headers(new, timestamp=time.time() - 360), BODY),
+        (False, new, _headers(new, timestamp=time.time() + 360), BODY),
+    ]
+
+
+def test_the_documented_check_in_python_works():
+    names: dict[str, Any] = {}
+    exec(_example("python"), names)
+    for is_genuine, *case in _cases():
+        assert names["is_genuine"](*case) is is_genuine
+
+
+@pytest.mark.skipif(not shutil.which("node"), reason="no Node.js")
+def test_the_documented_check_in_javascript_works():
+    cases = [[secret, headers, body.decode()] for _, secret, headers, body in _cases()]
+    call = f"console.log(JSON.stringify({json.dumps(cases)}.map(([s, h, b]) => "
+    code = f"{_example('js')}\n{call}isGenuine(s, h, Buffer.from(b)))))"
+    run = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == [is_genuine for is_genuine, *_ in _cases()]

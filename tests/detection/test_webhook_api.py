@@ -179,3 +179,19 @@ def test_others_endpoints_are_as_ones_that_never_were(bob, key_of, endpoint):
         assert client.get(path).status_code == 404
     assert client.post(f"{PATH}/deliveries/{delivery.pk}/resend").status_code == 404
     assert client.get(PATH).json() == {"results": []}
+
+
+def test_a_submission_may_name_a_callback(alice, client_of, model_version, photo):
+    data = {"image": photo, "callback_url": "https://cms.example.org/7?token=x"}
+    assert client_of(alice).post("/api/v1/detections", data).status_code == 202
+    assert alice.submissions.get().callback_url == data["callback_url"]
+    assert alice.webhook_endpoints.get().is_for_callbacks
+
+
+def test_a_callback_that_is_no_address_is_refused_and_nothing_kept(
+    alice, client_of, model_version, photo
+):
+    data = {"image": photo, "callback_url": "https://user:word@cms.example.org/"}
+    answer = client_of(alice).post("/api/v1/detections", data)
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "callback_url")
+    assert not alice.submissions.exists()
