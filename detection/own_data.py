@@ -6,7 +6,7 @@ from typing import Any
 from accounts.models import User
 from accounts.own_data import Original, Part, Rows, register_part
 from detection import storage
-from detection.models import Detection, Image, ResumableUpload, Submission
+from detection.models import Detection, Image, ResumableUpload, Submission, WebhookEndpoint
 
 # Beyond this the ZIP holds no further originals; images.json says which are in it.
 MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
@@ -17,6 +17,7 @@ def register() -> None:
     register_part("images", Part(_image_rows, _originals))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
+    register_part("webhooks", Part(_webhook_rows))
 
 
 def _images(person: User) -> Iterator[tuple[Image, str]]:
@@ -86,4 +87,16 @@ def _unfinished_rows(person: User) -> Rows:
             **row.fields,
             "created_at": row.created_at.isoformat(),
             "expires_at": row.expires_at.isoformat(),
+        }
+
+
+def _webhook_rows(person: User) -> Rows:
+    """Endpoints without their secrets; what was told to them says no more than images.json."""
+    names = ("url", "description", "events", "is_for_callbacks", "disabled_because")
+    rows = WebhookEndpoint.objects.filter(owner=person, deleted_at=None).order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "id": str(row.pk),
+            **{name: getattr(row, name) for name in names},
+            "created_at": row.created_at.isoformat(),
         }

@@ -75,6 +75,29 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
             "Tell your administrator."
         ),
     ),
+    "too_many_webhooks": (
+        409,
+        _("You have as many webhook endpoints as one person may. Delete one that is not needed."),
+    ),
+    "webhook_deleted": (404, _("This webhook endpoint was deleted.")),
+    "webhook_disabled": (
+        409,
+        _("This webhook endpoint is switched off. Switch it on before sending to it."),
+    ),
+    "not_resendable": (
+        409,
+        _("Only what failed or was cancelled can be sent again, and nothing that was erased."),
+    ),
+}
+
+# What kept a webhook from getting an answer.
+DELIVERY_ERRORS: dict[str, str | Promise] = {
+    "address_refused": _("The address leads to where this desk does not connect."),
+    "not_connected": _("No connection: the name, the port or the certificate was refused."),
+    "connection_broken": _("The connection broke before an answer came."),
+    "timeout": _("No answer came in time."),
+    "interrupted": _("Sending was interrupted."),
+    "secret_unreadable": _("The secret cannot be read any more. Rotate it."),
 }
 
 FAILURES: dict[str, str | Promise] = {
@@ -161,3 +184,7 @@ def failure_sentence(code: str) -> str:
 
 def reason_sentence(code: str) -> str:
     return str(REASONS.get(code, code))
+
+
+def delivery_error_sentence(code: str) -> str:
+    return str(DELIVERY_ERRORS.get(code, code))

@@ -31,7 +31,7 @@ from detection.api.shapes import SUBMISSION, ref
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
-from detection.paging import is_cursor, page
+from detection.paging import Page, is_cursor, page
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence, fetching, submission
 from detection.services.idempotency import claim
@@ -68,7 +68,7 @@ class DetectionCollection(APIView):
         if not is_cursor(cursor):  # the first page instead would let a client go round for ever
             raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
         rows = _filtered(visible_detections(request), request.query_params)
-        found = page(rows, cursor=cursor, size=PAGE_SIZE)
+        found: Page[Detection] = page(rows, cursor=cursor, size=PAGE_SIZE)
         results = DetectionSerializer(found.rows, many=True, context={"request": request})
         return Response({"results": results.data, "next": found.next_cursor or None})
 

@@ -9,12 +9,22 @@ from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from deepfake_site import outbound
 from detection.models import Batch, Detection, Submission
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 BAD_METADATA = "metadata must be a JSON object, without NUL characters or infinite numbers."
+
+
+def acceptable_url(value: str) -> str:
+    """An address of somebody else's system, if it is one that this desk would connect to."""
+    try:
+        outbound.check_url(value)
+    except ValueError as error:
+        raise serializers.ValidationError(str(error)) from None
+    return value
 
 
 class DetectionSerializer(serializers.ModelSerializer[Detection]):
@@ -150,6 +160,16 @@ class Flag(AsSent, serializers.ChoiceField):
         return FLAGS[super().to_internal_value(str(data))]
 
 
+class CallbackUrl(Text):
+    """An address that is told of the end of this request's detections."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=outbound.MAX_URL_LENGTH, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        return acceptable_url(super().to_internal_value(data))
+
+
 class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     """The fields beside the image; the image itself is checked by `detection.validators`.
 
@@ -160,6 +180,7 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     metadata = Metadata(required=False, max_length=8192)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.INTERACTIVE)
     is_confidential = Flag(default=False)
+    callback_url = CallbackUrl()
 
     def validate_metadata(self, value: str) -> dict[str, Any]:
         parsed = _parsed(value)
@@ -174,6 +195,7 @@ class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     metadata = Metadata(required=False, max_length=100 * 8192)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.BULK)
     is_confidential = Flag(default=False)
+    callback_url = CallbackUrl()
 
     def validate_metadata(self, value: str) -> dict[str, Any] | list[dict[str, Any]]:
         parsed = _parsed(value)

@@ -25,6 +25,7 @@ from detection.models import (
     Image,
     ResumableUpload,
     Submission,
+    WebhookDelivery,
 )
 
 RETENTION_BATCH = 200
@@ -131,6 +132,9 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
+    told = WebhookDelivery.objects.filter(detection__image=image)
+    told.cancel()
+    told.update(payload="", url="")
     counts = {
         "detections": detections.update(
             transforms={}, faces=[], activation=None, activation_shape=[]

@@ -15,6 +15,7 @@ from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import NothingKept, Refused
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
+from detection.services import webhooks
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -190,6 +191,8 @@ def accept(file: Kept, request: Request) -> Submission:
     )
     # Every row before the first event: an event locks its chain, and whoever holds a chain
     # while waiting for a row waits for the one who holds the row and wants the chain.
+    if request.callback_url:
+        detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
     if is_new_work:
         _ring_after_commit(detection)
     elif detection.failure_code in MENDED_BY_UPLOAD:

@@ -21,7 +21,7 @@ from detection.explanation import judged_faces, overlay
 from detection.limits import rare_fakes
 from detection.models import Detection, ModelVersion, Submission
 from detection.models.detection import DetectionQuerySet
-from detection.paging import page
+from detection.paging import Page, page
 from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.services.fetching import submit_url
 from detection.services.submission import retry_detection, submit_image
@@ -102,7 +102,7 @@ def history(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     verdict, whose = request.GET.get("verdict", ""), request.GET.get("whose", "mine")
     rows = _filtered(_whose(user, whose), verdict)
-    found = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
+    found: Page[Detection] = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
     names = _file_names(found.rows, user)
     entries = [
         {"detection": row, "card": verdict_card(row), "file_name": names.get(row.pk, "")}
