@@ -35,6 +35,7 @@ class StoredUpload(UploadedFile):
         self, file: BinaryIO, path: Path, name: str | None, content_type: str | None
     ) -> None:
         super().__init__(file, name=name, content_type=content_type, size=0)
+        self.name = name  # without one, Django would take that of our file
         self.path = path
         self.sha256 = ""
         self.refusal = ""
@@ -49,18 +50,15 @@ class StoredUpload(UploadedFile):
 class UploadWriter:
     """Writes one upload to `incoming/`; what is refused keeps none of its bytes."""
 
-    def __init__(
-        self, name: str | None, content_type: str | None = None, *, max_bytes: int | None = None
-    ) -> None:
+    def __init__(self, name: str | None, content_type: str | None = None) -> None:
         path = storage.incoming_dir() / uuid.uuid4().hex
         self.upload = StoredUpload(path.open("xb+"), path, name, content_type)
-        self.max_bytes = settings.MAX_UPLOAD_BYTES if max_bytes is None else max_bytes
         self._hash = hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         """Hash, count and store the next bytes, unless the upload is refused by them."""
         self.upload.size = (self.upload.size or 0) + len(data)
-        if self.upload.size > self.max_bytes:
+        if self.upload.size > settings.MAX_UPLOAD_BYTES:
             self.refuse("too_large")
             return
         self._hash.update(data)

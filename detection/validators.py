@@ -17,8 +17,8 @@ def accept(upload: StoredUpload) -> ImageHeader:
             507 when the disk was full while it came in, 400 when there are no bytes.
     """
     if upload.refusal:
-        megabytes = number_format(settings.MAX_UPLOAD_BYTES // (1024 * 1024))
-        raise Refused(upload.refusal, f"≤ {megabytes} MB" if upload.refusal == "too_large" else "")
+        is_too_large = upload.refusal == "too_large"
+        raise Refused(upload.refusal, at_most(settings.MAX_UPLOAD_BYTES) if is_too_large else "")
     try:
         header = read_header(upload.file)
         check_pixels(header)
@@ -26,3 +26,8 @@ def accept(upload: StoredUpload) -> ImageHeader:
         about = error.detail if error.code == "too_many_pixels" else ""
         raise Refused(error.code, about) from error
     return header
+
+
+def at_most(max_bytes: int) -> str:
+    """A limit, as the detail of a refusal."""
+    return f"≤ {number_format(max_bytes // (1024 * 1024))} MB"

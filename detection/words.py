@@ -18,6 +18,18 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "corrupt": (415, _("The beginning of the file is damaged: no size can be read from it.")),
     "too_many_pixels": (422, _("The image has more pixels than this desk accepts.")),
+    "fetching_off": (422, _("This desk fetches no images by their address. Send the file.")),
+    "fetching_busy": (
+        503,
+        _("The desk is fetching other images at this moment. Try again in a few seconds."),
+    ),
+    "fetch_refused": (
+        422,
+        _(
+            "No image could be fetched from this address. It must be public and answer "
+            "with the file itself within a few seconds."
+        ),
+    ),
     "on_hold": (
         409,
         _("This image is on legal hold: it cannot be erased until a moderator lifts the hold."),

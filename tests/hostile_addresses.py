@@ -129,16 +129,22 @@ class Names:
         return [row for one in addresses for row in self._numeric(one, port, *args, **numbers)]
 
 
-def record_connections(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+class Connections(list[Any]):
     """Addresses that sockets were told to connect to; none but this machine is really reached."""
-    connected: list[tuple[Any, ...]] = []
-    real = socket.socket.connect
 
-    def connect(sock: socket.socket, address: Any) -> None:
-        connected.append(address)
-        if address[0] != "127.0.0.1":
-            raise ConnectionRefusedError("a test stays on this machine")
-        real(sock, address)
+    stand_in = 0  # port here of a server that plays the one at PUBLIC
 
-    monkeypatch.setattr(socket.socket, "connect", connect)
-    return connected
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__()
+        real = socket.socket.connect
+
+        def connect(sock: socket.socket, address: Any) -> None:
+            self.append(address)
+            if address[0] == PUBLIC and self.stand_in:
+                real(sock, ("127.0.0.1", self.stand_in))
+            elif address[0] == "127.0.0.1":
+                real(sock, address)
+            else:
+                raise ConnectionRefusedError("a test stays on this machine")
+
+        monkeypatch.setattr(socket.socket, "connect", connect)

@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse
@@ -15,6 +16,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.api.base import OneShape, caller, key_of, visible_detections
+from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
 from detection.errors import Refused
@@ -23,6 +25,7 @@ from detection.models.detection import DetectionQuerySet
 from detection.paging import is_cursor, page
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence
+from detection.services.fetching import submit_url
 from detection.services.submission import submit_image
 from detection.uploads import interrupted, uploaded
 
@@ -33,7 +36,7 @@ SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 class DetectionCollection(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
-    parser_classes = [MultiPartParser, FormParser]
+    parser_classes = [MultiPartParser, FormParser, ObjectParser]
 
     def get(self, request: Request) -> Response:
         """One's detections, newest first, in keyset pages."""
@@ -51,15 +54,16 @@ class DetectionCollection(APIView):
         uploads = uploaded(request._request, "image")
         if refusal := interrupted(request._request):
             raise Refused(refusal)
-        if not uploads:
+        has_url = "url" in request.data
+        if not uploads and not has_url:
             raise Refused("no_file")
-        if len(uploads) > 1:
-            raise ValidationError({"image": "Send exactly one image."})
+        if len(uploads) > 1 or (has_url and "image" in request.data):
+            raise ValidationError({"image": "Send exactly one image, or one url instead."})
         form.is_valid(raise_exception=True)
         key = key_of(request)
-        submission = submit_image(
+        submit = partial(submit_image, upload=uploads[0]) if uploads else submit_url
+        submission = submit(
             by=caller(request),
-            upload=uploads[0],
             via=Submission.Via.API if key else Submission.Via.PAGE,
             api_key=key,
             **form.validated_data,

@@ -98,13 +98,28 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
         return max(mine, key=lambda s: s.created_at).metadata if mine else {}
 
 
+class MetadataField(serializers.CharField):
+    """The text of a JSON value, which a form sends, or in a JSON body the value itself."""
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+        except RecursionError:
+            raise serializers.ValidationError(BAD_METADATA) from None
+        return super().to_internal_value(text)
+
+
 NOT_OURS = {"image", "csrfmiddlewaretoken"}  # read elsewhere
 
 
 class SubmissionSerializer(serializers.Serializer[Submission]):
-    """The fields beside the image; the image itself is checked by `detection.validators`."""
+    """The fields beside the image; the image itself is checked by `detection.validators`.
 
-    metadata = serializers.CharField(required=False, max_length=8192)
+    An address, which stands for an image, is checked by `detection.services.fetching`.
+    """
+
+    url = serializers.CharField(required=False, trim_whitespace=False)
+    metadata = MetadataField(required=False, max_length=8192)
     priority = serializers.ChoiceField(
         Submission.Priority.choices, default=Submission.Priority.INTERACTIVE
     )

@@ -32,6 +32,7 @@ def submit_image(
     priority: str = Submission.Priority.INTERACTIVE,
     metadata: dict[str, Any] | None = None,
     callback_url: str = "",
+    source_url: str = "",
     is_confidential: bool = False,
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
@@ -84,6 +85,7 @@ def submit_image(
             by=by,
             api_key=api_key,
             file_name=shown_name(upload.name),
+            source_url=source_url,
             metadata=metadata or {},
             callback_url=callback_url,
             via=via,
@@ -176,7 +178,8 @@ def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None
             "via": submission.via,
             "is_confidential": is_confidential,
         },
-        detail={"file_name": submission.file_name},
+        detail={"file_name": submission.file_name}
+        | ({"source_url": submission.source_url} if submission.source_url else {}),
     )
 
 

@@ -6,6 +6,7 @@ import logging
 import socket
 import ssl
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -13,10 +14,11 @@ import pytest
 
 from deepfake_site import outbound
 from tests.certificates import authority_and_server
-from tests.hostile_addresses import HOSTILE_URLS, PUBLIC, Names, record_connections
+from tests.hostile_addresses import HOSTILE_URLS, PUBLIC, Connections, Names
 from tests.loopback import dripping, endless, saying, serving
 
 BODY = b"x" * 1000
+PATIENTLY = 60  # seconds: a busy machine may leave a test waiting
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +27,13 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 @pytest.fixture(autouse=True)
-def connected(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
-    return record_connections(monkeypatch)
+def connected(monkeypatch: pytest.MonkeyPatch) -> Connections:
+    return Connections(monkeypatch)
+
+
+@pytest.fixture(autouse=True)
+def _connecting_takes_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbound, "CONNECT_TIMEOUT_S", PATIENTLY)
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def loopback(settings: Any) -> None:
 
 
 def _get(url: str, **options: Any) -> httpx.Response:
-    with outbound.client(**{"deadline_s": 10} | options) as client:
+    with outbound.client(**{"deadline_s": PATIENTLY} | options) as client:
         return client.get(url)
 
 
@@ -162,7 +169,7 @@ def test_it_says_who_asks_and_wants_no_compression(loopback, settings):
 def test_no_cookie_is_kept(loopback):
     with (
         serving(saying(BODY, Set_Cookie="who=me; Path=/")) as served,
-        outbound.client(deadline_s=10) as client,
+        outbound.client(deadline_s=PATIENTLY) as client,
     ):
         client.get(served.url)
         client.get(served.url)
@@ -196,7 +203,7 @@ def test_a_body_at_the_limit_is_taken(loopback):
     ids=["head", "body"],
 )
 def test_drop_by_drop_ends_at_the_deadline(loopback, drops):
-    with serving(dripping(drops)) as served, pytest.raises(httpx.ReadTimeout):
+    with serving(dripping(drops)) as served, pytest.raises(httpx.TimeoutException):
         _get(served.url, deadline_s=0.8)
 
 
@@ -212,10 +219,11 @@ def test_a_receiver_that_does_not_read_ends_at_the_deadline(loopback):
         client.post(served.url, content=bytes(64 * 1024**2))
 
 
-def test_the_deadline_is_that_of_all_requests_together(loopback):
-    with serving(saying(BODY)) as served, outbound.client(deadline_s=0.5) as client:
+def test_the_deadline_is_that_of_all_requests_together(loopback, monkeypatch):
+    later = time.monotonic() + 3600
+    with serving(saying(BODY)) as served, outbound.client(deadline_s=PATIENTLY) as client:
         client.get(served.url)
-        time.sleep(0.6)
+        monkeypatch.setattr(outbound, "time", SimpleNamespace(monotonic=lambda: later))
         with pytest.raises(httpx.TimeoutException):
             client.get(served.url)
 
