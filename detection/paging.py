@@ -7,24 +7,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Protocol, TypeVar
 
+from django.db import models
+
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class Row(Protocol):
-    pk: Any
-    created_at: Any
-
-
-AnyRow = TypeVar("AnyRow", bound=Row)
-AnyRow_co = TypeVar("AnyRow_co", bound=Row, covariant=True)
+AnyRow = TypeVar("AnyRow", bound=models.Model)
+AnyRow_co = TypeVar("AnyRow_co", bound=models.Model, covariant=True)
 
 
 class Rows(Protocol[AnyRow_co]):
-    """A queryset that knows its order: newest first, and what comes after a row."""
+    """A queryset that knows its order: newest first by `created_at`, and what follows a row."""
 
-    def before(self, created_at: datetime, pk: uuid.UUID, /) -> "Rows[AnyRow_co]": ...
+    def before(self, created_at: datetime, pk: uuid.UUID) -> "Rows[AnyRow_co]": ...
 
-    def newest_first(self) -> Any: ...
+    def newest_first(self) -> "models.QuerySet[AnyRow_co]": ...
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ def page(found: Rows[AnyRow], *, cursor: str, size: int) -> Page[AnyRow]:
     return Page(rows[:size], _cursor(rows[size - 1]) if more else "")
 
 
-def _cursor(row: Row) -> str:
+def _cursor(row: Any) -> str:
     microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
     return base64.urlsafe_b64encode(f"{microseconds}.{row.pk}".encode()).decode().rstrip("=")
 

@@ -23,6 +23,7 @@ from detection import signing
 # Longer than the client's own deadline, so that a living sender never loses its lease.
 LEASE = timedelta(seconds=30)
 KEPT_ATTEMPTS = 12
+AT_ONCE = 3  # deliveries of one endpoint that may be under way
 
 
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
@@ -96,7 +97,7 @@ class WebhookEndpoint(models.Model):
     @property
     def at_once(self) -> int:
         """How many deliveries may be under way: a receiver that fails holds one sender, not all."""
-        return 1 if self.failing_since else 3
+        return 1 if self.failing_since else AT_ONCE
 
     def signing_secrets(self) -> list[str]:
         """The secrets that sign now, the newest first; two during a rotation."""
@@ -148,7 +149,9 @@ class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
             waiting = theirs.waiting()
             following = waiting.order_by("due_at").values_list("pk", flat=True)
             chosen = following.filter(pk=pk).first() or following.first()
-            won = chosen and waiting.filter(pk=chosen).update(
+            if chosen is None:
+                return None
+            won = waiting.filter(pk=chosen).update(
                 lease_owner=f"{sender}:{secrets.token_hex(8)}",
                 lease_until=Now() + LEASE,
                 attempt=F("attempt") + 1,

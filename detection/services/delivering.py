@@ -21,6 +21,7 @@ from accounts.sealing import UnreadableError
 from deepfake_site import outbound
 from detection import doorbell, signing
 from detection.models import WebhookDelivery, WebhookEndpoint
+from detection.models.webhook import AT_ONCE
 from detection.services.leases import process_name
 
 log = logging.getLogger(__name__)
@@ -120,7 +121,7 @@ def ring_waiting(*, again_after: timedelta, at_most: int) -> int:
     """
     unheard = WebhookDelivery.objects.due().exclude(rung_at__gte=Now() - again_after)
     place = Window(RowNumber(), partition_by="endpoint", order_by="due_at")
-    first = unheard.annotate(place=place).filter(place__lte=3).order_by("place", "due_at")
+    first = unheard.annotate(place=place).filter(place__lte=AT_ONCE).order_by("place", "due_at")
     waiting = list(first.values_list("pk", flat=True)[:at_most])
     if not waiting or not ring(waiting):
         return 0

@@ -16,13 +16,12 @@ from accounts.models import User
 from detection import signing
 from detection.errors import Refused
 from detection.models import Detection, Submission, WebhookDelivery, WebhookEndpoint, outbox
+from detection.models.webhook import AT_ONCE, WebhookDeliveryQuerySet
 from detection.services.delivering import ring_after_commit
 
 MAX_ENDPOINTS = 20
 # How long a secret goes on signing after it was rotated, so that no receiver need stop for it.
 ROTATION_PERIOD = timedelta(hours=24)
-# Bells for a heap of deliveries: an endpoint takes so many at once, and each rings for the next.
-FIRST_BELLS = 3
 
 
 def add_endpoint(
@@ -61,7 +60,7 @@ def change_endpoint(
     """Change what is given; None leaves as it is.
 
     Switching off cancels what waits; switching on starts anew, whatever switched it off. What waits
-    still goes to the address that it was written for.
+    goes to a new address as well.
     """
     with transaction.atomic():
         row = _locked(endpoint)
@@ -73,6 +72,7 @@ def change_endpoint(
         if is_switched:
             _switch(row, on=bool(is_enabled))
         row.save()
+        row.deliveries.filter(status=WebhookDelivery.Status.PENDING).update(url=row.url)
         if (_terms(row), row.url, row.description) != before:
             _record("changed", by, row, before=before[0], after=_terms(row))
         if is_switched:
@@ -117,7 +117,7 @@ def resend(*, by: User, delivery: WebhookDelivery) -> None:
     """
     with transaction.atomic():
         endpoint = _accepting(delivery.endpoint)
-        if not endpoint.deliveries.filter(pk=delivery.pk).revive():
+        if not _revived(endpoint, endpoint.deliveries.filter(pk=delivery.pk)):
             raise Refused("not_resendable")
         audit.record(
             "webhook_delivery.resent",
@@ -137,10 +137,11 @@ def resend_failed(*, by: User, endpoint: WebhookEndpoint) -> int:
     """
     with transaction.atomic():
         row = _accepting(endpoint)
-        count = row.deliveries.all().revive()
+        count = _revived(row, row.deliveries.all())
         if count:
+            # Each that ends rings for the next.
             first = row.deliveries.waiting().order_by("created_at").values_list("pk", flat=True)
-            bells = list(first[:FIRST_BELLS])
+            bells = list(first[:AT_ONCE])
             _record("resent", by, row, after={"deliveries": count})
             ring_after_commit(bells)
     return count
@@ -195,6 +196,13 @@ def _accepting(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     if row.disabled_at is not None:
         raise Refused("webhook_disabled")
     return row
+
+
+def _revived(endpoint: WebhookEndpoint, deliveries: WebhookDeliveryQuerySet) -> int:
+    """Have them sent again, to where the endpoint is by now; a callback goes where it was to go."""
+    if not endpoint.is_for_callbacks:
+        deliveries.resendable().update(url=endpoint.url)
+    return deliveries.revive()
 
 
 def _switch(row: WebhookEndpoint, *, on: bool) -> None:

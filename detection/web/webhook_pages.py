@@ -1,6 +1,8 @@
 """A person's own webhooks: set one up, see what was told to it, rotate, switch off, send again."""
 
 import uuid
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +10,7 @@ from allauth.account.decorators import reauthentication_required
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -80,9 +82,23 @@ def endpoints(request: HttpRequest) -> HttpResponse:
     return _detail(request, made[0], secret=made[1], status=201)
 
 
+def _deleted_is_not_found(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """For what another tab deleted between looking it up and holding it."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+        try:
+            return view(request, pk)
+        except Refused as refusal:
+            raise Http404 from refusal
+
+    return guarded
+
+
 @never_cache
 @login_required
 @require_http_methods(["GET", "POST"])
+@_deleted_is_not_found
 def endpoint(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = _own(request, pk)
     return _detail(request, row) if request.method == "GET" else _change(request, row)
@@ -101,6 +117,7 @@ def _change(request: HttpRequest, row: WebhookEndpoint) -> HttpResponse:
 @never_cache
 @login_required
 @require_POST
+@_deleted_is_not_found
 def rotate(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     return _rotate(request, _own(request, pk))
 
@@ -113,6 +130,7 @@ def _rotate(request: HttpRequest, row: WebhookEndpoint) -> HttpResponse:
 
 @login_required
 @require_POST
+@_deleted_is_not_found
 def switch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Off if it is on, on if it is off; `on` says which, so that a second click undoes nothing."""
     row = _own(request, pk)
@@ -123,6 +141,7 @@ def switch(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_POST
+@_deleted_is_not_found
 def delete(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = _own(request, pk)
     webhooks.delete_endpoint(by=signed_in(request), endpoint=row)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from detection.models import WebhookDelivery, WebhookEndpoint
 from detection.services import webhooks
+from detection.web import webhook_pages
 from tests.accounts.factors import confirm
 
 pytestmark = pytest.mark.django_db
@@ -195,3 +196,10 @@ def test_a_hostile_description_is_text(browser):
 def test_with_as_many_as_one_may_have_there_is_no_form(browser, endpoint, monkeypatch):
     monkeypatch.setattr(webhooks, "MAX_ENDPOINTS", 1)
     assert "as many as one person may" in _text(browser.get("/webhooks"))
+
+
+def test_what_another_tab_deleted_in_this_moment_is_not_found(browser, endpoint, monkeypatch):
+    monkeypatch.setattr(webhook_pages, "_own", lambda request, pk: endpoint)
+    webhooks.delete_endpoint(by=endpoint.owner, endpoint=endpoint)
+    for way in ("rotate", "switch", "delete"):
+        assert browser.post(f"/webhooks/{endpoint.pk}/{way}").status_code == 404

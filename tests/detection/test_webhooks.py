@@ -168,3 +168,20 @@ def test_an_erased_persons_endpoints_are_deleted_with_all_they_hold(alice, dora,
     waiting.refresh_from_db()
     assert (waiting.status, waiting.url, waiting.payload) == ("cancelled", "", "")
     assert not any("cms.example" in detail.body for detail in AuditDetail.objects.all())
+
+
+def test_a_new_address_is_that_of_what_waits_and_what_is_sent_again(alice, endpoint):
+    waiting, failed, arrived = (_delivery(endpoint, s) for s in ("pending", "failed", "delivered"))
+    moved = webhooks.change_endpoint(by=alice, endpoint=endpoint, url="https://new.example.org/")
+    webhooks.resend(by=alice, delivery=failed)
+    for row, url in ((waiting, moved.url), (failed, moved.url), (arrived, URL)):
+        row.refresh_from_db()
+        assert row.url == url
+
+
+def test_a_callback_that_is_sent_again_goes_where_it_was_to_go(alice):
+    row, _secret = webhooks.rotate_callback_secret(by=alice)
+    delivery = _delivery(row, "failed")
+    webhooks.resend(by=alice, delivery=delivery)
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.url) == ("pending", URL)
