@@ -45,6 +45,15 @@ ACTIONS: dict[str, Promise] = {
     "user.sign_in_failed": _("Sign-in failed"),
     "user.signed_in": _("Signed in"),
     "user.signed_out": _("Signed out"),
+    "webhook_delivery.failed": _("Webhook given up"),
+    "webhook_delivery.resent": _("Webhook sent again"),
+    "webhook_endpoint.changed": _("Webhook endpoint changed"),
+    "webhook_endpoint.created": _("Webhook endpoint made"),
+    "webhook_endpoint.deleted": _("Webhook endpoint deleted"),
+    "webhook_endpoint.disabled": _("Webhook endpoint switched off"),
+    "webhook_endpoint.enabled": _("Webhook endpoint switched on"),
+    "webhook_endpoint.resent": _("Failed webhooks sent again"),
+    "webhook_endpoint.rotated": _("Webhook secret rotated"),
 }
 
 TARGETS: dict[str, Promise] = {
@@ -56,6 +65,8 @@ TARGETS: dict[str, Promise] = {
     "modelversion": _("Model"),
     "submission": _("Submission"),
     "user": _("Person"),
+    "webhookdelivery": _("Webhook"),
+    "webhookendpoint": _("Webhook endpoint"),
 }
 
 

@@ -1,6 +1,7 @@
 """Forgetting a person: the account loses its name, and the record keeps a number."""
 
 import json
+from collections.abc import Callable
 
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
@@ -17,16 +18,22 @@ from accounts.people import refuse_lockout
 from accounts.sessions import end_sessions
 
 KEPT_APART = {"accounts", "detection", "mfa", "usersessions"}
+_elsewhere: list[Callable[[User], None]] = []
 # Where the texts of events give a person's name.
 NAME_KEYS = ("name", "old_name")
+
+
+def register_part(forget: Callable[[User], None]) -> None:
+    """Have an app forget its part of a person, in the same transaction; it records no event."""
+    _elsewhere.append(forget)
 
 
 def erase_person(*, by: User | None, person: User, reason: str) -> bool:
     """Make an account nobody's for good; False where that was done before.
 
-    Gone are address, name, password, sessions, second factors, names and networks of keys, and the
-    texts about the person in the audit trail. What they did stays under their number. Their images
-    are theirs still: `detection.services.erasure` erases those.
+    Gone are address, name, password, sessions, second factors, names and networks of keys, the
+    texts about the person in the audit trail, and what other apps keep. What they did stays under
+    their number. Their images are theirs still: `detection.services.erasure` erases those.
 
     Args:
         by: an administrator; None on the command line.
@@ -45,6 +52,8 @@ def erase_person(*, by: User | None, person: User, reason: str) -> bool:
         row.save()
         _empty_keys(row)
         _delete_rows_of_libraries(row)
+        for forget in _elsewhere:
+            forget(row)
         _delete_texts(row, address, name)
         end_sessions(row, by=by)  # from here on events are recorded: no row is locked after them
         Authenticator.objects.filter(user=row).delete()

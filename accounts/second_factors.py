@@ -1,14 +1,11 @@
 """Second factors: secrets encrypted at rest, codes that work once, roles that need one."""
 
-import base64
-import hashlib
 from urllib.parse import urlsplit
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.forms import ActivateTOTPForm as AllauthActivateTOTPForm
 from allauth.mfa.totp.internal.auth import TOTP
-from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
@@ -16,10 +13,12 @@ from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.sealing import UnreadableError, seal, unseal
 
 Type = Authenticator.Type
 # Recovery codes come with one of these and are none themselves.
 FACTORS = (Type.TOTP, Type.WEBAUTHN)
+PURPOSE = "second_factor"
 
 
 class SecondFactorAdapter(DefaultMFAAdapter):
@@ -31,13 +30,13 @@ class SecondFactorAdapter(DefaultMFAAdapter):
     }
 
     def encrypt(self, text: str) -> str:
-        return _cipher().encrypt(text.encode()).decode()
+        return seal(text, purpose=PURPOSE)
 
     def decrypt(self, encrypted_text: str) -> str:
         """The secret; a ValidationError where it was encrypted under another SECRET_KEY."""
         try:
-            return _cipher().decrypt(encrypted_text.encode()).decode()
-        except InvalidToken:
+            return unseal(encrypted_text, purpose=PURPOSE)
+        except UnreadableError:
             raise self.validation_error("unreadable") from None
 
     def get_public_key_credential_rp_entity(self) -> dict[str, str]:
@@ -77,8 +76,3 @@ def remove_second_factors(user: User) -> int:
     with transaction.atomic():
         removed, _rows = Authenticator.objects.filter(user=user).delete()
     return removed
-
-
-def _cipher() -> Fernet:
-    key = hashlib.sha256(b"unmask.second_factor\0" + settings.SECRET_KEY.encode()).digest()
-    return Fernet(base64.urlsafe_b64encode(key))

@@ -13,7 +13,7 @@ from detection.api.idempotency import replayed
 from detection.errors import Refused
 from detection.services.idempotency import AlreadyAnswered
 
-RETRY_AFTER_S = {503: 5, 507: 60}
+RETRY_AFTER_S = {423: 1, 429: 60, 503: 5, 507: 60}
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:

@@ -1,5 +1,6 @@
 """Typed readers of the environment: a bad value stops the start and names its variable."""
 
+import ipaddress
 import os
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def env_choices(name: str, choices: set[str]) -> set[str]:
 def env_list(name: str) -> list[str]:
     """Read words separated by commas."""
     return [word.strip() for word in env_str(name).split(",") if word.strip()]
+
+
+def env_networks(name: str) -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Read networks like 10.1.2.0/24 or fd00:1::/64, separated by commas."""
+    try:
+        return [ipaddress.ip_network(word) for word in env_list(name)]
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{name} is {env_str(name)!r}; it must hold networks like 10.1.2.0/24: {error}."
+        ) from None
 
 
 def env_secret(name: str, *, default_file: Path | None = None) -> str:

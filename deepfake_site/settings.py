@@ -17,10 +17,13 @@ from deepfake_site.env import (
     env_choices,
     env_int,
     env_list,
+    env_networks,
     env_secret,
     env_str,
 )
 from deepfake_site.paths import PROJECT_DIR, data_dir, runtime_dir
+
+VERSION = "0.1.0"  # that of pyproject.toml, which a container does not hold
 
 # --- The installation --------------------------------------------------------------------------
 BASE_DIR = PROJECT_DIR
@@ -178,6 +181,7 @@ AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
+RESUMABLE_UPLOAD_LIFE = timedelta(hours=24)
 RETENTION_DAYS = env_int("UNMASK_RETENTION_DAYS", 0, maximum=36_500)  # 0 keeps all
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
@@ -359,6 +363,7 @@ CELERY_TASK_DEFAULT_QUEUE = "detect"
 CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
     "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
+    "detection.tasks.deliver_webhook": {"queue": "deliver"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
@@ -420,6 +425,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "validatorUrl": None},
 }
 
+# --- What the desk asks of other machines; see deepfake_site.outbound ---------------------------
+FETCH_URLS = env_bool("UNMASK_FETCH_URLS")
+OUTBOUND_ALLOW = env_networks("UNMASK_OUTBOUND_ALLOW")
+
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
 LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOG_FORMAT = env_choice("UNMASK_LOG_FORMAT", "line", {"line", "json"})
@@ -447,5 +456,8 @@ LOGGING = {
         "django.server": {"handlers": ["console"], "propagate": False},
         "celery.app.trace": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},
+        # They name each address that is asked, and addresses may hold tokens.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
     },
 }

@@ -1,4 +1,4 @@
-"""Rings a worker: a Celery message with an id. Losing it loses nothing; the sweeper rings again.
+"""Rings a worker: a Celery message with ids. Losing it loses nothing; the sweeper rings again.
 
 And, the other way, tells whoever waits for a detection that it has ended; see `detection.waiting`.
 """
@@ -6,6 +6,7 @@ And, the other way, tells whoever waits for a detection that it has ended; see `
 import logging
 import time
 import uuid
+from collections.abc import Sequence
 from threading import local
 
 from celery import Celery, current_app
@@ -34,14 +35,27 @@ def unanswered(queue: str) -> int | None:
 
 
 def ring(detection_id: uuid.UUID, queue: str, *, app: Celery = current_app) -> bool:
-    """Publish one doorbell; False, within half a second, when the broker does not answer."""
+    """Ask for one detection to be judged; False when the broker does not answer."""
+    return send("detection.tasks.run_detection", [str(detection_id)], queue, app=app)
+
+
+def send(
+    task: str, ids: Sequence[str], queue: str, *, delay_s: float = 0, app: Celery = current_app
+) -> bool:
+    """Publish one message; False, within half a second, when the broker does not answer.
+
+    Args:
+        delay_s: have the worker keep it for so long; far less than the broker's visibility timeout,
+            after which it would be delivered again.
+    """
     if time.monotonic() < getattr(_mine, "silent_until", 0.0):
         return False
     try:
         app.send_task(
-            "detection.tasks.run_detection",
-            args=[str(detection_id)],
+            task,
+            args=list(ids),
             queue=queue,
+            countdown=delay_s or None,
             connection=_connection(),
             retry=False,
         )

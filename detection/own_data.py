@@ -6,7 +6,7 @@ from typing import Any
 from accounts.models import User
 from accounts.own_data import Original, Part, Rows, register_part
 from detection import storage
-from detection.models import Detection, Image, Submission
+from detection.models import Detection, Image, ResumableUpload, Submission, WebhookEndpoint
 
 # Beyond this the ZIP holds no further originals; images.json says which are in it.
 MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
@@ -16,6 +16,8 @@ def register() -> None:
     """Tell the download."""
     register_part("images", Part(_image_rows, _originals))
     register_part("submissions", Part(_submission_rows))
+    register_part("unfinished_uploads", Part(_unfinished_rows))
+    register_part("webhooks", Part(_webhook_rows))
 
 
 def _images(person: User) -> Iterator[tuple[Image, str]]:
@@ -71,6 +73,30 @@ def _submission_rows(person: User) -> Rows:
             "id": str(row.pk),
             "image": str(row.image_id),
             "detection": str(row.detection_id),
+            **{name: getattr(row, name) for name in names},
+            "created_at": row.created_at.isoformat(),
+        }
+
+
+def _unfinished_rows(person: User) -> Rows:
+    for row in ResumableUpload.objects.open().filter(owner=person).order_by("created_at"):
+        yield {
+            "id": str(row.pk),
+            "file_name": row.file_name,
+            "size_bytes": row.size_bytes,
+            **row.fields,
+            "created_at": row.created_at.isoformat(),
+            "expires_at": row.expires_at.isoformat(),
+        }
+
+
+def _webhook_rows(person: User) -> Rows:
+    """Endpoints without their secrets; what was told to them says no more than images.json."""
+    names = ("url", "description", "events", "is_for_callbacks", "disabled_because")
+    rows = WebhookEndpoint.objects.filter(owner=person, deleted_at=None).order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "id": str(row.pk),
             **{name: getattr(row, name) for name in names},
             "created_at": row.created_at.isoformat(),
         }

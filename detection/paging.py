@@ -5,18 +5,30 @@ import binascii
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, Protocol, TypeVar
 
-from detection.models import Detection
-from detection.models.detection import DetectionQuerySet
+from django.db import models
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+AnyRow = TypeVar("AnyRow", bound=models.Model)
+AnyRow_co = TypeVar("AnyRow_co", bound=models.Model, covariant=True)
+
+
+class Rows(Protocol[AnyRow_co]):
+    """A queryset that knows its order: newest first by `created_at`, and what follows a row."""
+
+    def before(self, created_at: datetime, pk: uuid.UUID) -> "Rows[AnyRow_co]": ...
+
+    def newest_first(self) -> "models.QuerySet[AnyRow_co]": ...
+
+
 @dataclass(frozen=True)
-class Page:
+class Page(Generic[AnyRow]):
     """Rows of one page, and the cursor of the next; empty when there is none."""
 
-    rows: list[Detection]
+    rows: list[AnyRow]
     next_cursor: str
 
 
@@ -25,16 +37,16 @@ def is_cursor(text: str) -> bool:
     return not text or _parse(text) is not None
 
 
-def page(detections: DetectionQuerySet, *, cursor: str, size: int) -> Page:
+def page(found: Rows[AnyRow], *, cursor: str, size: int) -> Page[AnyRow]:
     """One page, newest first. An unreadable cursor is the first page."""
     if position := _parse(cursor):
-        detections = detections.before(*position)
-    rows = list(detections.newest_first()[: size + 1])
+        found = found.before(*position)
+    rows = list(found.newest_first()[: size + 1])
     more = len(rows) > size
     return Page(rows[:size], _cursor(rows[size - 1]) if more else "")
 
 
-def _cursor(row: Detection) -> str:
+def _cursor(row: Any) -> str:
     microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
     return base64.urlsafe_b64encode(f"{microseconds}.{row.pk}".encode()).decode().rstrip("=")
 

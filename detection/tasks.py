@@ -2,6 +2,7 @@
 
 import logging
 import os
+import uuid
 from datetime import timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.db import connections, transaction
 from detection import detector, storage
 from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion
-from detection.services import erasure, idempotency, leases, orphans, sweeping
+from detection.services import delivering, erasure, idempotency, leases, orphans, sweeping
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,22 @@ def run_detection(detection_id: str) -> None:
         _fail_or_try_again(claim, "decoder_timeout")
         return
     with transaction.atomic():  # one sync to disk instead of two
+        # The image's row before the detection's and the event, as a submission takes them. What
+        # decoding found is the same at every attempt, whoever holds the lease by now.
+        Image.objects.filter(pk=claim.image_id, erased_at=None).update(facts=judgement.facts)
         is_recorded = claim.complete(**judgement.result)
-        if is_recorded:
-            Image.objects.filter(pk=claim.image_id, erased_at=None).update(facts=judgement.facts)
     if is_recorded:
         announce_end(claim.pk)
+        delivering.ring_or_leave_due(claim.deliveries_written)
         _describe(claim.image, judgement.pixels)
+
+
+@shared_task
+def deliver_webhook(delivery_id: str, *others: str) -> None:
+    """Send one webhook, and ring on for others that came by the same doorbell."""
+    for other in others:
+        delivering.ring([uuid.UUID(other)])
+    delivering.deliver(delivery_id)
 
 
 @shared_task
@@ -59,10 +70,11 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Remove uploads that never ended and what erasures left; set aside files nobody names."""
+    """Remove uploads that never ended, what erasures left, old deliveries; set orphans aside."""
     orphans.tidy()
     erasure.finish()
     idempotency.forget_old()
+    delivering.drop_old()
 
 
 @shared_task
@@ -87,7 +99,9 @@ def load_model(**_: Any) -> None:
 def take_over(**_: Any) -> None:
     """Pick up what dead processes of this host left behind."""
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
-    log.info("ready; leases freed %s, rows failed %s, doorbells %s", *swept.values())
+    log.info(
+        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s", *swept.values()
+    )
     connections.close_all()  # or every pool process started from here on would share it
 
 
@@ -105,3 +119,4 @@ def _fail_or_try_again(claim: Detection, code: str) -> None:
         ring(claim.pk, claim.queue)
     elif claim.fail(code):
         announce_end(claim.pk)
+        delivering.ring_or_leave_due(claim.deliveries_written)

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import uuid
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn
 
@@ -33,6 +35,7 @@ class StoredUpload(UploadedFile):
         self, file: BinaryIO, path: Path, name: str | None, content_type: str | None
     ) -> None:
         super().__init__(file, name=name, content_type=content_type, size=0)
+        self.name = name  # without one, Django would take that of our file
         self.path = path
         self.sha256 = ""
         self.refusal = ""
@@ -42,6 +45,47 @@ class StoredUpload(UploadedFile):
     def close(self) -> None:
         super().close()
         self._remove()
+
+
+class UploadWriter:
+    """Writes one upload to `incoming/`; what is refused keeps none of its bytes."""
+
+    def __init__(self, name: str | None, content_type: str | None = None) -> None:
+        path = storage.incoming_dir() / uuid.uuid4().hex
+        self.upload = StoredUpload(path.open("xb+"), path, name, content_type)
+        self._hash = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Hash, count and store the next bytes, unless the upload is refused by them."""
+        self.upload.size = (self.upload.size or 0) + len(data)
+        if self.upload.size > settings.MAX_UPLOAD_BYTES:
+            self.refuse("too_large")
+            return
+        self._hash.update(data)
+        with self._refused_when_full():
+            self.upload.file.write(data)
+
+    def finish(self) -> StoredUpload:
+        """The upload with its SHA-256, to be read from its beginning."""
+        if not self.upload.refusal:
+            with self._refused_when_full():
+                self.upload.file.flush()
+        self.upload.sha256 = self._hash.hexdigest()
+        self.upload.file.seek(0)
+        return self.upload
+
+    def refuse(self, code: str) -> None:
+        self.upload.refusal = code
+        self.upload.file.truncate(0)
+
+    @contextmanager
+    def _refused_when_full(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in DISK_IS_FULL:
+                raise
+            self.refuse("disk_full")
 
 
 def interrupted(request: HttpRequest) -> str:
@@ -75,45 +119,25 @@ class StreamToDiskUploadHandler(FileUploadHandler):
         if user is None or not user.is_authenticated:
             raise SkipFile
         super().new_file(*args, **kwargs)
-        path = storage.incoming_dir() / uuid.uuid4().hex
+        self.writer = UploadWriter(self.file_name or None, self.content_type)
         # By this name Django finds, and closes, what it was reading when it stops.
-        self.file = StoredUpload(path.open("xb+"), path, self.file_name or None, self.content_type)
-        self.hash = hashlib.sha256()
+        self.file = self.writer.upload
 
     def receive_data_chunk(self, raw_data: bytes, start: int) -> None:
-        upload = self.file
-        if upload.refusal:
+        if self.file.refusal:
             return
-        upload.size = (upload.size or 0) + len(raw_data)
         self.received += len(raw_data)
         if self.received > MAX_REQUEST_BYTES:
-            self._refuse("too_large")
+            self.writer.refuse("too_large")
             self._break_off()
-        if upload.size > settings.MAX_UPLOAD_BYTES:
-            self._refuse("too_large")
-            if self.body_length > PATIENCE * settings.MAX_UPLOAD_BYTES:
-                self._break_off()
-            return
-        self.hash.update(raw_data)
-        try:
-            upload.file.write(raw_data)
-        except OSError as error:
-            if error.errno not in DISK_IS_FULL:
-                raise
-            self._refuse("disk_full")
+        self.writer.write(raw_data)
+        is_too_large = self.file.refusal == "too_large"
+        if is_too_large and self.body_length > PATIENCE * settings.MAX_UPLOAD_BYTES:
+            self._break_off()
 
     def file_complete(self, file_size: int) -> StoredUpload:
-        upload = self.file
-        if not upload.refusal:
-            try:
-                upload.file.flush()
-            except OSError as error:
-                if error.errno not in DISK_IS_FULL:
-                    raise
-                self._refuse("disk_full")
+        upload = self.writer.finish()
         upload.size = file_size
-        upload.sha256 = self.hash.hexdigest()
-        upload.file.seek(0)
         return upload
 
     def upload_interrupted(self) -> None:
@@ -123,7 +147,3 @@ class StreamToDiskUploadHandler(FileUploadHandler):
     def _break_off(self) -> NoReturn:
         setattr(self.request, REFUSAL, "too_large")
         raise StopUpload(connection_reset=True)
-
-    def _refuse(self, code: str) -> None:
-        self.file.refusal = code
-        self.file.file.truncate(0)

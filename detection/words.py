@@ -18,6 +18,18 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "corrupt": (415, _("The beginning of the file is damaged: no size can be read from it.")),
     "too_many_pixels": (422, _("The image has more pixels than this desk accepts.")),
+    "fetching_off": (422, _("This desk fetches no images by their address. Send the file.")),
+    "fetching_busy": (
+        503,
+        _("The desk is fetching other images at this moment. Try again in a few seconds."),
+    ),
+    "fetch_refused": (
+        422,
+        _(
+            "No image could be fetched from this address. It must be public and answer "
+            "with the file itself within a few seconds."
+        ),
+    ),
     "on_hold": (
         409,
         _("This image is on legal hold: it cannot be erased until a moderator lifts the hold."),
@@ -33,6 +45,25 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
+    "too_many_uploads": (
+        429,
+        _("Too many of your uploads are open. Finish or end one of them, then begin another."),
+    ),
+    "wrong_offset": (
+        409,
+        _("These bytes do not follow those that came. Ask how many came and go on from there."),
+    ),
+    "longer_than_announced": (413, _("More bytes were sent than were announced.")),
+    "upload_gone": (410, _("This upload has ended or its time is over. Begin another.")),
+    "upload_locked": (
+        423,
+        _("Another request is still writing this upload. Try again in a moment."),
+    ),
+    "checksum_mismatch": (
+        460,
+        _("The bytes arrived changed, so they were not kept. Send them again."),
+    ),
+    "tus_version": (412, _("Only version 1.0.0 of the tus protocol is spoken here.")),
     "disk_full": (
         507,
         _("The storage of this desk is full. Nothing was kept; tell your operator."),
@@ -44,6 +75,29 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
             "Tell your administrator."
         ),
     ),
+    "too_many_webhooks": (
+        409,
+        _("You have as many webhook endpoints as one person may. Delete one that is not needed."),
+    ),
+    "webhook_deleted": (404, _("This webhook endpoint was deleted.")),
+    "webhook_disabled": (
+        409,
+        _("This webhook endpoint is switched off. Switch it on before sending to it."),
+    ),
+    "not_resendable": (
+        409,
+        _("Only what failed or was cancelled can be sent again, and nothing that was erased."),
+    ),
+}
+
+# What kept a webhook from getting an answer.
+DELIVERY_ERRORS: dict[str, str | Promise] = {
+    "address_refused": _("The address leads to where this desk does not connect."),
+    "not_connected": _("No connection: the name, the port or the certificate was refused."),
+    "connection_broken": _("The connection broke before an answer came."),
+    "timeout": _("No answer came in time."),
+    "interrupted": _("Sending was interrupted."),
+    "secret_unreadable": _("The secret cannot be read any more. Rotate it."),
 }
 
 FAILURES: dict[str, str | Promise] = {
@@ -130,3 +184,7 @@ def failure_sentence(code: str) -> str:
 
 def reason_sentence(code: str) -> str:
     return str(REASONS.get(code, code))
+
+
+def delivery_error_sentence(code: str) -> str:
+    return str(DELIVERY_ERRORS.get(code, code))

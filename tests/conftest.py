@@ -3,7 +3,7 @@
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -107,6 +107,21 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
     monkeypatch.setattr("detection.services.sweeping.unanswered", lambda queue: 0)
     for module in ("detection.services.sweeping", "detection.tasks"):
         monkeypatch.setattr(f"{module}.announce_end", lambda detection_id: None)
+    return calls
+
+
+@pytest.fixture(autouse=True)
+def bells(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> list[list[str]]:
+    """Doorbells rung for webhooks, each with its deliveries' ids; no broker is asked."""
+    calls: list[list[str]] = []
+    if "integration" in request.keywords or "real_doorbell" in request.fixturenames:
+        return calls
+
+    def send(task: str, ids: Sequence[str], queue: str, **_: object) -> bool:
+        calls.append(list(ids))
+        return True
+
+    monkeypatch.setattr("detection.services.delivering.doorbell.send", send)
     return calls
 
 

@@ -64,7 +64,8 @@ def test_the_schema_notices_mistakes(path, value):
 
 def test_it_has_every_part():
     assert set(SERVICES) == {
-        *("proxy", "web", "worker", "bulk", "trainer", "beat", "migrate", "database", "redis")
+        *("proxy", "web", "worker", "deliver", "bulk", "trainer", "beat", "migrate"),
+        *("database", "redis"),
     }
 
 

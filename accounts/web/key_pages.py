@@ -22,7 +22,8 @@ from accounts.permissions import signed_in
 
 Scope = ApiKey.Scope
 # What the API lets a key do today.
-OFFERED = (Scope.DETECTIONS_WRITE, Scope.DETECTIONS_READ)
+USUAL = (Scope.DETECTIONS_WRITE, Scope.DETECTIONS_READ)
+OFFERED = (*USUAL, Scope.WEBHOOKS_WRITE)
 LIFETIMES = [
     ("90", gettext_lazy("90 days")),
     ("30", gettext_lazy("30 days")),
@@ -41,7 +42,7 @@ class KeyForm(forms.Form):
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("It may"),
         choices=[(scope.value, scope.label) for scope in OFFERED],
-        initial=[scope.value for scope in OFFERED],
+        initial=[scope.value for scope in USUAL],
         widget=forms.CheckboxSelectMultiple,
     )
     days = forms.ChoiceField(

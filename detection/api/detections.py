@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from rest_framework.views import APIView
 from deepfake_site.problems import MEDIA_TYPE
 from detection.api import idempotency
 from detection.api.base import OneShape, caller, key_of, via, visible_detections
+from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
 from detection.api.schema import FORM, ONCE, WAIT, operation, query
@@ -29,9 +31,9 @@ from detection.api.shapes import SUBMISSION, ref
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
-from detection.paging import is_cursor, page
+from detection.paging import Page, is_cursor, page
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
-from detection.services import evidence, submission
+from detection.services import evidence, fetching, submission
 from detection.services.idempotency import claim
 from detection.uploads import StoredUpload, interrupted, uploaded
 
@@ -51,7 +53,7 @@ SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
 class DetectionCollection(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
-    parser_classes = [MultiPartParser]
+    parser_classes = [MultiPartParser, ObjectParser]
 
     @operation(
         "listDetections",
@@ -66,7 +68,7 @@ class DetectionCollection(APIView):
         if not is_cursor(cursor):  # the first page instead would let a client go round for ever
             raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
         rows = _filtered(visible_detections(request), request.query_params)
-        found = page(rows, cursor=cursor, size=PAGE_SIZE)
+        found: Page[Detection] = page(rows, cursor=cursor, size=PAGE_SIZE)
         results = DetectionSerializer(found.rows, many=True, context={"request": request})
         return Response({"results": results.data, "next": found.next_cursor or None})
 
@@ -81,18 +83,25 @@ class DetectionCollection(APIView):
     def post(self, request: Request) -> Response:
         """Accept one image: 202 while it is being judged, 200 when these bytes already were."""
         form = SubmissionSerializer(data=request.data)
-        upload = only_image(request)
+        uploads = images_of(request)
         form.is_valid(raise_exception=True)
-        promise = idempotency.promise_of(request, "detections", form.said(), [upload])
-        wanted = submission.Request(
-            by=caller(request), via=via(request), api_key=key_of(request), **form.validated_data
-        )
-        with submission.kept(upload, by=wanted.by) as file, transaction.atomic():
-            row = claim(promise) if promise else None
-            accepted = submission.accept(file, wanted)
-            answer = _acceptance(request, accepted)
-            if row is not None:
-                idempotency.keep(row, answer, detection=accepted.detection)
+        promise = idempotency.promise_of(request, "detections", form.said(), uploads)
+        fields = dict(form.validated_data)
+        with ExitStack() as arrival:
+            if url := fields.pop("url", None):
+                upload, fields["source_url"] = arrival.enter_context(fetching.fetched(url))
+            else:
+                (upload,) = uploads
+            wanted = submission.Request(
+                by=caller(request), via=via(request), api_key=key_of(request), **fields
+            )
+            file = arrival.enter_context(submission.kept(upload, by=wanted.by))
+            with transaction.atomic():
+                row = claim(promise) if promise else None
+                accepted = submission.accept(file, wanted)
+                answer = _acceptance(request, accepted)
+                if row is not None:
+                    idempotency.keep(row, answer, detection=accepted.detection)
         if answer.status_code == status.HTTP_200_OK:
             return applied(answer, wished_wait_s(request))
         if granted_s := held(request, accepted.detection_id):
@@ -144,23 +153,24 @@ class DetectionHeatmap(APIView):
         return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)
 
 
-def only_image(request: Request) -> StoredUpload:
-    """The one file of the request.
+def images_of(request: Request) -> list[StoredUpload]:
+    """The one file of the request, or none where it brings an address instead.
 
     Raises:
-        Refused: there is none, or the body broke off.
-        ValidationError: there are several, or they came under another name.
+        Refused: there is neither, or the body broke off.
+        ValidationError: there are several, both, or they came under another name.
     """
     uploads = uploaded(request._request, "image")
     if refusal := interrupted(request._request):
         raise Refused(refusal)
     if strays := sorted(set(request._request.FILES) - {"image"}):
         raise ValidationError(dict.fromkeys(strays, "Unknown field; the file belongs in `image`."))
-    if not uploads:
+    has_url = "url" in request.data
+    if not uploads and not has_url:
         raise Refused("no_file")
-    if len(uploads) > 1:
-        raise ValidationError({"image": "Send exactly one image."})
-    return uploads[0]
+    if len(uploads) + has_url > 1 or (has_url and "image" in request.data):
+        raise ValidationError({"image": "Send exactly one image, or one url instead."})
+    return uploads
 
 
 def _acceptance(request: Request, accepted: Submission) -> Response:

@@ -6,13 +6,14 @@ from typing import Any
 from django.db import transaction
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers, status
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.api import idempotency
 from detection.api.base import caller, key_of, visible_detections
+from detection.api.parsers import ObjectParser
 from detection.api.permissions import FeedbackScopes
 from detection.api.schema import FORM, JSON, ONCE, operation
 from detection.api.serializers import NoUnknownFields
@@ -35,7 +36,7 @@ class FeedbackSerializer(NoUnknownFields, serializers.ModelSerializer[Feedback])
 
 class FeedbackCollection(APIView):
     permission_classes = [*APIView.permission_classes, FeedbackScopes]
-    parser_classes = [JSONParser, MultiPartParser]
+    parser_classes = [ObjectParser, MultiPartParser]
 
     @operation(
         "giveFeedback",

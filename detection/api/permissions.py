@@ -34,3 +34,18 @@ class FeedbackScopes(KeyScopes):
 
 class ModelScopes(KeyScopes):
     to_read = to_write = Scope.MODELS_READ
+
+
+class UploadScopes(KeyScopes):
+    to_read = to_write = Scope.DETECTIONS_WRITE  # to ask how much came is a part of sending
+
+
+class WebhookScope(BasePermission):
+    """A key with `webhooks:write` for everything.
+
+    A session is not enough: on the pages a secret is given after a confirmation alone, and an
+    address here may not be the way around it.
+    """
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return isinstance(request.auth, ApiKey) and request.auth.allows(ApiKey.Scope.WEBHOOKS_WRITE)

@@ -23,11 +23,13 @@ PROBLEMS = {
     404: "There is no such thing, or none that you may see.",
     409: "Not in this state; `code` says why.",
     410: "It has ended.",
+    412: "Another version of the protocol than 1.0.0.",
     413: "Too large.",
     415: "Not a photograph this desk reads, or a body of another type.",
     422: "Understood, and not possible: `code` says why.",
     423: "Another request writes here in this moment.",
     429: "Too many requests: wait for `Retry-After` seconds.",
+    460: "The bytes do not have the checksum that was sent; they were not kept.",
     503: "Not now: try again after `Retry-After` seconds.",
     507: "The storage of this desk is full.",
 }

@@ -9,12 +9,22 @@ from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.fields import empty
 
+from deepfake_site import outbound
 from detection.models import Batch, Detection, Submission
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 BAD_METADATA = "metadata must be a JSON object, without NUL characters or infinite numbers."
+
+
+def acceptable_url(value: str) -> str:
+    """An address of somebody else's system, if it is one that this desk would connect to."""
+    try:
+        outbound.check_url(value)
+    except ValueError as error:
+        raise serializers.ValidationError(str(error)) from None
+    return value
 
 
 class DetectionSerializer(serializers.ModelSerializer[Detection]):
@@ -108,7 +118,10 @@ class NoUnknownFields:
     def said(self) -> dict[str, list[str]]:
         """The fields as they were sent, for comparing one request with another."""
         sent = self.initial_data  # type: ignore[attr-defined]
-        return {name: sent.getlist(name) for name in sorted(set(sent) - NOT_OURS)}
+        list_of = getattr(
+            sent, "getlist", lambda name: [sent[name]]
+        )  # a form's, or a JSON object's
+        return {name: list_of(name) for name in sorted(set(sent) - NOT_OURS)}
 
 
 class AsSent:
@@ -122,6 +135,17 @@ class Text(AsSent, serializers.CharField):
     pass
 
 
+class Metadata(Text):
+    """The text of a JSON value, which a form sends, or in a JSON body the value itself."""
+
+    def to_internal_value(self, data: Any) -> str:
+        try:
+            text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False)
+        except RecursionError:
+            raise serializers.ValidationError(BAD_METADATA) from None
+        return super().to_internal_value(text)
+
+
 class Choice(AsSent, serializers.ChoiceField):
     pass
 
@@ -132,16 +156,31 @@ class Flag(AsSent, serializers.ChoiceField):
     def __init__(self, **options: Any) -> None:
         super().__init__([*FLAGS], **options)
 
-    def to_internal_value(self, data: Any) -> bool:
+    def to_internal_value(self, data: Any) -> Any:
         return FLAGS[super().to_internal_value(str(data))]
 
 
-class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
-    """The fields beside the image; the image itself is checked by `detection.validators`."""
+class CallbackUrl(Text):
+    """An address that is told of the end of this request's detections."""
 
-    metadata = Text(required=False, max_length=8192)
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, max_length=outbound.MAX_URL_LENGTH, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        return acceptable_url(super().to_internal_value(data))
+
+
+class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
+    """The fields beside the image; the image itself is checked by `detection.validators`.
+
+    An address, which stands for an image, is checked by `detection.services.fetching`.
+    """
+
+    url = Text(required=False, trim_whitespace=False)
+    metadata = Metadata(required=False, max_length=8192)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.INTERACTIVE)
     is_confidential = Flag(default=False)
+    callback_url = CallbackUrl()
 
     def validate_metadata(self, value: str) -> dict[str, Any]:
         parsed = _parsed(value)
@@ -153,9 +192,10 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
 class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     """The fields beside the images; `metadata` is one object for all, or a list with one each."""
 
-    metadata = Text(required=False, max_length=100 * 8192)
+    metadata = Metadata(required=False, max_length=100 * 8192)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.BULK)
     is_confidential = Flag(default=False)
+    callback_url = CallbackUrl()
 
     def validate_metadata(self, value: str) -> dict[str, Any] | list[dict[str, Any]]:
         parsed = _parsed(value)

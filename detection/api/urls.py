@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models
+from detection.api import base, batches, detections, feedback, models, uploads, webhooks
 
 urlpatterns = [
     path(
@@ -19,6 +19,8 @@ urlpatterns = [
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
     ),
+    path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
+    path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),
     path(
         "detections/<uuid:pk>/feedback",
         feedback.FeedbackCollection.as_view(),
@@ -28,5 +30,32 @@ urlpatterns = [
     path("batches/<uuid:pk>", never_cache(batches.BatchResource.as_view()), name="api_batch"),
     path("models", never_cache(models.ModelCollection.as_view()), name="api_models"),
     path("models/active", never_cache(models.ActiveModel.as_view()), name="api_active_model"),
+    path("webhooks", never_cache(webhooks.WebhookCollection.as_view()), name="api_webhooks"),
+    path("webhooks/<uuid:pk>", webhooks.WebhookResource.as_view(), name="api_webhook"),
+    path(
+        "webhooks/<uuid:pk>/rotate",
+        never_cache(webhooks.WebhookRotation.as_view()),
+        name="api_webhook_rotate",
+    ),
+    path(
+        "webhooks/<uuid:pk>/deliveries",
+        webhooks.WebhookDeliveries.as_view(),
+        name="api_webhook_deliveries",
+    ),
+    path(
+        "webhooks/callbacks/rotate",
+        never_cache(webhooks.CallbackRotation.as_view()),
+        name="api_callbacks_rotate",
+    ),
+    path(
+        "webhooks/callbacks/deliveries",
+        webhooks.CallbackDeliveries.as_view(),
+        name="api_callback_deliveries",
+    ),
+    path(
+        "webhooks/deliveries/<uuid:pk>/resend",
+        webhooks.DeliveryResending.as_view(),
+        name="api_delivery_resend",
+    ),
     re_path("", base.Nowhere.as_view()),
 ]

@@ -6,6 +6,7 @@ that still holds the lease, so a message lost or delivered thrice changes nothin
 """
 
 import uuid
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import audit
 from accounts.models import User
+from detection.models import outbox
 from detection.models.image import Image, visibility
 from detection.models.registry import ModelVersion
 
@@ -108,6 +110,7 @@ class Detection(models.Model):
     failure_code = models.CharField(max_length=32, blank=True)
 
     objects = DetectionQuerySet.as_manager()
+    deliveries_written: Sequence[uuid.UUID] = ()  # with its end, by this object; to be rung for
 
     class Meta:
         verbose_name = _("detection")
@@ -184,6 +187,7 @@ class Detection(models.Model):
             )
             if won:
                 self.refresh_from_db()
+                self.deliveries_written = outbox.tell(self)
                 audit.record(
                     action,
                     actor=None,

@@ -10,6 +10,11 @@ from accounts.models import ApiKey, User
 from detection.models.submission import Submission
 
 
+class ResumableUploadQuerySet(models.QuerySet["ResumableUpload"]):
+    def open(self) -> "ResumableUploadQuerySet":
+        return self.filter(submission=None, expires_at__gt=timezone.now())
+
+
 class ResumableUpload(models.Model):
     """How much is to come, and what to do with it then; how much came, the file itself says."""
 
@@ -23,8 +28,15 @@ class ResumableUpload(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     expires_at = models.DateTimeField(db_index=True)
 
+    objects = ResumableUploadQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("resumable upload")
 
     def __str__(self) -> str:
         return str(self.pk)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its time is over; it is at once for a file that was refused."""
+        return self.expires_at <= timezone.now()

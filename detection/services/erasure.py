@@ -18,7 +18,15 @@ from accounts.models import AuditDetail, User
 from accounts.trail import life_of
 from detection import storage
 from detection.errors import Refused
-from detection.models import Detection, Feedback, IdempotencyKey, Image, Submission
+from detection.models import (
+    Detection,
+    Feedback,
+    IdempotencyKey,
+    Image,
+    ResumableUpload,
+    Submission,
+    WebhookDelivery,
+)
 
 RETENTION_BATCH = 200
 
@@ -115,6 +123,7 @@ def _forget(image: Image) -> dict[str, int]:
     IdempotencyKey.objects.filter(
         Q(detection__image=image) | Q(batch__submissions__image=image)
     ).delete()
+    ResumableUpload.objects.filter(submission__image=image).delete()
     detections.filter(status__in=[Status.QUEUED, Status.RUNNING]).update(
         status=Status.FAILED,
         failure_code="erased",
@@ -123,6 +132,9 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
+    told = WebhookDelivery.objects.filter(detection__image=image)
+    told.cancel()
+    told.update(payload="", url="")
     counts = {
         "detections": detections.update(
             transforms={}, faces=[], activation=None, activation_shape=[]

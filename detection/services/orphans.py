@@ -6,9 +6,9 @@ from pathlib import Path
 
 from django.conf import settings
 
-from detection import storage
-from detection.models import Image
-from detection.services import installation
+from detection import part_files, storage
+from detection.models import Image, ResumableUpload
+from detection.services import installation, resumable
 
 log = logging.getLogger(__name__)
 
@@ -17,12 +17,18 @@ ORPHAN_AGE_S = 24 * 3600
 
 def tidy() -> dict[str, int]:
     """Remove uploads that never ended and set aside originals without a row, after a day."""
-    return {"uploads": remove_unended_uploads(), "orphans": set_orphans_aside()}
+    return {
+        "expired": resumable.remove_expired(),
+        "uploads": remove_unended_uploads(),
+        "orphans": set_orphans_aside(),
+    }
 
 
 def remove_unended_uploads() -> int:
     """Remove from `incoming/` what no living request can still be writing."""
-    stale = [path for path in settings.DATA_DIR.glob("incoming/*") if _is_old(path)]
+    is_open = set(ResumableUpload.objects.open().values_list("pk", flat=True))
+    old = [path for path in settings.DATA_DIR.glob("incoming/*") if _is_old(path)]
+    stale = [path for path in old if part_files.upload_id(path) not in is_open]
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)

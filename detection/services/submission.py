@@ -15,6 +15,7 @@ from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import NothingKept, Refused
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
+from detection.services import webhooks
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -37,6 +38,7 @@ class Request:
     priority: str = Submission.Priority.INTERACTIVE
     metadata: dict[str, Any] = field(default_factory=dict)
     callback_url: str = ""
+    source_url: str = ""
     is_confidential: bool = False
     batch: Batch | None = None
 
@@ -68,6 +70,7 @@ def submit_image(
     priority: str = Submission.Priority.INTERACTIVE,
     metadata: dict[str, Any] | None = None,
     callback_url: str = "",
+    source_url: str = "",
     is_confidential: bool = False,
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
@@ -82,7 +85,14 @@ def submit_image(
         Refused: the file, or the moment, is not acceptable; nothing was kept.
     """
     request = Request(
-        by, via, api_key, priority, metadata or {}, callback_url, is_confidential=is_confidential
+        by,
+        via,
+        api_key,
+        priority,
+        metadata or {},
+        callback_url,
+        source_url,
+        is_confidential=is_confidential,
     )
     with kept(upload, by=by) as file, transaction.atomic():
         return accept(file, request)
@@ -173,6 +183,7 @@ def accept(file: Kept, request: Request) -> Submission:
         api_key=request.api_key,
         batch=request.batch,
         file_name=shown_name(file.upload.name),
+        source_url=request.source_url,
         metadata=request.metadata,
         callback_url=request.callback_url,
         via=request.via,
@@ -180,6 +191,8 @@ def accept(file: Kept, request: Request) -> Submission:
     )
     # Every row before the first event: an event locks its chain, and whoever holds a chain
     # while waiting for a row waits for the one who holds the row and wants the chain.
+    if request.callback_url:
+        detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
     if is_new_work:
         _ring_after_commit(detection)
     elif detection.failure_code in MENDED_BY_UPLOAD:
@@ -297,7 +310,8 @@ def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None
             "via": submission.via,
             "is_confidential": is_confidential,
         },
-        detail={"file_name": submission.file_name},
+        detail={"file_name": submission.file_name}
+        | ({"source_url": submission.source_url} if submission.source_url else {}),
     )
 
 

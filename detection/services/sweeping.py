@@ -7,6 +7,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
+from detection.services import delivering
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -15,7 +16,7 @@ ENOUGH_MESSAGES = 200
 
 
 def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
-    """One round: leases freed, rows ended, doorbells rung.
+    """One round: leases freed, rows ended, doorbells rung for detections and for webhooks.
 
     Args:
         ring_again_after: how long a doorbell may go unheard; short after a worker's death, which
@@ -25,6 +26,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "freed": free_dead_leases(),
         "failed": fail_exhausted(),
         "rung": sum(ring_waiting(queue, ring_again_after) for queue in Detection.Queue.values),
+        "rung_for_webhooks": ring_for_webhooks(ring_again_after),
     }
 
 
@@ -36,6 +38,7 @@ def fail_exhausted() -> int:
     failed = [detection for detection in hopeless if detection.fail("attempts_exhausted")]
     for detection in failed:
         announce_end(detection.pk)
+        delivering.ring_or_leave_due(detection.deliveries_written)
     return len(failed)
 
 
@@ -59,3 +62,11 @@ def ring_waiting(
         Detection.objects.filter(pk=pk).update(rung_at=Now())
         rung += 1
     return rung
+
+
+def ring_for_webhooks(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for deliveries that are due: retries, expired leases, doorbells that were lost."""
+    pending = unanswered(delivering.QUEUE)
+    if pending is None or pending >= ENOUGH_MESSAGES:
+        return 0
+    return delivering.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)

@@ -1,7 +1,9 @@
 """Verify, read, look back."""
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
@@ -19,8 +21,9 @@ from detection.explanation import judged_faces, overlay
 from detection.limits import rare_fakes
 from detection.models import Detection, ModelVersion, Submission
 from detection.models.detection import DetectionQuerySet
-from detection.paging import page
+from detection.paging import Page, page
 from detection.presentation import file_facts, metadata_rows, verdict_card
+from detection.services.fetching import submit_url
 from detection.services.submission import retry_detection, submit_image
 from detection.uploads import StoredUpload, interrupted, uploaded
 from detection.web.custody_pages import may_erase
@@ -46,14 +49,13 @@ def verify(request: HttpRequest) -> HttpResponse:
     if request.method == "GET":
         return _verify_page(request)
     uploads = uploaded(request, "image")  # reads the body, and finds out whether it broke off
+    if "url" in request.POST:
+        url = request.POST["url"].strip()
+        return _submitted(request, [_submit(request, url, partial(submit_url, url=url))])
     if (refusal := interrupted(request)) or not uploads:
         error = Refused(refusal or "no_file")
         return _verify_page(request, [Outcome("", refusal=error)], status=error.status)
-    outcomes = [_submit(request, upload) for upload in uploads]
-    if len(outcomes) == 1 and (submission := outcomes[0].submission):
-        return redirect("detection", submission.detection_id)
-    status = next((o.refusal.status for o in outcomes if o.refusal), 200)
-    return _verify_page(request, outcomes, status=status)
+    return _submitted(request, [_submit_file(request, upload) for upload in uploads])
 
 
 @login_required
@@ -63,7 +65,7 @@ def submit_sample(request: HttpRequest, name: str) -> HttpResponse:
     if name not in SAMPLES:
         raise Http404
     with open_sample(name) as upload:
-        outcome = _submit(request, upload)
+        outcome = _submit_file(request, upload)
     if outcome.submission is None:
         return _verify_page(request, [outcome], status=503)
     return redirect("detection", outcome.submission.detection_id)
@@ -100,7 +102,7 @@ def history(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     verdict, whose = request.GET.get("verdict", ""), request.GET.get("whose", "mine")
     rows = _filtered(_whose(user, whose), verdict)
-    found = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
+    found: Page[Detection] = page(rows, cursor=request.GET.get("cursor", ""), size=HISTORY_PAGE)
     names = _file_names(found.rows, user)
     entries = [
         {"detection": row, "card": verdict_card(row), "file_name": names.get(row.pk, "")}
@@ -134,8 +136,16 @@ def _verify_page(
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
         "max_upload_mb": settings.MAX_UPLOAD_BYTES // MEGABYTE,
         "session": _session_mark(request),
+        "fetches_urls": settings.FETCH_URLS,
     }
     return render(request, "detection/verify.html", context, status=status)
+
+
+def _submitted(request: HttpRequest, outcomes: list[Outcome]) -> HttpResponse:
+    if len(outcomes) == 1 and (submission := outcomes[0].submission):
+        return redirect("detection", submission.detection_id)
+    status = next((o.refusal.status for o in outcomes if o.refusal), 200)
+    return _verify_page(request, outcomes, status=status)
 
 
 def _session_mark(request: HttpRequest) -> str:
@@ -143,12 +153,14 @@ def _session_mark(request: HttpRequest) -> str:
     return salted_hmac("verify", request.session.session_key or "", algorithm="sha256").hexdigest()
 
 
-def _submit(request: HttpRequest, upload: StoredUpload) -> Outcome:
-    name = upload.name or ""
+def _submit_file(request: HttpRequest, upload: StoredUpload) -> Outcome:
+    return _submit(request, upload.name or "", partial(submit_image, upload=upload))
+
+
+def _submit(request: HttpRequest, name: str, submit: Callable[..., Submission]) -> Outcome:
     try:
-        submission = submit_image(
+        submission = submit(
             by=signed_in(request),
-            upload=upload,
             via=Submission.Via.PAGE,
             is_confidential=bool(request.POST.get("is_confidential")),
         )

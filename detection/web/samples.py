@@ -1,7 +1,5 @@
 """A few pictures drawn by ourselves, so that a first visit has something to judge."""
 
-import hashlib
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,8 +8,7 @@ from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from detection import storage
-from detection.uploads import StoredUpload
+from detection.uploads import StoredUpload, UploadWriter
 
 FOLDER = settings.BASE_DIR / "static" / "img" / "samples"
 
@@ -42,13 +39,7 @@ SAMPLES = {
 def open_sample(name: str) -> Iterator[StoredUpload]:
     """One sample as if it had just been uploaded."""
     sample = SAMPLES[name]
-    content = (FOLDER / sample.file_name).read_bytes()
-    path = storage.incoming_dir() / uuid.uuid4().hex
-    upload = StoredUpload(path.open("xb+"), path, sample.file_name, None)
-    upload.file.write(content)
-    upload.file.flush()
-    upload.size, upload.sha256 = len(content), hashlib.sha256(content).hexdigest()
-    try:
+    writer = UploadWriter(sample.file_name)
+    writer.write((FOLDER / sample.file_name).read_bytes())
+    with writer.finish() as upload:
         yield upload
-    finally:
-        upload.close()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, images, pages
+from detection.web import custody_pages, images, pages, webhook_pages
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
@@ -17,5 +17,13 @@ urlpatterns = [
     path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),
     path("images/<uuid:pk>/hold", custody_pages.hold, name="image_hold"),
     path("images/<uuid:pk>/confidential", custody_pages.confidential, name="image_confidential"),
+    path("webhooks", webhook_pages.endpoints, name="webhooks"),
+    path("webhooks/callbacks", webhook_pages.callbacks, name="webhook_callbacks"),
+    path("webhooks/<uuid:pk>", webhook_pages.endpoint, name="webhook"),
+    path("webhooks/<uuid:pk>/rotate", webhook_pages.rotate, name="webhook_rotate"),
+    path("webhooks/<uuid:pk>/switch", webhook_pages.switch, name="webhook_switch"),
+    path("webhooks/<uuid:pk>/delete", webhook_pages.delete, name="webhook_delete"),
+    path("webhooks/<uuid:pk>/resend", webhook_pages.resend_failed, name="webhook_resend"),
+    path("deliveries/<uuid:pk>/resend", webhook_pages.resend, name="delivery_resend"),
     path("responsible-use", pages.responsible_use, name="responsible_use"),
 ]

@@ -1,11 +1,14 @@
 // Drop, paste or choose images: each is sent by itself, and its verdict appears in its row.
 
 import { announce, fetchCard, follow, fragment } from "./card.js";
+import { ResumableUpload, Stopped } from "./resumable.js";
 
 const AT_ONCE = 3;
 const STORE = "detections";
 const MOST_KEPT = 50;
+const IN_PIECES_FROM_BYTES = 5_000_000;
 const LARGEST_THUMBNAIL_BYTES = 20_000_000; // a browser decodes the whole file for it
+const DECISIVE = new Set([401, 403, 413]); // the same answer awaits the whole file
 
 const form = document.querySelector("[data-upload]");
 const rows = document.querySelector("[data-rows]");
@@ -58,29 +61,60 @@ class Row {
     sendNext();
   }
 
-  send() {
+  async send() {
     sending += 1;
     this.note.textContent = words.sending;
+    const isLarge = this.file.size > IN_PIECES_FROM_BYTES;
+    try {
+      if (!isLarge || !(await this.sendInPieces())) await this.sendWhole();
+    } finally {
+      sending -= 1;
+      sendNext();
+    }
+  }
+
+  // False where the desk takes no pieces now, so that the file has to go as a whole.
+  async sendInPieces() {
+    this.upload ??= new ResumableUpload(this.file, {
+      address: form.dataset.resumable,
+      token: form.elements.csrfmiddlewaretoken.value,
+      fields: { filename: this.name, ...(this.isConfidential && { is_confidential: "true" }) },
+      onProgress: (sent) => this.sent(sent, this.file.size),
+      onPause: (isOffline) => (this.note.textContent = isOffline ? words.paused : words.sending),
+    });
+    try {
+      this.accepted(await this.upload.finish());
+    } catch (error) {
+      if (!(error instanceof Stopped)) throw error;
+      if (error.reason === "cancelled") this.refuse(words.cancelled, true);
+      else if (error.reason === "unavailable" && !DECISIVE.has(error.request.status)) return false;
+      else if (error.request) this.refused(error.request);
+      else this.refuse(words.offline, true);
+    }
+    return true;
+  }
+
+  sendWhole() {
     const request = new XMLHttpRequest();
     this.request = request;
     request.upload.addEventListener("progress", (event) => {
-      if (event.lengthComputable) this.progress.value = (100 * event.loaded) / event.total;
+      if (event.lengthComputable) this.sent(event.loaded, event.total);
     });
-    request.upload.addEventListener("load", () => {
-      this.progress.removeAttribute("value"); // sent: the bar now only says that it is alive
-      this.cancel.hidden = true;
-    });
+    request.upload.addEventListener("load", () => this.sent(1, 1));
     request.addEventListener("load", () => this.answered(request));
     request.addEventListener("error", () => this.refuse(words.offline, true));
     request.addEventListener("abort", () => this.refuse(words.cancelled, true));
-    request.addEventListener("loadend", () => {
-      sending -= 1;
-      sendNext();
-    });
     request.open("POST", form.dataset.upload);
     request.setRequestHeader("X-CSRFToken", form.elements.csrfmiddlewaretoken.value);
     request.setRequestHeader("Accept", "application/json");
     request.send(this.body());
+    return new Promise((resolve) => request.addEventListener("loadend", resolve));
+  }
+
+  sent(bytes, all) {
+    this.cancel.hidden = bytes >= all;
+    if (bytes < all) this.progress.value = (100 * bytes) / all;
+    else this.progress.removeAttribute("value"); // the bar now only says that it is alive
   }
 
   body() {
@@ -92,10 +126,17 @@ class Row {
 
   answered(request) {
     if (request.status === 200 || request.status === 202) {
-      const { id } = JSON.parse(request.responseText);
-      keep([id, ...kept().filter((other) => other !== id)]);
-      return this.wait(id);
+      return this.accepted(JSON.parse(request.responseText).id);
     }
+    this.refused(request);
+  }
+
+  accepted(id) {
+    keep([id, ...kept().filter((other) => other !== id)]);
+    this.wait(id);
+  }
+
+  refused(request) {
     if (request.status === 401 || request.status === 403) return this.refuse(words.signedOut);
     this.refuse(detailOf(request) ?? words.trouble, request.status >= 500);
   }
@@ -134,6 +175,7 @@ class Row {
       waiting.splice(place, 1);
       this.refuse(words.cancelled, true);
     } else {
+      this.upload?.cancel();
       this.request?.abort();
     }
   }

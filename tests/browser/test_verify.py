@@ -1,14 +1,18 @@
 """Verify as a person meets it: choose, drop, paste, cancel, and without script."""
 
+import hashlib
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Route, expect
 
 from accounts.models import User
-from detection.models import Detection, Submission
+from detection.models import Detection, ResumableUpload, Submission
 from tests import images
 from tests.browser.conftest import Visiting
 
@@ -128,6 +132,80 @@ def test_a_broken_connection_is_told_and_can_be_tried_again(
     page.unroute("**/api/v1/detections")
     row.get_by_role("button", name="Try again").click()
     expect(row).to_contain_text("received, being checked")
+
+
+def _noise_png(size: int = 1500) -> bytes:
+    """Noise does not compress: more than 5 MB, so that it is sent in pieces."""
+    pixels = np.random.default_rng(5).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
+@pytest.mark.usefixtures("working")
+def test_a_large_file_goes_on_after_its_line_broke(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    sent: list[str] = []
+
+    def third_breaks(route: Route) -> None:
+        sent.append(route.request.method)
+        if len(sent) == 3:
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/api/v1/uploads**", third_breaks)
+    page.get_by_label("Confidential").check()
+    data = _noise_png()
+    page.set_input_files("#image", files(big_png=data))
+    expect(page.locator("[data-finished=yes]")).to_have_count(1, timeout=30_000)
+    expect(page.locator(".row")).to_contain_text("Likely manipulated")
+    assert sent == ["POST", "PATCH", "PATCH", "HEAD", "PATCH", "PATCH", "PATCH"]
+    submission = Submission.objects.get()
+    assert (submission.file_name, submission.via) == ("big.png", Submission.Via.PAGE)
+    assert submission.image.sha256 == hashlib.sha256(data).hexdigest()
+    assert submission.image.is_confidential
+
+
+def test_a_large_upload_waits_while_there_is_no_network(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    def lose_the_network(route: Route) -> None:
+        page.context.set_offline(True)
+        route.abort()
+
+    page.route("**/api/v1/uploads/*", lose_the_network)
+    page.set_input_files("#image", files(big_png=_noise_png()))
+    row = page.locator(".row")
+    expect(row).to_contain_text("goes on by itself")
+    page.unroute("**/api/v1/uploads/*")
+    page.context.set_offline(False)
+    expect(row).to_contain_text("received, being checked", timeout=30_000)
+
+
+def test_a_large_upload_can_be_cancelled(page: Page, files: Callable[..., list[str]]) -> None:
+    page.route(
+        "**/api/v1/uploads/*",
+        lambda route: route.continue_() if route.request.method == "DELETE" else None,
+    )
+    page.set_input_files("#image", files(big_png=_noise_png()))
+    row = page.locator(".row")
+    expect(row).to_contain_text("sending")
+    with page.expect_response("**/api/v1/uploads/*") as ended:
+        row.get_by_role("button", name="Cancel").click()
+    assert ended.value.status == 204
+    expect(row).to_contain_text("Cancelled. Nothing was stored.")
+    assert not ResumableUpload.objects.exists()
+
+
+def test_a_large_file_goes_as_a_whole_where_no_pieces_are_taken(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    page.route("**/api/v1/uploads", lambda route: route.fulfill(status=404))
+    page.set_input_files("#image", files(big_png=_noise_png()))
+    expect(page.locator(".row")).to_contain_text("received, being checked", timeout=30_000)
+    assert Submission.objects.get().file_name == "big.png"
 
 
 def test_confidential_is_sent_with_each_image(page: Page, files: Callable[..., list[str]]) -> None:

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -16,7 +17,16 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from detection.models import Batch, Detection, Image, ModelVersion
+from detection.models import (
+    Batch,
+    Detection,
+    Image,
+    ModelVersion,
+    ResumableUpload,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
 from tests.factories import submitted
@@ -32,6 +42,7 @@ PAST = frozenset({"disabled", "revoked_key"})
 EVERYBODY = PEOPLE | KEYS | PAST | {"nobody"}
 SEES = frozenset({"owner", "moderator", "admin"})
 ADMINS = frozenset({"admin"})
+OWNER_KEY = frozenset({"owner_key"})
 
 
 @dataclass(frozen=True)
@@ -49,11 +60,12 @@ def own(methods: frozenset[str], *keys: str) -> Access:
 
 
 def own_key() -> Access:
-    """About one person's API key: nobody else's, whatever their role."""
+    """About one person's API key or webhook: nobody else's, whatever their role."""
     return Access(frozenset({"owner"}), WRITE)
 
 
 ANY = frozenset(METHODS)
+LATER = timedelta(days=1)
 TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
 SIGN_IN = Access(EVERYBODY, ANY)
@@ -86,6 +98,14 @@ DECLARED: dict[str, Access] = {
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
+    "webhooks": Access(PEOPLE, READ | WRITE),
+    "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
+    "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
+    "webhooks/<uuid:pk>/rotate": own_key(),
+    "webhooks/<uuid:pk>/switch": own_key(),
+    "webhooks/<uuid:pk>/delete": own_key(),
+    "webhooks/<uuid:pk>/resend": own_key(),
+    "deliveries/<uuid:pk>/resend": own_key(),
     "responsible-use": Access(EVERYBODY, READ),
     "audit": Access(TRAIL, READ),
     "audit/export": Access(TRAIL, WRITE),
@@ -95,11 +115,26 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
+    # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
+    "api/v1/uploads/<uuid:pk>": Access(
+        frozenset({"owner", "owner_key"}),
+        frozenset({"HEAD", "PATCH", "DELETE"}),
+        frozenset({"owner", "owner_key"}),
+    ),
     "api/v1/detections/<uuid:pk>/feedback": own(WRITE, "owner_key"),
     "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     "api/v1/models/active": Access(PEOPLE | KEYS - {"reader_key"}, READ),
+    # with a key alone; what needs a confirmation on the pages has no way around it here
+    "api/v1/webhooks": Access(frozenset({"owner_key", "stranger_key"}), READ | WRITE),
+    "api/v1/webhooks/callbacks/rotate": Access(frozenset({"owner_key", "stranger_key"}), WRITE),
+    "api/v1/webhooks/callbacks/deliveries": Access(frozenset({"owner_key", "stranger_key"}), READ),
+    "api/v1/webhooks/<uuid:pk>": Access(OWNER_KEY, READ | frozenset({"PATCH", "DELETE"})),
+    "api/v1/webhooks/<uuid:pk>/rotate": Access(OWNER_KEY, WRITE),
+    "api/v1/webhooks/<uuid:pk>/deliveries": Access(OWNER_KEY, READ),
+    "api/v1/webhooks/deliveries/<uuid:pk>/resend": Access(OWNER_KEY, WRITE),
     "api/v1/": Access(frozenset(), frozenset()),
     "accounts/login/": SIGN_IN,
     "accounts/logout/": SIGN_IN,
@@ -167,9 +202,13 @@ OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
 
 @pytest.fixture
 def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
-    """Judged, with its previews and its original on disk."""
+    """Judged, with previews and original on disk, an upload of its detection's id, a webhook."""
+    add_endpoint(by=alice, url="https://192.0.2.1/hook", events=["detection.completed"])
     submission = submitted(alice)
     run_detection(str(submission.detection_id))
+    ResumableUpload.objects.create(
+        pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER
+    )
     return submission.image
 
 
@@ -227,6 +266,10 @@ def _address(
     """
     about = {"images/": image, **(others or {})}
     pk = next((row for start, row in about.items() if route.startswith(start)), detection)
+    if "deliveries/<" in route:
+        pk = WebhookDelivery.objects.values_list("pk", flat=True).first() or pk
+    elif "webhooks/<" in route:
+        pk = WebhookEndpoint.objects.values_list("pk", flat=True).first() or pk
     values = {
         "<uuid:pk>": str(pk),
         "<int:side>": "320",

@@ -21,8 +21,8 @@ from detection.models.detection import DetectionQuerySet
 ROOT = Path(current.BASE_DIR)
 SETTINGS = ROOT / "deepfake_site" / "settings.py"
 MARK = "planted0marker"
-# Sounds like one, and names a public address.
-NO_SECRETS = {"UNMASK_OIDC_URL"}
+# They sound like one: a public address, and a switch.
+NO_SECRETS = {"UNMASK_OIDC_URL", "UNMASK_FETCH_URLS"}
 # What a secret needs beside it.
 BESIDE = {"DATABASE_OWNER_URL": {"DATABASE_URL": "postgres://app@127.0.0.1:1/unmask"}}
 # A value of each that the settings take, and what becomes of it; a new secret needs its row.
@@ -52,7 +52,9 @@ def test_these_are_all_secrets():
     assert _read("env_secret") == set(SECRETS)
 
 
-@pytest.mark.parametrize("function", ["env_str", "env_list", "env_choice", "env_int", "env_bool"])
+@pytest.mark.parametrize(
+    "function", ["env_str", "env_list", "env_choice", "env_int", "env_bool", "env_networks"]
+)
 def test_nothing_that_sounds_like_a_secret_is_read_as_anything_else(function):
     secret = re.compile(r"KEY|SECRET|PASSWORD|TOKEN|CREDENTIAL|_URL|DSN|PEPPER|SALT")
     assert [name for name in _read(function) - NO_SECRETS if secret.search(name)] == []

@@ -8,6 +8,7 @@ import runpy
 import secrets
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,16 @@ from accounts.models import User
 ROOT = Path(current.BASE_DIR)
 SITE = ROOT / "deepfake_site"
 KEY = "only-for-tests-" * 5
-READERS = {"env_str", "env_bool", "env_int", "env_list", "env_choice", "env_choices", "env_secret"}
+READERS = {
+    "env_str",
+    "env_bool",
+    "env_int",
+    "env_list",
+    "env_choice",
+    "env_choices",
+    "env_networks",
+    "env_secret",
+}
 
 
 @pytest.fixture
@@ -75,6 +85,9 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("UNMASK_HOSTS", "desk.example.org, *"),
         ("UNMASK_LOG_FORMAT", "xml"),
         ("UNMASK_API_REQUESTS_PER_MINUTE", "0"),
+        ("UNMASK_OUTBOUND_ALLOW", "10.0.0.5/8"),
+        ("UNMASK_OUTBOUND_ALLOW", "10.0.0.0/8, intranet"),
+        ("UNMASK_FETCH_URLS", "perhaps"),
         ("SECRET_KEY_FILE", "/nowhere/at/all"),
     ],
 )
@@ -191,6 +204,18 @@ def test_roles_that_need_a_second_factor_are_named_with_commas(load):
 )
 def test_security_keys_are_offered_where_browsers_allow_them(load, origin, has_keys):
     assert ("webauthn" in load(UNMASK_ORIGIN=origin)["MFA_SUPPORTED_TYPES"]) is has_keys
+
+
+def test_no_address_is_fetched_and_no_inner_network_reached_unless_one_says_so(load):
+    assert load()["FETCH_URLS"] is False
+    assert load()["OUTBOUND_ALLOW"] == []
+    found = load(UNMASK_OUTBOUND_ALLOW="10.1.2.0/24, fd00:1::/64")["OUTBOUND_ALLOW"]
+    assert [str(network) for network in found] == ["10.1.2.0/24", "fd00:1::/64"]
+
+
+def test_the_version_is_that_of_the_project():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert project["version"] == current.VERSION
 
 
 # --- the database

@@ -290,9 +290,30 @@ def test_an_unknown_choice_is_400(api, field, value):
     assert not Submission.objects.exists()
 
 
-def test_json_instead_of_a_form_is_415(api):
-    response = api.post(URL, {"image": "x"}, content_type="application/json")
+def test_text_instead_of_a_form_is_415(api):
+    response = api.post(URL, "x", content_type="text/plain")
     _assert_problem(response, 415, "unsupported_media_type")
+
+
+def test_json_brings_no_image(api):
+    response = api.post(URL, {"image": "x"}, content_type="application/json")
+    _assert_problem(response, 400, "no_file")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["", "x", "[]", "5", "null", '"url"', '{"url": NaN}', "[" * 9999, '{"a":' * 9999, b"\xff"],
+    ids=lambda body: repr(body[:12]),
+)
+def test_json_that_is_no_object_is_400(api, body):
+    response = api.post(URL, body, content_type="application/json")
+    assert response.status_code == 400
+    assert response.json()["code"] in {"parse_error", "no_file"}
+
+
+def test_json_is_small(api):
+    response = api.post(URL, json.dumps({"a": "x" * 65536}), content_type="application/json")
+    _assert_problem(response, 413, "too_large")
 
 
 @pytest.mark.parametrize(

@@ -194,10 +194,10 @@ class Installation:
         return self.process is not None and self.process.poll() is not None
 
 
-def submit(client: httpx.Client, seed: int) -> str:
+def submit(client: httpx.Client, seed: int, **fields: str) -> str:
     """Upload one picture of its own; the detection's id."""
     files = {"image": (f"{seed}.jpg", images.jpeg_bytes(seed=seed), "image/jpeg")}
-    answer = client.post("/api/v1/detections", files=files)
+    answer = client.post("/api/v1/detections", data=fields, files=files)
     assert answer.status_code in {200, 202}, answer.text
     return answer.json()["id"]
 

@@ -84,8 +84,11 @@ def _services() -> list[Service]:
     return [
         *([_valkey()] if _own_broker() else []),
         Service("web", _gunicorn),
+        Service("worker", partial(worker, "-Q", "sweep,detect,evidence", "-n", "worker@%h")),
+        # Threads, because it waits for others' servers; nobody's verdict waits with it.
         Service(
-            "worker", partial(worker, "-Q", "sweep,detect,evidence,deliver", "-n", "worker@%h")
+            "deliver",
+            partial(worker, "-Q", "deliver", "-P", "threads", "-c", "8", "-n", "deliver@%h"),
         ),
         Service(
             "bulk", partial(_in_the_background, worker, "-Q", "bulk", "-c", "1", "-n", "bulk@%h")

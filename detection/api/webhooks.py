@@ -1,0 +1,134 @@
+"""Webhook endpoints for machines: `/api/v1/webhooks`."""
+
+import uuid
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.parsers import JSONParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from detection.api.base import caller
+from detection.api.permissions import WebhookScope
+from detection.api.webhook_serializers import (
+    DeliverySerializer,
+    EndpointChanges,
+    EndpointForm,
+    EndpointSerializer,
+)
+from detection.models import WebhookDelivery, WebhookEndpoint
+from detection.models.webhook import WebhookDeliveryQuerySet
+from detection.paging import Page, is_cursor, page
+from detection.services import webhooks
+
+PAGE_SIZE = 50
+
+
+class WebhookView(APIView):
+    permission_classes = [*APIView.permission_classes, WebhookScope]
+    parser_classes = [JSONParser]
+
+
+class WebhookCollection(WebhookView):
+    def get(self, request: Request) -> Response:
+        """All of one's endpoints, newest first; there are at most 20."""
+        rows = WebhookEndpoint.objects.receivers_of(caller(request))
+        return Response({"results": EndpointSerializer(rows, many=True).data})
+
+    def post(self, request: Request) -> Response:
+        """Make an endpoint; the answer holds its secret, this once."""
+        form = EndpointForm(data=_object(request))
+        form.is_valid(raise_exception=True)
+        endpoint, secret = webhooks.add_endpoint(by=caller(request), **form.validated_data)
+        location = request.build_absolute_uri(reverse("api_webhook", args=[endpoint.pk]))
+        body = {**EndpointSerializer(endpoint).data, "secret": secret}
+        return Response(body, status=status.HTTP_201_CREATED, headers={"Location": location})
+
+
+class WebhookResource(WebhookView):
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        return Response(EndpointSerializer(_endpoint(request, pk)).data)
+
+    def patch(self, request: Request, pk: uuid.UUID) -> Response:
+        """Change `url`, `events`, `description` or `enabled`; what is not given stays."""
+        endpoint = _endpoint(request, pk)
+        form = EndpointChanges(data=_object(request), partial=True)
+        form.is_valid(raise_exception=True)
+        changed = webhooks.change_endpoint(
+            by=caller(request), endpoint=endpoint, **form.validated_data
+        )
+        return Response(EndpointSerializer(changed).data)
+
+    def delete(self, request: Request, pk: uuid.UUID) -> Response:
+        """End it for good; what waits for it is cancelled."""
+        webhooks.delete_endpoint(by=caller(request), endpoint=_endpoint(request, pk))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WebhookRotation(WebhookView):
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """A new secret, in this answer alone; the old one signs as well for 24 hours."""
+        row, secret = webhooks.rotate_secret(by=caller(request), endpoint=_endpoint(request, pk))
+        return Response({**EndpointSerializer(row).data, "secret": secret})
+
+
+class CallbackRotation(WebhookView):
+    def post(self, request: Request) -> Response:
+        """The same for the secret that signs the callbacks of one's submissions."""
+        row, secret = webhooks.rotate_callback_secret(by=caller(request))
+        return Response({"previous_secret_until": row.previous_secret_until, "secret": secret})
+
+
+class WebhookDeliveries(WebhookView):
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """What was told to an endpoint, newest first, in keyset pages."""
+        rows = WebhookDelivery.objects.filter(endpoint=_endpoint(request, pk))
+        return _page_of(rows, request.query_params)
+
+
+class CallbackDeliveries(WebhookView):
+    def get(self, request: Request) -> Response:
+        """The callbacks of one's submissions, newest first, in keyset pages."""
+        rows = WebhookDelivery.objects.filter(
+            endpoint__owner=caller(request), endpoint__is_for_callbacks=True
+        )
+        return _page_of(rows, request.query_params)
+
+
+class DeliveryResending(WebhookView):
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """Send again what failed or was cancelled: 202, under the same `webhook_id`."""
+        delivery = get_object_or_404(
+            WebhookDelivery.objects.of(caller(request)).select_related("endpoint"), pk=pk
+        )
+        webhooks.resend(by=caller(request), delivery=delivery)
+        delivery.refresh_from_db()
+        return Response(DeliverySerializer(delivery).data, status=status.HTTP_202_ACCEPTED)
+
+
+def _endpoint(request: Request, pk: uuid.UUID) -> WebhookEndpoint:
+    return get_object_or_404(WebhookEndpoint.objects.receivers_of(caller(request)), pk=pk)
+
+
+def _object(request: Request) -> dict[str, Any]:
+    if not isinstance(request.data, dict):
+        raise ValidationError({"": "Send a JSON object."})
+    return request.data
+
+
+def _page_of(rows: WebhookDeliveryQuerySet, params: Any) -> Response:
+    cursor, wanted = params.get("cursor", ""), params.get("status", "")
+    known = WebhookDelivery.Status.values
+    if not is_cursor(cursor):
+        raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
+    if wanted and wanted not in known:
+        raise ValidationError({"status": f"{wanted!r} is unknown; say one of {', '.join(known)}."})
+    if wanted:
+        rows = rows.filter(status=wanted)
+    found: Page[WebhookDelivery] = page(rows, cursor=cursor, size=PAGE_SIZE)
+    results = DeliverySerializer(found.rows, many=True).data
+    return Response({"results": results, "next": found.next_cursor or None})
