@@ -98,7 +98,7 @@ def check(
         bool, typer.Option("--wait/--no-wait", help="On a server: wait for verdicts.")
     ] = True,
     timeout: Annotated[
-        float, typer.Option(min=1, help="On a server: seconds until an image has failed.")
+        float, typer.Option(min=1, help="On a server: seconds to wait for each image.")
     ] = 600.0,
 ) -> None:
     """Judge images, on this machine or on a server.

@@ -90,7 +90,7 @@ class Transport:
         """
         try:
             answer = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unanswered(error) from None
         self._has_answered = True
         if answer.is_success:
@@ -102,10 +102,11 @@ class Transport:
             return self._patience_s
         return min(self._patience_s, OUTAGE_S if self._has_answered else FIRST_CONTACT_S)
 
-    def _unanswered(self, error: httpx.TransportError) -> DeskError:
-        cause: BaseException | None = error
+    def _unanswered(self, error: httpx.RequestError) -> DeskError:
+        cause: BaseException | None = error if isinstance(error, httpx.ConnectError) else None
         while cause is not None:
-            if isinstance(cause, ssl.SSLError):
+            # A line that ends within the handshake is a restart, perhaps; all else stays wrong.
+            if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
                 return DeskError("tls_error", self._about_tls(cause), is_hopeless=True)
             cause = cause.__cause__ or cause.__context__
         why = str(error) or type(error).__name__

@@ -200,6 +200,14 @@ def test_a_certificate_that_is_not_trusted_is_said_at_once(desk, stub, naps):
     assert naps == []
 
 
+@pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ReadError])
+def test_a_secure_line_that_ends_is_tried_again(desk, stub, error):
+    failure = error("EOF occurred in violation of protocol")
+    failure.__cause__ = ssl.SSLEOFError(8, "EOF occurred in violation of protocol")
+    stub.faults = [failure]
+    assert desk.submit(photo())["status"] == "done"
+
+
 @pytest.mark.parametrize("key", ["", "secret", "umk_short", f"{KEY}\n", f"{KEY}é"])
 def test_what_is_no_key_is_not_sent_and_not_repeated_in_the_error(key):
     with pytest.raises(DeskError) as error:
