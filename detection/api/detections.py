@@ -25,9 +25,9 @@ from detection.api.base import OneShape, caller, key_of, via, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
-from detection.api.schema import FORM, ONCE, WAIT, operation, query
+from detection.api.schema import FORM, JSON, ONCE, WAIT, operation, query
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
-from detection.api.shapes import SUBMISSION, ref
+from detection.api.shapes import SUBMISSION, SUBMISSION_BY_ADDRESS, ref
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
@@ -77,7 +77,7 @@ class DetectionCollection(APIView):
         tag="Detections",
         answers={200: "Detection", 202: "Detection"},
         problems=[400, 409, 413, 415, 422, 503, 507],
-        body={FORM: SUBMISSION},
+        body={FORM: SUBMISSION, JSON: SUBMISSION_BY_ADDRESS},
         parameters=[WAIT, ONCE],
     )
     def post(self, request: Request) -> Response:

@@ -3,7 +3,14 @@
 from typing import Any
 
 from detection.api.serializers import FLAGS
-from detection.models import Detection, Feedback, ModelVersion, Submission
+from detection.models import (
+    Detection,
+    Feedback,
+    ModelVersion,
+    Submission,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from detection.words import FAILURES, REASONS
 
 Shape = dict[str, Any]
@@ -127,7 +134,56 @@ PROBLEM = {
 }
 
 BATCH_LINKS = record({"batch": ADDRESS, "detections": ADDRESS})
+ENDPOINT = {
+    "id": UUID,
+    "url": ADDRESS,
+    "description": a("string"),
+    "events": each(a("string", enum=WebhookEndpoint.Event.values)),
+    "enabled": a("boolean"),
+    "disabled_because": {"enum": [*WebhookEndpoint.Disabled.values, None]},
+    "failing_since": MOMENT_OR_NULL,
+    "previous_secret_until": MOMENT_OR_NULL,
+    "created_at": MOMENT,
+}
+SECRET = a("string", "Shown this once.", pattern="^whsec_")
+DELIVERY = record(
+    {
+        "id": UUID,
+        "webhook_id": a("string", "What the receiver gets as `webhook-id`, at each attempt."),
+        "event": a("string", enum=WebhookEndpoint.Event.values),
+        "detection": a("string?", format="uuid"),
+        "url": ADDRESS,
+        "status": a("string", enum=WebhookDelivery.Status.values),
+        "attempts": each(
+            record(
+                {
+                    "at": MOMENT,
+                    "status_code": a("integer?"),
+                    "error": a("string?"),
+                    "ms": a("integer"),
+                }
+            ),
+            "The last twelve.",
+        ),
+        "next_attempt_at": MOMENT_OR_NULL,
+        "created_at": MOMENT,
+        "ended_at": MOMENT_OR_NULL,
+        "payload": {"type": ["object", "null"], "additionalProperties": True},
+    },
+    "One event for one receiver.",
+)
 SCHEMAS: dict[str, Shape] = {
+    "WebhookEndpoint": record(ENDPOINT),
+    "WebhookEndpointWithSecret": record({**ENDPOINT, "secret": SECRET}),
+    "WebhookEndpointList": record({"results": each(ref("WebhookEndpoint"))}),
+    "CallbackSecret": record({"previous_secret_until": MOMENT_OR_NULL, "secret": SECRET}),
+    "WebhookDelivery": DELIVERY,
+    "WebhookDeliveryPage": record(
+        {
+            "results": each(ref("WebhookDelivery")),
+            "next": a("string?", "The `cursor` of the next page; null on the last one."),
+        }
+    ),
     "Detection": DETECTION,
     "DetectionPage": record(
         {
@@ -200,6 +256,7 @@ PRIORITY = a("string", enum=Submission.Priority.values)
 SHARED_FIELDS = {
     "priority": PRIORITY,
     "is_confidential": a("string", "Hide the image from moderators.", enum=[*FLAGS]),
+    "callback_url": a("string", "Told of the end by a signed webhook.", format="callback-url"),
 }
 SUBMISSION = {
     "type": "object",
@@ -233,5 +290,32 @@ FEEDBACK = {
         "comment": a("string", maxLength=2000),
     },
     "required": ["label", "category"],
+    "additionalProperties": False,
+}
+SUBMISSION_BY_ADDRESS = {
+    "type": "object",
+    "properties": {
+        "url": a("string", "Of the image; where the operator lets the desk fetch.", format="url"),
+        "metadata": {**ANYTHING, "description": "Echoed back."},
+        **SHARED_FIELDS,
+        "is_confidential": a("boolean", "Hide the image from moderators."),
+    },
+    "required": ["url"],
+    "additionalProperties": False,
+}
+ENDPOINT_FIELDS = {
+    "url": a("string", format="callback-url"),
+    "events": each(a("string", enum=WebhookEndpoint.Event.values), minItems=1),
+    "description": a("string", maxLength=200),
+}
+NEW_ENDPOINT = {
+    "type": "object",
+    "properties": ENDPOINT_FIELDS,
+    "required": ["url", "events"],
+    "additionalProperties": False,
+}
+ENDPOINT_CHANGES = {
+    "type": "object",
+    "properties": {**ENDPOINT_FIELDS, "enabled": a("boolean")},
     "additionalProperties": False,
 }
