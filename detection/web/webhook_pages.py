@@ -38,7 +38,7 @@ class EndpointForm(forms.Form):
     url = forms.CharField(
         label=gettext_lazy("Address"),
         max_length=outbound.MAX_URL_LENGTH,
-        help_text=gettext_lazy("Where your system takes a POST request, over https."),
+        help_text=gettext_lazy("Where your system takes POST requests, over https."),
         widget=forms.URLInput(attrs={"dir": "ltr", "placeholder": "https://cms.example.org/hooks"}),
     )
     events = forms.MultipleChoiceField(

@@ -1,5 +1,6 @@
 """What holds for every page: keyboard, policy, width, direction, contrast, hostile names."""
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,8 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Detection
+from detection.models import Detection, WebhookDelivery, WebhookEndpoint
+from detection.services.webhooks import add_endpoint
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
@@ -86,7 +88,24 @@ def detections(
 
 
 @pytest.fixture
-def paths(detections: list[Detection], alice: User) -> list[str]:
+def endpoint(model: object, alice: User) -> WebhookEndpoint:
+    """Told of a verdict, in vain."""
+    url = "https://cms.example.org/" + "hooks" * 30
+    made, _secret = add_endpoint(by=alice, url=url, events=["detection.completed"])
+    attempt = {"at": "2026-11-25T18:03:00+00:00", "status_code": None, "error": "timeout", "ms": 9}
+    WebhookDelivery.objects.create(
+        endpoint=made,
+        url=url,
+        event="detection.completed",
+        payload=json.dumps({"data": "x" * 300}),
+        status="failed",
+        attempts=[attempt],
+    )
+    return made
+
+
+@pytest.fixture
+def paths(detections: list[Detection], alice: User, endpoint: WebhookEndpoint) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
         "verify",
@@ -95,6 +114,8 @@ def paths(detections: list[Detection], alice: User) -> list[str]:
         "account",
         "account_change_password",
         "keys",
+        "webhooks",
+        "webhook_callbacks",
         "usersessions_list",
         "account_reauthenticate",
         "mfa_index",
@@ -110,6 +131,7 @@ def paths(detections: list[Detection], alice: User) -> list[str]:
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
+        reverse("webhook", args=[endpoint.pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
     ]
