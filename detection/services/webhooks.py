@@ -44,7 +44,7 @@ def add_endpoint(
             description=description,
             secret=signing.sealed(secret),
         )
-        _record("created", by, endpoint, after=_terms(endpoint))
+        _record("webhook_endpoint.created", by, endpoint, after=_terms(endpoint))
     return endpoint, secret
 
 
@@ -74,9 +74,14 @@ def change_endpoint(
         row.save()
         row.deliveries.filter(status=WebhookDelivery.Status.PENDING).update(url=row.url)
         if (_terms(row), row.url, row.description) != before:
-            _record("changed", by, row, before=before[0], after=_terms(row))
+            _record("webhook_endpoint.changed", by, row, before=before[0], after=_terms(row))
         if is_switched:
-            _record("enabled" if is_enabled else "disabled", by, row, after=_state(row))
+            _record(
+                "webhook_endpoint.enabled" if is_enabled else "webhook_endpoint.disabled",
+                by,
+                row,
+                after=_state(row),
+            )
     return row
 
 
@@ -89,7 +94,7 @@ def rotate_secret(*, by: User, endpoint: WebhookEndpoint) -> tuple[WebhookEndpoi
         row.previous_secret_until = timezone.now() + ROTATION_PERIOD
         row.save(update_fields=["secret", "previous_secret", "previous_secret_until"])
         until = row.previous_secret_until.isoformat()
-        _record("rotated", by, row, after={"old_secret_until": until})
+        _record("webhook_endpoint.rotated", by, row, after={"old_secret_until": until})
     return row, secret
 
 
@@ -106,7 +111,7 @@ def delete_endpoint(*, by: User, endpoint: WebhookEndpoint) -> None:
         row.deleted_at = timezone.now()
         row.save()
         row.deliveries.all().cancel()
-        _record("deleted", by, row)
+        _record("webhook_endpoint.deleted", by, row)
 
 
 def resend(*, by: User, delivery: WebhookDelivery) -> None:
@@ -142,7 +147,7 @@ def resend_failed(*, by: User, endpoint: WebhookEndpoint) -> int:
             # Each that ends rings for the next.
             first = row.deliveries.waiting().order_by("created_at").values_list("pk", flat=True)
             bells = list(first[:AT_ONCE])
-            _record("resent", by, row, after={"deliveries": count})
+            _record("webhook_endpoint.resent", by, row, after={"deliveries": count})
             ring_after_commit(bells)
     return count
 
@@ -221,11 +226,11 @@ def _state(endpoint: WebhookEndpoint) -> dict[str, Any]:
     return {"because": endpoint.disabled_because} if endpoint.disabled_because else {}
 
 
-def _record(what: str, by: User | None, endpoint: WebhookEndpoint, **more: Any) -> None:
+def _record(action: str, by: User, endpoint: WebhookEndpoint, **more: Any) -> None:
     """An event about an endpoint. Of its address the host alone: the rest may hold a token."""
     host = urlsplit(endpoint.url).hostname
     audit.record(
-        f"webhook_endpoint.{what}",
+        action,
         actor=by,
         target=endpoint,
         owner=endpoint.owner,

@@ -148,7 +148,7 @@ class StubDesk:
     def _patch_uploads(self, request: httpx.Request, pk: str) -> httpx.Response:
         upload = self.uploads[pk]
         if int(request.headers["Upload-Offset"]) != len(upload["data"]):
-            return problem(409, "offset_mismatch")
+            return problem(409, "wrong_offset")
         upload["data"] += request.content
         if len(upload["data"]) == upload["size"] and not upload["detection"]:
             fields = dict(upload["fields"])

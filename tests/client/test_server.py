@@ -167,7 +167,7 @@ def test_what_every_file_would_meet_is_hopeless_and_not_repeated(desk, stub, ans
     [
         (problem(413, "too_large", "The file is larger."), "too_large"),
         (httpx.Response(413, text="<html>a proxy's words</html>"), "too_large"),
-        (problem(422, "idempotency_key_reused"), "idempotency_key_reused"),
+        (problem(422, "key_reused"), "key_reused"),
         (httpx.Response(500), "http_error"),
     ],
 )

@@ -104,9 +104,9 @@ def test_under_another_key_a_sealed_secret_does_not_open(monkeypatch):
 # --- what docs/api.md tells receivers to do
 
 
-def _example(language: str) -> str:
+def _example(name: str) -> str:
     text = (Path(settings.BASE_DIR) / "docs/api.md").read_text()
-    return re.search(rf"```{language}\n(.+?)```", text, re.DOTALL)[1]
+    return re.search(rf"<!-- example: {name} -->\n```\w+\n(.+?)```", text, re.DOTALL)[1]
 
 
 def _cases() -> list[tuple[bool, str, dict[str, str], bytes]]:
@@ -126,7 +126,7 @@ def _cases() -> list[tuple[bool, str, dict[str, str], bytes]]:
 
 def test_the_documented_check_in_python_works():
     names: dict[str, Any] = {}
-    exec(_example("python"), names)
+    exec(_example("webhook-python"), names)
     for is_genuine, *case in _cases():
         assert names["is_genuine"](*case) is is_genuine
 
@@ -135,6 +135,8 @@ def test_the_documented_check_in_python_works():
 def test_the_documented_check_in_javascript_works():
     cases = [[secret, headers, body.decode()] for _, secret, headers, body in _cases()]
     call = f"console.log(JSON.stringify({json.dumps(cases)}.map(([s, h, b]) => "
-    code = f"{_example('js')}\n{call}isGenuine(s, h, Buffer.from(b)))))"
-    run = subprocess.run(["node", "-e", code], capture_output=True, text=True, check=True)
+    code = f"{_example('webhook-js')}\n{call}isGenuine(s, h, Buffer.from(b)))))"
+    run = subprocess.run(
+        ["node", "--input-type=module", "-e", code], capture_output=True, text=True, check=True
+    )
     assert json.loads(run.stdout) == [is_genuine for is_genuine, *_ in _cases()]

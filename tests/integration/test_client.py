@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from client.server import LARGE_BYTES
 from tests import images
 from tests.integration.installation import EMAIL, PROJECT, Installation
 
@@ -33,10 +34,12 @@ def server(installation: Installation) -> dict[str, str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A photograph, a drawing and one that breaks off."""
+    """A photograph, a drawing, one that is sent in pieces, and one that breaks off."""
     (tmp_path / "a.jpg").write_bytes(images.jpeg_bytes(seed=11))
     (tmp_path / "b.png").write_bytes(images.encode(images.corners(640, 480), "PNG"))
-    (tmp_path / "c.jpg").write_bytes(images.truncated(images.jpeg_bytes(seed=12)))
+    large = images.with_trailing(images.jpeg_bytes(seed=13), bytes(LARGE_BYTES))
+    (tmp_path / "c.jpg").write_bytes(large)
+    (tmp_path / "d.jpg").write_bytes(images.truncated(images.jpeg_bytes(seed=12)))
     return tmp_path
 
 
@@ -63,8 +66,8 @@ def test_a_server_and_the_command_alone_give_the_same_verdicts(
     for options in ([], ["--bulk"]):
         code_there, there = check(folder, *options, environment=server)
         assert code_there == code == 3
-        assert [{name: line[name] for name in SAME} for line in there[:2]] == [
-            {name: line[name] for name in SAME} for line in here[:2]
+        assert [{name: line[name] for name in SAME} for line in there[:3]] == [
+            {name: line[name] for name in SAME} for line in here[:3]
         ]
-        assert there[2]["error"]["code"] == here[2]["error"]["code"] == "truncated"
+        assert there[3]["error"]["code"] == here[3]["error"]["code"] == "truncated"
         assert all(line["id"] and line["id"] in line["page"] for line in there)

@@ -72,10 +72,11 @@ def test_a_verdict_reaches_a_callback_at_the_second_attempt(tmp_path):
         desk = Installation(tmp_path / "data", UNMASK_OUTBOUND_ALLOW="127.0.0.0/8")
         try:
             desk.start()
-            manager = desk.manage("create_api_key", EMAIL, "hooks", "--scope", "webhooks:write")
-            bearer = {"Authorization": f"Bearer {manager}"}
-            answer = httpx.post(f"{desk.origin}/api/v1/webhooks/callbacks/rotate", headers=bearer)
-            with desk.client() as client:
+            scopes = ["--scope", "detections:write", "--scope", "webhooks:write"]
+            key = desk.manage("create_api_key", EMAIL, "pipeline", *scopes)
+            headers = {"Authorization": f"Bearer {key}"}
+            with httpx.Client(base_url=desk.origin, headers=headers, timeout=20) as client:
+                answer = client.post("/api/v1/webhooks/callbacks/rotate")
                 submit(client, 1, callback_url=stuck.url)
                 desk.wait_until(lambda: bool(stuck.messages))
                 detection = submit(client, 2, callback_url=it.url)
