@@ -256,7 +256,7 @@ PRIORITY = a("string", enum=Submission.Priority.values)
 SHARED_FIELDS = {
     "priority": PRIORITY,
     "is_confidential": a("string", "Hide the image from moderators.", enum=[*FLAGS]),
-    "callback_url": a("string", "Told of the end by a signed webhook.", format="callback-url"),
+    "callback_url": a("string", "Told of the end by a signed webhook.", minLength=1),
 }
 SUBMISSION = {
     "type": "object",
@@ -295,7 +295,7 @@ FEEDBACK = {
 SUBMISSION_BY_ADDRESS = {
     "type": "object",
     "properties": {
-        "url": a("string", "Of the image; where the operator lets the desk fetch.", format="url"),
+        "url": a("string", "Of the image; where the operator lets the desk fetch.", minLength=1),
         "metadata": {**ANYTHING, "description": "Echoed back."},
         **SHARED_FIELDS,
         "is_confidential": a("boolean", "Hide the image from moderators."),
@@ -304,7 +304,7 @@ SUBMISSION_BY_ADDRESS = {
     "additionalProperties": False,
 }
 ENDPOINT_FIELDS = {
-    "url": a("string", format="callback-url"),
+    "url": a("string", minLength=1),
     "events": each(a("string", enum=WebhookEndpoint.Event.values), minItems=1),
     "description": a("string", maxLength=200),
 }

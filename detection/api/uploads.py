@@ -8,7 +8,7 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.http import http_date
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework import status
 from rest_framework.exceptions import MethodNotAllowed, ValidationError
 from rest_framework.parsers import BaseParser
@@ -159,7 +159,16 @@ class UploadResource(TusView):
         resumable.terminate(upload)
         return Response(status=status.HTTP_204_NO_CONTENT)
 
-    @extend_schema(exclude=True)
+    @operation(
+        "tunnelUpload",
+        tag="Uploads",
+        answers={200: None, 204: None},
+        problems=[400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 503, 507],
+        parameters=[
+            PROTOCOL,
+            _header("X-HTTP-Method-Override", "What is meant.", enum=sorted(OVERRIDES)),
+        ],
+    )
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """Another method, from where the network lets only this one through."""
         method = request.headers.get("X-HTTP-Method-Override", "").upper()
