@@ -38,6 +38,7 @@ from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
 from ml.start import WEIGHTS_FILE, save_weights
+from ml.steady import load
 
 EMBEDDING = "embedding"
 DOMAIN_IMAGES = 3000
@@ -102,7 +103,7 @@ class _Staged:
         self._refuse_what_may_not_leave()
 
     def write(self) -> None:
-        trained = keras.saving.load_model(self.run.result())
+        trained = load(self.run.result())
         network = self.network
         path = self.folder / MODEL_FILE
         self.told["weights_sha256"] = save_weights(trained, self.folder / WEIGHTS_FILE)

@@ -17,6 +17,7 @@ from ml.experiment import TrainingConfig
 from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder
+from ml.steady import load
 from ml.training import train
 from ml.views import plan, render, working_picture
 
@@ -44,7 +45,7 @@ def leave_each_out(
         without = replace(config, name=f"{config.name}_without_{name}", left_out=name)
         run = RunFolder(runs / name)
         train(without, manifest, run, cache, report)
-        model = keras.saving.load_model(run.result())
+        model = load(run.result())
         store = pixel_store(rows, cache, lambda a, b: report("test images", a, b))
         score = _scores(model, rows, store, rules)
         figures[name] = score_report(rows, score)[POOLED]

@@ -12,6 +12,7 @@ import numpy as np
 from ml.artifact import SIDECAR_FILE
 from ml.errors import RunError
 from ml.run_folder import RUN_FILE, RunFolder
+from ml.steady import load
 
 # Half precision, half the size: enough to go on training from, never what is served.
 WEIGHTS_FILE = "weights.npz"
@@ -57,7 +58,7 @@ class Start:
 
     def _weights(self) -> list[np.ndarray]:
         if self.path.name != WEIGHTS_FILE:
-            trained = keras.saving.load_model(self.path, compile=False)
+            trained = load(self.path, compile=False)
             return list(trained.get_weights())
         with np.load(self.path, allow_pickle=False) as stored:
             return [stored[f"w{at}"].astype(np.float32) for at in range(len(stored.files))]

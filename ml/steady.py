@@ -1,5 +1,6 @@
 """Training that asks for one answer about a view and its re-saved copy."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -38,6 +39,11 @@ class Steady(keras.Model):
         if not training:
             return loss
         return loss + self.steadiness * difference(y_pred)
+
+
+def load(path: Path, *, compile: bool = True) -> keras.Model:
+    """A saved network of any class of ours: reading this module is what makes them known."""
+    return keras.saving.load_model(path, compile=compile)
 
 
 def difference(score: Any) -> Any:

@@ -18,7 +18,7 @@ from ml.licences import licence_notes
 from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
 from ml.start import Start
-from ml.steady import steady
+from ml.steady import load, steady
 
 CURVES_FILE = "curves.svg"
 
@@ -102,7 +102,7 @@ class _Loop:
             model = self._model(state)
             while not state.is_finished:
                 state = self._epoch(model, state)
-        return keras.saving.load_model(self.run.result())
+        return load(self.run.result())
 
     def _epoch(self, model: keras.Model, state: RunState) -> RunState:
         feed, watched = self.feed, self.feed.watched
@@ -127,7 +127,7 @@ class _Loop:
     def _model(self, state: RunState) -> keras.Model:
         steadiness = self.config.views.steadiness if self.config.views else 0.0
         if state.epoch:
-            return steady(keras.saving.load_model(self.run.checkpoint(state.epoch)), steadiness)
+            return steady(load(self.run.checkpoint(state.epoch)), steadiness)
         keras.utils.set_random_seed(self.config.seed)
         network = importlib.import_module(f"ml.networks.{self.config.network}")
         # views come in several sizes

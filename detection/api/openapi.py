@@ -9,8 +9,12 @@ from detection.api.shapes import SCHEMAS
 
 
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Add the shapes that operations refer to; a hook of drf-spectacular."""
+    """Add what drf-spectacular cannot know; it calls this at the end."""
     result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if "requestBody" in operation:  # what an operation takes, it needs
+                operation["requestBody"]["required"] = True
     return result
 
 

@@ -21,6 +21,7 @@ PROBLEMS = {
     401: "No key, or one that is unknown, expired or revoked.",
     403: "The key lacks the scope.",
     404: "There is no such thing, or none that you may see.",
+    405: "No such method.",
     409: "Not in this state; `code` says why.",
     410: "It has ended.",
     412: "Another version of the protocol than 1.0.0.",

@@ -163,7 +163,7 @@ class UploadResource(TusView):
         "tunnelUpload",
         tag="Uploads",
         answers={200: None, 204: None},
-        problems=[400, 404, 409, 410, 412, 413, 415, 422, 423, 460, 503, 507],
+        problems=[400, 404, 405, 409, 410, 412, 413, 415, 422, 423, 460, 503, 507],
         parameters=[
             PROTOCOL,
             _header("X-HTTP-Method-Override", "What is meant.", enum=sorted(OVERRIDES)),
