@@ -81,6 +81,7 @@ class Command(BaseCommand):
 
 def _services() -> list[Service]:
     worker = partial(_celery, "worker", "--without-gossip", "--without-mingle")
+    bulk = str(settings.BULK_WORKERS)
     return [
         *([_valkey()] if _own_broker() else []),
         Service("web", _gunicorn),
@@ -91,7 +92,7 @@ def _services() -> list[Service]:
             partial(worker, "-Q", "deliver", "-P", "threads", "-c", "8", "-n", "deliver@%h"),
         ),
         Service(
-            "bulk", partial(_in_the_background, worker, "-Q", "bulk", "-c", "1", "-n", "bulk@%h")
+            "bulk", partial(_in_the_background, worker, "-Q", "bulk", "-c", bulk, "-n", "bulk@%h")
         ),
         Service("trainer", partial(worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h")),
         Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
