@@ -6,7 +6,14 @@ from typing import Any
 from accounts.models import User
 from accounts.own_data import Original, Part, Rows, register_part
 from detection import storage
-from detection.models import Detection, Image, ResumableUpload, Submission, WebhookEndpoint
+from detection.models import (
+    Detection,
+    Feedback,
+    Image,
+    ResumableUpload,
+    Submission,
+    WebhookEndpoint,
+)
 
 # Beyond this the ZIP holds no further originals; images.json says which are in it.
 MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
@@ -15,6 +22,7 @@ MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
 def register() -> None:
     """Tell the download."""
     register_part("images", Part(_image_rows, _originals))
+    register_part("feedback", Part(_feedback_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
     register_part("webhooks", Part(_webhook_rows))
@@ -98,5 +106,18 @@ def _webhook_rows(person: User) -> Rows:
         yield {
             "id": str(row.pk),
             **{name: getattr(row, name) for name in names},
+            "created_at": row.created_at.isoformat(),
+        }
+
+
+def _feedback_rows(person: User) -> Rows:
+    rows = Feedback.objects.filter(by=person).order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "id": str(row.pk),
+            "detection": str(row.detection_id),
+            "label": row.label,
+            "category": row.category,
+            "comment": row.comment,
             "created_at": row.created_at.isoformat(),
         }

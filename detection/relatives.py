@@ -1,11 +1,12 @@
-"""Which objects share one life in the audit trail: an image, its submissions and detections."""
+"""Which objects share one life in the audit trail: an image and what was asked and said of it."""
 
 from collections.abc import Iterator
 
 from django.core.exceptions import ValidationError
+from django.db import models
 
 from accounts.trail import Target, register_relatives
-from detection.models import Detection, Image, Submission
+from detection.models import Detection, Feedback, Image, Submission
 
 
 def register() -> None:
@@ -13,11 +14,13 @@ def register() -> None:
     register_relatives("image", _of_image)
     register_relatives("detection", lambda pk: _of(Detection, pk))
     register_relatives("submission", lambda pk: _of(Submission, pk))
+    register_relatives("feedback", lambda pk: _of(Feedback, pk, "detection__image_id"))
 
 
-def _of(model: type[Detection] | type[Submission], pk: str) -> Iterator[Target]:
+def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator[Target]:
+    rows = model._default_manager.filter(pk=pk)
     try:
-        image_id = model.objects.values_list("image_id", flat=True).filter(pk=pk).first()
+        image_id = rows.values_list(image, flat=True).first()
     except ValidationError:  # no UUID
         return
     if image_id is not None:
@@ -34,3 +37,5 @@ def _of_image(pk: str) -> Iterator[Target]:
     for target_type, model in (("detection", Detection), ("submission", Submission)):
         ids = model.objects.filter(image_id=pk).values_list("pk", flat=True)
         yield from ((target_type, str(one)) for one in ids)
+    claims = Feedback.objects.filter(detection__image_id=pk).values_list("pk", flat=True)
+    yield from (("feedback", str(one)) for one in claims)

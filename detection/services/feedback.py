@@ -43,3 +43,8 @@ def give(
             detail={"comment": comment} if comment else None,
         )
     return row
+
+
+def forget_person(person: User) -> None:
+    """Empty what an erased person wrote; what they claimed stays under their number."""
+    Feedback.objects.filter(by=person).update(comment="")

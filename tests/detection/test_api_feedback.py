@@ -1,10 +1,18 @@
 """Claims about verdicts, and what is said of models."""
 
+import io
+import json
+import zipfile
+
 import pytest
 from django.test import Client
 
-from accounts.models import AuditEvent
+from accounts.erasure import erase_person
+from accounts.models import AuditDetail, AuditEvent
+from accounts.own_data import write_own_data
+from accounts.trail import life_of
 from detection.models import Feedback
+from detection.services.erasure import erase_image
 from tests.factories import detection_row, done_row
 
 pytestmark = pytest.mark.usefixtures("model_version")
@@ -94,6 +102,39 @@ def test_a_strangers_verdict_cannot_be_talked_about(api, bob, model_version):
 def test_it_takes_a_scope_of_its_own(alice, key_of, judged, scope, status):
     client = Client(headers={"Authorization": f"Bearer {key_of(alice, scope)}"})
     assert _give(client, judged).status_code == status
+
+
+# --- what becomes of the words
+
+
+def test_the_words_go_with_the_image(api, judged, alice):
+    _give(api, judged, comment="planted marker")
+    erase_image(by=alice, image=judged.image, reason="x")
+    assert Feedback.objects.get().comment == ""
+    assert not AuditDetail.objects.filter(body__contains="planted marker").exists()
+
+
+def test_the_words_go_with_the_person_who_wrote_them(carol, key_of, dora, judged):
+    client = Client(headers={"Authorization": f"Bearer {key_of(carol)}"})
+    _give(client, judged, comment="planted marker")
+    erase_person(by=dora, person=carol, reason="x")
+    assert (Feedback.objects.get().comment, Feedback.objects.get().label) == ("", "real")
+    assert not AuditDetail.objects.filter(body__contains="planted marker").exists()
+
+
+def test_the_download_of_ones_own_data_holds_them(api, alice, judged):
+    _give(api, judged, comment="I was there.")
+    file = io.BytesIO()
+    write_own_data(alice, file)
+    with zipfile.ZipFile(file) as archive:
+        (row,) = json.loads(archive.read("feedback.json"))
+    assert (row["comment"], row["category"]) == ("I was there.", "false_positive")
+
+
+def test_it_belongs_to_the_life_of_its_image(api, judged):
+    _give(api, judged)
+    actions = [event.action for event in life_of("image", str(judged.image_id))]
+    assert "feedback.given" in actions
 
 
 # --- models
