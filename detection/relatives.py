@@ -18,9 +18,9 @@ def register() -> None:
 
 
 def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator[Target]:
-    rows = model._default_manager.filter(pk=pk)
+    rows = model._default_manager.values_list(image, flat=True)
     try:
-        image_id = rows.values_list(image, flat=True).first()
+        image_id = rows.filter(pk=pk).first()
     except ValidationError:  # no UUID
         return
     if image_id is not None:

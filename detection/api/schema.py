@@ -43,7 +43,7 @@ WAIT = OpenApiParameter(
 )
 ONCE = OpenApiParameter(
     "Idempotency-Key",
-    {"type": "string", "pattern": "^[!-~]{1,255}$"},
+    {"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"},
     OpenApiParameter.HEADER,
     description="The same key with the same body gets the first answer again and does nothing; "
     "kept for 48 hours.",

@@ -26,7 +26,7 @@ def a(kind: str, about: str = "", **more: Any) -> Shape:
     return {"type": types, **({"description": about} if about else {}), **more}
 
 
-def record(properties: dict[str, Shape], about: str = "", **more: Any) -> Shape:
+def an_object(properties: dict[str, Shape], about: str = "", **more: Any) -> Shape:
     """An object that has just these members, each of them always."""
     return {
         "type": "object",
@@ -56,13 +56,13 @@ SHARE = a("number", minimum=0, maximum=1)
 ANYTHING = {"type": "object", "additionalProperties": True}
 METADATA = {**ANYTHING, "description": "As it was sent with your latest submission of the image."}
 
-DETECTION = record(
+DETECTION = an_object(
     {
         "id": UUID,
         "status": a("string", enum=Detection.Status.values),
         "created_at": MOMENT,
         "completed_at": MOMENT_OR_NULL,
-        "image": record(
+        "image": an_object(
             {
                 "sha256": SHA256,
                 "width": a("integer", "As the header says, before the orientation is applied."),
@@ -85,7 +85,7 @@ DETECTION = record(
             a("string", examples=sorted(REASONS)), "Why the verdict is not a plainer one."
         ),
         "faces": each(
-            record(
+            an_object(
                 {
                     "box": each(
                         a("number"),
@@ -98,17 +98,21 @@ DETECTION = record(
             )
         ),
         "failure": or_null(
-            record(
+            an_object(
                 {"code": a("string", examples=sorted(FAILURES)), "detail": a("string")},
                 "Why there is no verdict, where `status` is `failed`.",
             )
         ),
-        "model": record({"name": a("string"), "version": a("string"), "artifact_sha256": SHA256}),
+        "model": an_object(
+            {"name": a("string"), "version": a("string"), "artifact_sha256": SHA256}
+        ),
         "operating_point": {
             **ANYTHING,
             "description": "The thresholds and the rates of error they were chosen for.",
         },
-        "links": record({"page": ADDRESS, "report": ADDRESS_OR_NULL, "heatmap": ADDRESS_OR_NULL}),
+        "links": an_object(
+            {"page": ADDRESS, "report": ADDRESS_OR_NULL, "heatmap": ADDRESS_OR_NULL}
+        ),
         "metadata": METADATA,
     },
     "One image judged by one version of the model.",
@@ -125,7 +129,7 @@ PROBLEM = {
         "code": a("string"),
         "request_id": a("string"),
         "errors": each(
-            record({"field": a("string"), "code": a("string"), "detail": a("string")}),
+            an_object({"field": a("string"), "code": a("string"), "detail": a("string")}),
             "What is wrong with which field.",
         ),
     },
@@ -133,7 +137,7 @@ PROBLEM = {
     "additionalProperties": False,
 }
 
-BATCH_LINKS = record({"batch": ADDRESS, "detections": ADDRESS})
+BATCH_LINKS = an_object({"batch": ADDRESS, "detections": ADDRESS})
 ENDPOINT = {
     "id": UUID,
     "url": ADDRESS,
@@ -146,7 +150,7 @@ ENDPOINT = {
     "created_at": MOMENT,
 }
 SECRET = a("string", "Shown this once.", pattern="^whsec_")
-DELIVERY = record(
+DELIVERY = an_object(
     {
         "id": UUID,
         "webhook_id": a("string", "What the receiver gets as `webhook-id`, at each attempt."),
@@ -155,7 +159,7 @@ DELIVERY = record(
         "url": ADDRESS,
         "status": a("string", enum=WebhookDelivery.Status.values),
         "attempts": each(
-            record(
+            an_object(
                 {
                     "at": MOMENT,
                     "status_code": a("integer?"),
@@ -173,31 +177,31 @@ DELIVERY = record(
     "One event for one receiver.",
 )
 SCHEMAS: dict[str, Shape] = {
-    "WebhookEndpoint": record(ENDPOINT),
-    "WebhookEndpointWithSecret": record({**ENDPOINT, "secret": SECRET}),
-    "WebhookEndpointList": record({"results": each(ref("WebhookEndpoint"))}),
-    "CallbackSecret": record({"previous_secret_until": MOMENT_OR_NULL, "secret": SECRET}),
+    "WebhookEndpoint": an_object(ENDPOINT),
+    "WebhookEndpointWithSecret": an_object({**ENDPOINT, "secret": SECRET}),
+    "WebhookEndpointList": an_object({"results": each(ref("WebhookEndpoint"))}),
+    "CallbackSecret": an_object({"previous_secret_until": MOMENT_OR_NULL, "secret": SECRET}),
     "WebhookDelivery": DELIVERY,
-    "WebhookDeliveryPage": record(
+    "WebhookDeliveryPage": an_object(
         {
             "results": each(ref("WebhookDelivery")),
             "next": a("string?", "The `cursor` of the next page; null on the last one."),
         }
     ),
     "Detection": DETECTION,
-    "DetectionPage": record(
+    "DetectionPage": an_object(
         {
             "results": each(ref("Detection")),
             "next": a("string?", "The `cursor` of the next page; null on the last one."),
         }
     ),
-    "BatchAcceptance": record(
+    "BatchAcceptance": an_object(
         {
             "id": UUID,
             "created_at": MOMENT,
             "size": a("integer"),
             "results": each(
-                record(
+                an_object(
                     {
                         "position": a("integer", "That of the file in the request, from 0."),
                         "file_name": a("string"),
@@ -210,19 +214,19 @@ SCHEMAS: dict[str, Shape] = {
             "links": BATCH_LINKS,
         }
     ),
-    "Batch": record(
+    "Batch": an_object(
         {
             "id": UUID,
             "created_at": MOMENT,
             "size": a("integer"),
-            "counts": record(
+            "counts": an_object(
                 {name: a("integer") for name in (*Detection.Status.values, "refused")},
                 "Images by state; `refused` never became a detection.",
             ),
             "links": BATCH_LINKS,
         }
     ),
-    "Feedback": record(
+    "Feedback": an_object(
         {
             "id": UUID,
             "detection": UUID,
@@ -233,7 +237,7 @@ SCHEMAS: dict[str, Shape] = {
         },
         "A claim. It changes no verdict, and is no label until a person has reviewed it.",
     ),
-    "Model": record(
+    "Model": an_object(
         {
             "name": a("string"),
             "version": a("string"),
@@ -248,7 +252,7 @@ SCHEMAS: dict[str, Shape] = {
     ),
     "Problem": PROBLEM,
 }
-SCHEMAS["ModelList"] = record({"results": each(ref("Model"))})
+SCHEMAS["ModelList"] = an_object({"results": each(ref("Model"))})
 
 # What requests bring. A form's values are text: what must be JSON says so.
 FILE = a("string", format="binary", contentMediaType="application/octet-stream")

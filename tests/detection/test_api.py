@@ -593,3 +593,10 @@ def test_a_misspelt_field_is_refused(alice, client_of, model_version, photo):
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "is_confidentail"
     assert not Submission.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["imgae", "file", "images"])
+def test_a_file_under_another_name_is_named(api, field):
+    body = _assert_problem(api.post(URL, {field: _photo()}), 400, "invalid")
+    assert [error["field"] for error in body["errors"]] == [field]
+    assert not Submission.objects.exists()
