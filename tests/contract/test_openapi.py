@@ -117,7 +117,7 @@ def test_every_answer_is_a_documented_one(case: Case, role: dict[str, str], rows
     IdempotencyKey.objects.all().delete()  # or the same key would come with another request
     if case.meta.generation.mode.is_positive and isinstance(case.body, dict):
         # which addresses are acceptable no schema says either
-        case.body |= {name: ADDRESS for name in ADDRESSES if name in case.body}
+        case.body = {**case.body, **{name: ADDRESS for name in ADDRESSES if name in case.body}}
     case.call_and_validate(headers=role, excluded_checks=_not_said_by_it(case))
 
 
@@ -132,6 +132,8 @@ def _not_said_by_it(case: Case) -> list[Any]:
         # Headers are being varied over a body that is wrong only before it becomes a form, such as
         # one file where there should be a list with one.
         return [negative_data_rejection]
+    if isinstance(case.body, dict) and "" in case.body.values():
+        return [negative_data_rejection]  # the transport leaves an empty part out of the form
     return []
 
 
