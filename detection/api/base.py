@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import OuterRef, Subquery
 from rest_framework.exceptions import NotAuthenticated, NotFound
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
@@ -51,8 +52,10 @@ def via(request: Request) -> str:
 
 def visible_detections(request: Request) -> DetectionQuerySet:
     """Detections the caller may see, with what an answer about them needs."""
+    person = caller(request)
+    own = Submission.objects.filter(detection=OuterRef("pk"), by=person).order_by("-created_at")
     return (
-        Detection.objects.visible_to(caller(request))
+        Detection.objects.visible_to(person)
         .select_related("image", "model_version")
-        .prefetch_related("submissions")
+        .annotate(own_metadata=Subquery(own.values("metadata")[:1]))
     )

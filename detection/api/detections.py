@@ -104,9 +104,10 @@ class DetectionCollection(APIView):
                     idempotency.keep(row, answer, detection=accepted.detection)
         if answer.status_code == status.HTTP_200_OK:
             return applied(answer, wished_wait_s(request))
-        if granted_s := held(request, accepted.detection_id):
-            answer = _answer(request, accepted.detection_id)
-            if row is not None and answer.status_code == status.HTTP_200_OK:
+        granted_s = held(request, accepted.detection_id)
+        if granted_s and (ended := _ended(request, accepted)):
+            answer = ended
+            if row is not None:
                 idempotency.keep(row, answer, detection=accepted.detection)
         return applied(answer, granted_s)
 
@@ -179,8 +180,12 @@ def _acceptance(request: Request, accepted: Submission) -> Response:
     return _response(request, accepted.detection, context)
 
 
-def _answer(request: Request, pk: uuid.UUID) -> Response:
-    return _response(request, visible_detections(request).get(pk=pk), {"request": request})
+def _ended(request: Request, accepted: Submission) -> Response | None:
+    """The answer with the verdict; None without one, or where the image was erased meanwhile."""
+    row = visible_detections(request).filter(pk=accepted.detection_id).first()
+    if row is None or not row.is_finished:
+        return None
+    return _response(request, row, {"request": request, "metadata": accepted.metadata})
 
 
 def _response(request: Request, row: Detection, context: dict[str, Any]) -> Response:

@@ -13,10 +13,12 @@ from accounts.models import User
 from detection.errors import NothingKept, Refused
 from detection.models import Batch, Detection, Submission
 from detection.services import submission
-from detection.services.submission import Kept, Request
+from detection.services.submission import Kept, Request, Written
 from detection.uploads import StoredUpload
 
 MAX_IMAGES = 100
+# Statuses that say nothing of a file: the same request may do later, whole.
+DESK_IS_TO_BLAME = {503, 507}
 SYNCS_AT_ONCE = 8  # a file system writes syncs that come together in one go
 
 
@@ -31,9 +33,18 @@ class Outcome:
 
 @contextmanager
 def kept(uploads: Sequence[StoredUpload], *, by: User) -> Iterator[list[Kept | Refused]]:
-    """Make every acceptable upload durable, in their order; see `submission.kept`."""
+    """Make every acceptable upload durable, in their order; see `submission.kept`.
+
+    Raises:
+        Refused: what every file would meet, such as a full disk; nothing was kept.
+    """
     files = _keep_all(uploads, by=by)
     good = [file for file in files if isinstance(file, Kept)]
+    for file in files:
+        if isinstance(file, Refused) and file.status in DESK_IS_TO_BLAME:
+            for other in good:
+                submission.drop(other)
+            raise file
     try:
         yield files
     except NothingKept:
@@ -58,11 +69,20 @@ def accept(
         metadata: of each image.
     """
     batch = Batch.objects.create(by=request.by, api_key=request.api_key, size=len(uploads))
+    found: dict[int, Written | Refused] = {}
+    # In the order of the bytes, so that two batches that hold the same images do not each wait for
+    # the other; and every row before the first event, as `submission.Written` says.
+    for number in sorted(range(len(files)), key=lambda number: uploads[number].sha256):
+        wanted = replace(request, batch=batch, metadata=metadata[number])
+        found[number] = _written(files[number], wanted)
     outcomes = []
-    for file, upload, about in zip(files, uploads, metadata, strict=True):
-        name = submission.shown_name(upload.name)
-        wanted = replace(request, batch=batch, metadata=about)
-        outcomes.append(Outcome(name, *_accepted(file, wanted)))
+    for number, upload in enumerate(uploads):
+        one, name = found[number], submission.shown_name(upload.name)
+        if isinstance(one, Refused):
+            outcomes.append(Outcome(name, refusal=one))
+        else:
+            one.record()
+            outcomes.append(Outcome(name, one.submission))
     return batch, outcomes
 
 
@@ -77,15 +97,15 @@ def progress(batch: Batch) -> dict[str, int]:
     return {**counts, "refused": batch.size - sum(counts.values())}
 
 
-def _accepted(file: Kept | Refused, wanted: Request) -> tuple[Submission | None, Refused | None]:
+def _written(file: Kept | Refused, wanted: Request) -> Written | Refused:
     if isinstance(file, Refused):
-        return None, file
+        return file
     try:
         with transaction.atomic():
-            return submission.accept(file, wanted), None
+            return submission.write(file, wanted)
     except Refused as refusal:
         file.is_named = False
-        return None, refusal
+        return refusal
 
 
 def _keep_all(uploads: Sequence[StoredUpload], *, by: User) -> list[Kept | Refused]:

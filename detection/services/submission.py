@@ -1,9 +1,10 @@
 """Accepting a request to judge an image."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -164,18 +165,48 @@ def drop(file: Kept) -> None:
         storage.drop_original(file.new_id)
 
 
+@dataclass(frozen=True)
+class Written:
+    """The rows of one accepted image; `events` are still to be recorded, after all rows.
+
+    An event locks its chain, and whoever holds a chain while waiting for a row waits for the one
+    who holds the row and wants the chain. So where one transaction writes several images, all of
+    their rows come first.
+    """
+
+    submission: Submission
+    events: tuple[Callable[[], object], ...]
+
+    def record(self) -> None:
+        for event in self.events:
+            event()
+
+
 def accept(file: Kept, request: Request) -> Submission:
     """Write what one accepted image is, in the caller's transaction; the doorbell rings after it.
 
     Raises:
         Refused: the moment is not acceptable; the transaction must not be committed.
     """
+    written = write(file, request)
+    written.record()
+    return written.submission
+
+
+def write(file: Kept, request: Request) -> Written:
+    """As `accept`, without the events.
+
+    Raises:
+        Refused: as `accept`.
+    """
     image, is_hidden_now = _image_of(file, request)
+    version = _active_version()
     detection, is_new_work = Detection.objects.get_or_create(
         image=image,
-        model_version=_active_version(),
+        model_version=version,
         defaults={"queue": _queue_for(request.priority), "rung_at": timezone.now()},
     )
+    detection.image, detection.model_version = image, version  # at hand, so not read again
     submission = Submission.objects.create(
         image=image,
         detection=detection,
@@ -189,28 +220,24 @@ def accept(file: Kept, request: Request) -> Submission:
         via=request.via,
         priority=request.priority,
     )
-    # Every row before the first event: an event locks its chain, and whoever holds a chain
-    # while waiting for a row waits for the one who holds the row and wants the chain.
+    events: list[Callable[[], object]] = []
     if request.callback_url:
         detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
     if is_new_work:
         _ring_after_commit(detection)
     elif detection.failure_code in MENDED_BY_UPLOAD:
-        retry_detection(by=request.by, detection=detection)
+        if queued_again := _queue_again(detection):
+            events.append(partial(_record_retry, request.by, *queued_again))
     elif request.priority == Submission.Priority.INTERACTIVE:
         _hurry(detection)
     if file.is_restored:
-        audit.record(
-            "image.restored",
-            actor=request.by,
-            target=image,
-            owner=request.by,
-            target_sha256=image.sha256,
-        )
+        events.append(partial(_record_restoration, request.by, image))
     if is_hidden_now:
-        record_confidentiality(by=request.by, image=image, is_confidential=True)
-    _record_acceptance(submission, is_confidential=request.is_confidential)
-    return submission
+        hidden = partial(record_confidentiality, by=request.by, image=image, is_confidential=True)
+        events.append(hidden)
+    is_confidential = request.is_confidential
+    events.append(partial(_record_acceptance, submission, is_confidential=is_confidential))
+    return Written(submission, tuple(events))
 
 
 def _image_of(file: Kept, request: Request) -> tuple[Image, bool]:
@@ -253,33 +280,49 @@ def _held_fast(image: Image) -> Image:
 
 def retry_detection(*, by: User, detection: Detection) -> bool:
     """Queue a failed detection for another set of attempts; False when it is not failed."""
-    limit = detection.attempt + Detection._meta.get_field("attempt_limit").default
     with transaction.atomic():
-        won = Detection.objects.filter(
-            pk=detection.pk,
-            status=Detection.Status.FAILED,
-            attempt=detection.attempt,
-            image__erased_at=None,
-        ).update(
-            status=Detection.Status.QUEUED,
-            failure_code="",
-            completed_at=None,
-            attempt_limit=limit,
-            queued_at=timezone.now(),
-            rung_at=timezone.now(),
-        )
-        if won:
-            audit.record(
-                "detection.retried",
-                actor=by,
-                target=detection,
-                owner=detection.image.owner,
-                target_sha256=detection.image.sha256,
-                before={"status": "failed", "failure_code": detection.failure_code},
-                after={"status": "queued", "attempt_limit": limit},
-            )
-            _ring_after_commit(detection)
-    return bool(won)
+        queued_again = _queue_again(detection)
+        if queued_again:
+            _record_retry(by, *queued_again)
+    return queued_again is not None
+
+
+def _queue_again(detection: Detection) -> tuple[Detection, str, int] | None:
+    """The detection, how it had failed, and its new limit; None when it is not failed."""
+    limit = detection.attempt + Detection._meta.get_field("attempt_limit").default
+    won = Detection.objects.filter(
+        pk=detection.pk,
+        status=Detection.Status.FAILED,
+        attempt=detection.attempt,
+        image__erased_at=None,
+    ).update(
+        status=Detection.Status.QUEUED,
+        failure_code="",
+        completed_at=None,
+        attempt_limit=limit,
+        queued_at=timezone.now(),
+        rung_at=timezone.now(),
+    )
+    if not won:
+        return None
+    _ring_after_commit(detection)
+    return detection, detection.failure_code, limit
+
+
+def _record_retry(by: User, detection: Detection, failure_code: str, limit: int) -> None:
+    audit.record(
+        "detection.retried",
+        actor=by,
+        target=detection,
+        owner=detection.image.owner,
+        target_sha256=detection.image.sha256,
+        before={"status": "failed", "failure_code": failure_code},
+        after={"status": "queued", "attempt_limit": limit},
+    )
+
+
+def _record_restoration(by: User, image: Image) -> None:
+    audit.record("image.restored", actor=by, target=image, owner=by, target_sha256=image.sha256)
 
 
 def shown_name(client_name: str | None) -> str:

@@ -1,5 +1,7 @@
 """Many images in one request: a result for each, one progress for all."""
 
+import errno
+import itertools
 import json
 from typing import Any
 
@@ -12,7 +14,7 @@ from detection.models import Batch, Detection, Image, Submission
 from detection.services import batches
 from detection.tasks import run_detection
 from tests import images
-from tests.factories import files_below
+from tests.factories import files_below, in_parallel
 
 URL = "/api/v1/detections/batch"
 pytestmark = pytest.mark.usefixtures("model_version")
@@ -162,3 +164,38 @@ def test_a_bulk_request_does_not_put_an_image_back(api):
     pk = api.post("/api/v1/detections", {"image": _file(0)}).json()["id"]
     _send(api, [_file(0)])
     assert Detection.objects.get(pk=pk).queue == "detect"
+
+
+def test_a_full_disk_is_no_files_fault_and_the_same_key_may_be_used_again(api, monkeypatch):
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    headers = {"Idempotency-Key": "b1"}
+    monkeypatch.setattr("detection.storage.keep_original", full)
+    answer = _send(api, [_file(0), _file(1)], headers=headers)
+    assert (answer.status_code, answer.json()["code"]) == (507, "disk_full")
+    monkeypatch.undo()
+    assert not Submission.objects.exists()
+    assert files_below("originals") == []
+    again = _send(api, [_file(0), _file(1)], headers=headers)
+    assert again.status_code == 202
+    assert "Idempotency-Replayed" not in again
+
+
+@pytest.mark.django_db(transaction=True)
+def test_batches_and_uploads_of_the_same_images_do_not_block_each_other(alice, key_of):
+    """On PostgreSQL rows and the owner's chain could wait for each other in a circle."""
+    credential = f"Bearer {key_of(alice)}"
+    data = [images.jpeg_bytes(64, 64, seed=n) for n in range(4)]
+    turn = itertools.count()
+
+    def send() -> int:
+        client, number = Client(headers={"Authorization": credential}), next(turn)
+        files = [SimpleUploadedFile(f"{n}.jpg", one) for n, one in enumerate(data)]
+        if number % 3 == 2:
+            return client.post("/api/v1/detections", {"image": files[number % 4]}).status_code
+        return _send(client, files[:: 1 if number % 2 else -1]).status_code
+
+    send()
+    assert set(in_parallel(send, times=12)) == {202}
+    assert Submission.objects.count() == 4 + sum(1 if n % 3 == 2 else 4 for n in range(1, 13))

@@ -11,6 +11,7 @@ from django.test import Client
 
 from detection import doorbell, waiting
 from detection.models import Detection, IdempotencyKey
+from detection.services.erasure import erase_image
 from detection.tasks import run_detection
 from tests import images
 from tests.factories import detection_row, done_row
@@ -44,8 +45,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[uuid.UUID]:
 
 
 @pytest.fixture
-def api(alice, key_of) -> Client:
-    return Client(headers={"Authorization": f"Bearer {key_of(alice)}"})
+def credential(alice, key_of) -> str:
+    return f"Bearer {key_of(alice)}"
+
+
+@pytest.fixture
+def api(credential) -> Client:
+    return Client(headers={"Authorization": credential})
 
 
 def _photo() -> SimpleUploadedFile:
@@ -152,6 +158,43 @@ def test_the_waited_answer_is_the_one_repeated(api, fake_judgement):
     assert again.json() == first.json()
     assert again["Idempotency-Replayed"] == "true"
     assert IdempotencyKey.objects.get().status_code == 200
+
+
+def test_an_image_erased_while_it_is_waited_for_leaves_the_answer_at_hand(api, alice):
+    def erase() -> None:
+        while not Detection.objects.exists():
+            time.sleep(0.05)
+        time.sleep(0.3)
+        row = Detection.objects.get()
+        erase_image(by=alice, image=row.image, reason="x")
+        doorbell.announce_end(row.pk)
+        connections.close_all()
+
+    eraser = threading.Thread(target=erase)
+    eraser.start()
+    headers = {"Prefer": "wait=20", "Idempotency-Key": "k"}
+    answer = api.post(URL, {"image": _photo()}, headers=headers)
+    eraser.join()
+    assert answer.status_code == 202
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_a_waited_answer_has_its_own_metadata(credential, fake_judgement):
+    worker = _finish_soon(1.5)
+    asked: list[object] = []
+
+    def ask(metadata: str) -> None:
+        client = Client(headers={"Authorization": credential})
+        body = {"image": _photo(), "metadata": metadata}
+        asked.append(client.post(URL, body, headers={"Prefer": "wait=20"}).json()["metadata"])
+        connections.close_all()
+
+    threads = [threading.Thread(target=ask, args=[f'{{"n": {n}}}']) for n in (1, 2)]
+    for thread in threads:
+        thread.start()
+    for thread in (*threads, worker):
+        thread.join()
+    assert sorted(one["n"] for one in asked) == [1, 2]
 
 
 def test_an_end_nobody_announced_is_found_at_the_end_of_patience(api, fake_judgement):
