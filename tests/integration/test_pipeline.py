@@ -22,7 +22,7 @@ from tests.integration.installation import EMAIL, Installation
 from tests.receivers import receiver
 
 pytestmark = pytest.mark.integration
-IMAGES = int(os.environ.get("UNMASK_PIPELINE_IMAGES", "60"))
+IMAGES = int(os.environ.get("UNMASK_PIPELINE_IMAGES", "40"))
 IN_A_BATCH = 10
 ANSWERS = [200, 200, 200, 500] * 10 + [200]  # a receiver that fails now and then
 KILLED = ("worker", "bulk", "deliver", "web")
@@ -93,7 +93,7 @@ def test_every_image_gets_one_verdict_and_one_webhook(installation: Installation
             secret = client.post("/api/v1/webhooks", json=body).json()["secret"]
         started = time.monotonic()
         with (
-            _killing(installation, every_s=2.0, seed=7) as killed,
+            _killing(installation, every_s=5.0, seed=7) as killed,
             ThreadPoolExecutor(4) as pool,
         ):
             batches = list(pool.map(lambda n: _send(desk, n), range(0, IMAGES, IN_A_BATCH)))
