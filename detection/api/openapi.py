@@ -1,5 +1,6 @@
 """The OpenAPI document as a whole, and the page that shows it."""
 
+import re
 from typing import Any
 
 from django.urls import path
@@ -13,6 +14,8 @@ def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
     for operations in result["paths"].values():
         for operation in operations.values():
+            if about := operation.get("description"):
+                operation["summary"] = re.split(r"[:;.]", " ".join(about.split()))[0]
             if "requestBody" in operation:  # what an operation takes, it needs
                 operation["requestBody"]["required"] = True
     return result
