@@ -16,7 +16,7 @@ test: install
 	$(VENV)/bin/mypy
 	$(VENV)/bin/bandit -q -r accounts client deepfake_site detection ml -c pyproject.toml
 	DJANGO_SETTINGS_MODULE=tests.settings $(VENV)/bin/python manage.py makemigrations --check --dry-run
-	$(VENV)/bin/pytest
+	$(VENV)/bin/pytest -n auto
 
 install: $(VENV)/.installed
 
