@@ -290,6 +290,23 @@ def test_an_unknown_choice_is_400(api, field, value):
     assert not Submission.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"\ud800": 1}, "\\ud800"),
+        ({"priority": "\ud800"}, "priority"),
+        ({"is_confidential": "\ud800"}, "is_confidential"),
+        ({"metadata": {"\ud800": 1}}, "metadata"),
+        ({"callback_url": "https://\ud800.example.org/"}, "callback_url"),
+        ({"url": "https://e.org/\ud800"}, "url"),
+    ],
+)
+def test_half_a_character_is_400_and_comes_back_as_its_escape(api, said, field):
+    body = {"url": "https://images.example.org/a.jpg"} | said
+    response = api.post(URL, json.dumps(body), content_type="application/json")
+    assert _assert_problem(response, 400, "invalid")["errors"][0]["field"] == field
+
+
 def test_text_instead_of_a_form_is_415(api):
     response = api.post(URL, "x", content_type="text/plain")
     _assert_problem(response, 415, "unsupported_media_type")
