@@ -444,6 +444,18 @@ def test_a_filter_by_what_is_no_hash_is_400(api, value):
     assert "64 hexadecimal digits" in body["errors"][0]["detail"]
 
 
+@pytest.mark.parametrize("field", ["since", "until"])
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_outside_of_the_calendar_is_400(api, field, value):
+    body = _assert_problem(api.get(URL, {field: value}), 400, "invalid")
+    assert body["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59+14:00"])
+def test_the_calendars_ends_are_moments(api, value):
+    assert api.get(URL, {"since": value}).status_code == 200
+
+
 @pytest.mark.parametrize("field", ["verdict", "status", "sha256", "cursor"])
 @pytest.mark.parametrize("value", ["\x00", "é" * 300, "'; DROP TABLE x; --", "[]", "%"])
 def test_a_hostile_filter_is_no_error_of_ours(api, alice, model_version, field, value):
