@@ -50,10 +50,19 @@ def _fields(error: exceptions.APIException) -> list[dict[str, str]]:
         return []
     named = error.detail if isinstance(error.detail, dict) else {"": error.detail}
     return [
-        {"field": str(field), "code": getattr(item, "code", "invalid"), "detail": str(item)}
+        {
+            "field": _sayable(field),
+            "code": getattr(item, "code", "invalid"),
+            "detail": _sayable(item),
+        }
         for field, items in named.items()
         for item in (items if isinstance(items, list) else [items])
     ]
+
+
+def _sayable(said: object) -> str:
+    """What a caller sent may come back in the answer; half a character has no place in UTF-8."""
+    return str(said).encode("utf-8", "backslashreplace").decode()
 
 
 def _response(

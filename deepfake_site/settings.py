@@ -368,6 +368,8 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
+    "detection.tasks.finish_erasures": {"queue": "evidence"},
+    "detection.tasks.tidy_files": {"queue": "evidence"},
 }
 CELERY_BEAT_SCHEDULE = {
     "seal_audit": {
@@ -392,6 +394,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "tidy": {
         "task": "detection.tasks.tidy",
+        "schedule": schedule(run_every=timedelta(hours=1)),
+        "options": {"expires": 3600},
+    },
+    "finish_erasures": {
+        "task": "detection.tasks.finish_erasures",
+        "schedule": schedule(run_every=timedelta(hours=1)),
+        "options": {"expires": 3600},
+    },
+    "tidy_files": {
+        "task": "detection.tasks.tidy_files",
         "schedule": schedule(run_every=timedelta(hours=1)),
         "options": {"expires": 3600},
     },

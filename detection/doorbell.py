@@ -78,17 +78,23 @@ def announce_end(detection_id: uuid.UUID) -> None:
         _forget()
 
 
+def impatient_connection(**options: object) -> Connection:
+    """To a broker that is given up soon when it is away, or lets one in and says nothing."""
+    return Connection(
+        settings.REDIS_URL,
+        transport_options={
+            "socket_connect_timeout": PATIENCE_S,
+            "socket_timeout": PATIENCE_S,
+            "max_retries": 0,
+            "retry_on_timeout": False,
+            **options,
+        },
+    )
+
+
 def _connection() -> Connection:
     if getattr(_mine, "connection", None) is None:
-        _mine.connection = Connection(
-            settings.REDIS_URL,
-            transport_options={
-                "socket_connect_timeout": PATIENCE_S,
-                "socket_timeout": PATIENCE_S,
-                "max_retries": 0,
-                "retry_on_timeout": False,
-            },
-        )
+        _mine.connection = impatient_connection()
     return _mine.connection
 
 

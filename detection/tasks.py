@@ -70,11 +70,21 @@ def sweep() -> None:
 
 @shared_task
 def tidy() -> None:
-    """Remove uploads that never ended, what erasures left, old deliveries; set orphans aside."""
-    orphans.tidy()
-    erasure.finish()
+    """Drop old rows. What walks over files has tasks, and so a time limit, of its own."""
     idempotency.forget_old()
     delivering.drop_old()
+
+
+@shared_task
+def finish_erasures() -> None:
+    """Remove the files that erasures left."""
+    erasure.finish()
+
+
+@shared_task
+def tidy_files() -> None:
+    """Remove uploads that never ended; set orphans aside."""
+    orphans.tidy()
 
 
 @shared_task

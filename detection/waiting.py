@@ -2,7 +2,8 @@
 
 Workers announce each end over Redis; one thread a process listens and wakes whoever waits for it.
 The announcement is a hint like the doorbell: the database says how it ended. While Redis is away
-the waiting are woken every two seconds to look for themselves, and once more when it is back.
+the waiting are woken about every two seconds to look for themselves, and once more when it is back.
+That it went away without a word is noticed within seven.
 """
 
 import logging
@@ -13,14 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import BoundedSemaphore, Event, Lock, Thread
 
-from django.conf import settings
 from django.db import connection
-from kombu import Connection
 from kombu.exceptions import OperationalError
 from redis import Redis
 from redis.exceptions import RedisError
 
-from detection.doorbell import FINISHED_CHANNEL
+from detection.doorbell import FINISHED_CHANNEL, impatient_connection
 from detection.models import Detection
 
 log = logging.getLogger(__name__)
@@ -29,7 +28,8 @@ MAX_WAIT_S = 30
 # Threads that may wait at once; gunicorn_conf has more, so that pages go on being answered.
 MAX_WAITING = 24
 LOOK_AGAIN_S = 2.0
-SILENT_CONNECTION_S = 30.0  # a line that says nothing for so long is tried with a ping
+SILENT_CONNECTION_S = 5.0  # a line that says nothing for so long is tried with a ping
+ANSWER_S = 2.0  # in which a ping is answered
 
 _slots = BoundedSemaphore(MAX_WAITING)
 
@@ -103,13 +103,19 @@ class _Ears:
             time.sleep(LOOK_AGAIN_S)
 
     def _hear(self) -> None:
-        """Pass on what is announced, until the line breaks."""
-        with Connection(settings.REDIS_URL) as broker:
+        """Pass on what is announced, until the line breaks or an answer stays out."""
+        # The answers to pings of its own are not shown, and would look like silence.
+        with impatient_connection(health_check_interval=0) as broker:
             client: Redis = broker.default_channel.client  # type: ignore[attr-defined]
             with client.pubsub(ignore_subscribe_messages=False) as line:
                 line.subscribe(FINISHED_CHANNEL)
+                is_asked = True
                 while True:
-                    message = line.get_message(timeout=SILENT_CONNECTION_S)
+                    patience = ANSWER_S if is_asked else SILENT_CONNECTION_S
+                    message = line.get_message(timeout=patience)
+                    if message is None and is_asked:
+                        raise TimeoutError
+                    is_asked = message is None
                     if message is None:
                         line.ping()
                     elif message["type"] == "subscribe":

@@ -1,5 +1,6 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
+import socket
 import subprocess
 import time
 import uuid
@@ -144,6 +145,13 @@ def valkey(settings: Any, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     yield server
     server.kill()
     server.wait()
+
+
+@pytest.fixture
+def deaf_port() -> Iterator[int]:
+    """A port that accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 def _person(email: str, role: str = User.Role.JOURNALIST) -> User:

@@ -230,6 +230,6 @@ def _moment(text: str) -> datetime | None:
     """ISO 8601; without an offset it is UTC. In an address, a plus sign may arrive as a space."""
     try:
         moment = datetime.fromisoformat(text.strip().replace(" ", "+", 1))
-    except ValueError:
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):  # such as an offset that leads to the year 10000
         return None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -1,10 +1,16 @@
 """The OpenAPI document as a whole, and the page that shows it."""
 
 import re
+from functools import cache
 from typing import Any
 
+from django.http import HttpResponse
 from django.urls import path
+from django.utils import translation
+from drf_spectacular.generators import SchemaGenerator
+from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from rest_framework.request import Request
 
 from detection.api.shapes import SCHEMAS
 
@@ -21,8 +27,30 @@ def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
+RENDERERS = {renderer.media_type: renderer for renderer in SpectacularAPIView.renderer_classes}
+
+
+@cache  # it takes long, and is the same for everybody who asks
+def document(media_type: str) -> str | bytes:
+    with translation.override("en"):  # like the API's own sentences
+        schema = SchemaGenerator().get_schema(request=None, public=True)
+    return RENDERERS[media_type]().render(schema, renderer_context={})
+
+
+class Document(SpectacularAPIView):
+    """As YAML or JSON, whichever the client accepts."""
+
+    @extend_schema(exclude=True)
+    def get(self, request: Request, *_: Any, **__: Any) -> HttpResponse:
+        renderer = request.accepted_renderer
+        content_type = f"{renderer.media_type}; charset=utf-8"
+        answer = HttpResponse(document(renderer.media_type), content_type=content_type)
+        answer["Content-Disposition"] = f'inline; filename="Unmask.{renderer.format}"'
+        return answer
+
+
 urlpatterns = [
-    path("schema/", SpectacularAPIView.as_view(), name="api_schema"),
+    path("schema/", Document.as_view(), name="api_schema"),
     path(
         "docs/",
         SpectacularSwaggerSplitView.as_view(url_name="api_schema", template_name="api_docs.html"),

@@ -23,7 +23,7 @@ from accounts import audit, checkpoints
 from accounts.models import AuditEvent, User
 from accounts.keys import issue_key
 from detection.models import Detection, ModelVersion
-from detection.tasks import run_detection, sweep, tidy
+from detection.tasks import finish_erasures, run_detection, sweep, tidy, tidy_files
 from tests.factories import submitted
 
 version = ModelVersion.objects.get(state="active")
@@ -36,7 +36,7 @@ issue_key(by=owner, owner=owner, name="pipeline", scopes=["detections:read"])
 from django.core.cache import cache
 cache.set("a", 1)
 assert cache.get("a") == 1
-sweep(); tidy()
+sweep(); tidy(); finish_erasures(); tidy_files()
 assert checkpoints.seal()
 event = AuditEvent.objects.filter(target_type="submission").get()
 event.detail.delete()

@@ -22,7 +22,7 @@ from deepfake_site.gunicorn_logger import OurLogger
 from deepfake_site.logging import OneLineFormatter, OneObjectFormatter, without_persons
 from detection.models import Detection
 from detection.models.detection import DetectionQuerySet
-from detection.tasks import run_detection, sweep, tidy
+from detection.tasks import finish_erasures, run_detection, sweep, tidy, tidy_files
 from tests import images
 from tests.conftest import PASSWORD
 
@@ -106,7 +106,8 @@ def _work(monkeypatch: pytest.MonkeyPatch) -> None:
     for pk in Detection.objects.values_list("pk", flat=True):
         run_detection.delay(str(pk))
     sweep.delay()
-    tidy.delay()
+    for task in (tidy, finish_erasures, tidy_files):
+        task.delay()
 
     def broken() -> None:
         raise RuntimeError(f"duplicate key: ({EMAIL})")

@@ -290,6 +290,23 @@ def test_an_unknown_choice_is_400(api, field, value):
     assert not Submission.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"\ud800": 1}, "\\ud800"),
+        ({"priority": "\ud800"}, "priority"),
+        ({"is_confidential": "\ud800"}, "is_confidential"),
+        ({"metadata": {"\ud800": 1}}, "metadata"),
+        ({"callback_url": "https://\ud800.example.org/"}, "callback_url"),
+        ({"url": "https://e.org/\ud800"}, "url"),
+    ],
+)
+def test_half_a_character_is_400_and_comes_back_as_its_escape(api, said, field):
+    body = {"url": "https://images.example.org/a.jpg"} | said
+    response = api.post(URL, json.dumps(body), content_type="application/json")
+    assert _assert_problem(response, 400, "invalid")["errors"][0]["field"] == field
+
+
 def test_text_instead_of_a_form_is_415(api):
     response = api.post(URL, "x", content_type="text/plain")
     _assert_problem(response, 415, "unsupported_media_type")
@@ -425,6 +442,18 @@ def test_an_unknown_filter_value_is_400_and_says_what_is_known(api, field):
 def test_a_filter_by_what_is_no_hash_is_400(api, value):
     body = _assert_problem(api.get(URL, {"sha256": value}), 400, "invalid")
     assert "64 hexadecimal digits" in body["errors"][0]["detail"]
+
+
+@pytest.mark.parametrize("field", ["since", "until"])
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_outside_of_the_calendar_is_400(api, field, value):
+    body = _assert_problem(api.get(URL, {field: value}), 400, "invalid")
+    assert body["errors"][0]["field"] == field
+
+
+@pytest.mark.parametrize("value", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59+14:00"])
+def test_the_calendars_ends_are_moments(api, value):
+    assert api.get(URL, {"since": value}).status_code == 200
 
 
 @pytest.mark.parametrize("field", ["verdict", "status", "sha256", "cursor"])

@@ -78,6 +78,9 @@ def test_there_is_nothing_to_say_before_the_verdict(api, alice, model_version):
         ({"comment": "x" * 2001}, "comment"),
         ({"comment": "\x00"}, "comment"),
         ({"comment": "\ud800"}, "comment"),
+        ({"label": "\ud800"}, "label"),
+        ({"category": "\ud800"}, "category"),
+        ({"\ud800": 1}, "\\ud800"),
         ({"rating": 5}, "rating"),
     ],
 )

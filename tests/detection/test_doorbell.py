@@ -31,13 +31,6 @@ def broker(settings) -> Iterator[Connection]:
         yield connection
 
 
-@pytest.fixture
-def deaf_port() -> Iterator[int]:
-    """A port that accepts connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield server.getsockname()[1]
-
-
 def _heard(broker: Connection, queue: str) -> list[object]:
     messages = []
     with broker.SimpleQueue(queue) as box:

@@ -123,7 +123,7 @@ def test_sqlites_file_holds_nothing_of_it_either(judged, alice):
         submitted(alice, images.jpeg_bytes(seed=1), name="x" * 300)
     assert all(any(mark in path.read_bytes() for path in files) for mark in MARKS)
     erasure.erase_image(by=alice, image=judged.image, reason="x")
-    tasks.tidy()
+    tasks.finish_erasures()
     heap = b"".join(path.read_bytes() for path in files if path.exists())
     assert [mark for mark in MARKS if mark in heap] == []
 
@@ -215,7 +215,7 @@ def test_what_a_crash_leaves_is_tidied_up(judged, alice, django_capture_on_commi
 
 def test_the_task_tidies_up(judged, alice):
     erasure.erase_image(by=alice, image=judged.image, reason="x")
-    tasks.tidy()
+    tasks.finish_erasures()
     assert files_below("originals") == []
 
 

@@ -1,16 +1,18 @@
 """The worker's task: one verdict, however often it is called and whatever goes wrong."""
 
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from celery.exceptions import SoftTimeLimitExceeded
+from django.conf import settings
 
 from accounts.models import AuditEvent
 from deepfake_site import celery_app
 from detection import detector, tasks
 from detection.models import Detection, Image
-from detection.services import leases
+from detection.services import delivering, erasure, idempotency, leases, orphans
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 from tests import images
 from tests.factories import in_parallel, submitted
@@ -182,3 +184,33 @@ def test_a_starting_worker_with_a_broken_model_starts_and_says_so(model_version,
 @pytest.mark.parametrize("task", ["run_detection", "sweep"])
 def test_a_task_is_known_to_the_workers(task):
     assert f"detection.tasks.{task}" in celery_app.tasks
+
+
+# --- what the clock asks for
+
+
+def _asked_for() -> list[dict[str, Any]]:
+    entries = settings.CELERY_BEAT_SCHEDULE.values()
+    return [entry for entry in entries if entry["task"].startswith("detection.")]
+
+
+def test_a_long_walk_over_files_keeps_nothing_else_from_being_tidied(monkeypatch):
+    done: list[str] = []
+
+    def endless() -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr(orphans, "tidy", endless)
+    monkeypatch.setattr(erasure, "finish", lambda: done.append("files of erased images"))
+    monkeypatch.setattr(idempotency, "forget_old", lambda: done.append("keys"))
+    monkeypatch.setattr(delivering, "drop_old", lambda: done.append("deliveries"))
+    for entry in _asked_for():
+        if entry["schedule"].run_every == timedelta(hours=1):
+            celery_app.tasks[entry["task"]].apply(throw=False)
+    assert set(done) == {"keys", "deliveries", "files of erased images"}
+
+
+def test_whatever_the_clock_asks_for_is_a_task_with_a_queue():
+    asked_for = {entry["task"] for entry in _asked_for()}
+    assert asked_for <= set(celery_app.tasks)
+    assert asked_for <= set(settings.CELERY_TASK_ROUTES)

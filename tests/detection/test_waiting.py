@@ -1,5 +1,6 @@
 """Waiting for a verdict: woken by the worker, not by asking again and again."""
 
+import signal
 import threading
 import time
 import uuid
@@ -214,6 +215,26 @@ def test_without_redis_the_waiting_look_for_themselves(api, fake_judgement, valk
     worker.join()
     assert answer.status_code == 200
     assert time.monotonic() - started < 20
+
+
+def test_where_redis_accepts_and_never_answers_they_look_too(
+    alice, model_version, asked, settings, deaf_port, monkeypatch
+):
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 0.1)
+    settings.REDIS_URL = f"redis://127.0.0.1:{deaf_port}/0"
+    assert not waiting.wait_for_end(detection_row(alice, model_version).pk, 3)
+    assert len(asked) > 3  # more than at the start and the end
+
+
+def test_they_look_once_redis_stops_answering(alice, model_version, asked, valkey, monkeypatch):
+    for patience in ("LOOK_AGAIN_S", "SILENT_CONNECTION_S", "ANSWER_S"):
+        monkeypatch.setattr(waiting, patience, 0.2)
+    row = detection_row(alice, model_version)
+    assert not waiting.wait_for_end(row.pk, 1.5)
+    assert len(asked) == 3  # at the start, once subscribed, at the end: each ping was answered
+    valkey.send_signal(signal.SIGSTOP)
+    assert not waiting.wait_for_end(row.pk, 3)
+    assert len(asked) > 6
 
 
 def test_one_thread_listens_for_all(api, alice, model_version, fake_judgement):

@@ -1,0 +1,42 @@
+"""The OpenAPI document: anybody may ask for it, so asking must cost little."""
+
+import pytest
+from drf_spectacular.generators import SchemaGenerator
+
+from detection.api.openapi import document
+
+JSON = "application/vnd.oai.openapi+json"
+
+
+@pytest.fixture
+def built(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """How often a document was built, from none on."""
+    document.cache_clear()
+    times: list[bool] = []
+    real = SchemaGenerator.get_schema
+
+    def get_schema(*arguments: object, **options: object) -> object:
+        times.append(True)
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(SchemaGenerator, "get_schema", get_schema)
+    return times
+
+
+def test_only_the_first_who_asks_has_it_built(db, client, built):
+    first = client.get("/api/schema/", headers={"Accept": JSON})
+    assert first.json()["openapi"] == "3.1.0"
+    assert "/api/v1/detections" in first.json()["paths"]
+    assert "/api/schema/" not in first.json()["paths"]
+    for query in ("", "?lang=de", "?version=2"):
+        again = client.get(f"/api/schema/{query}", headers={"Accept": JSON})
+        assert again.content == first.content
+    assert len(built) == 1
+
+
+def test_each_asks_for_the_form_they_can_read(db, client, built):
+    plain = client.get("/api/schema/")
+    assert plain.headers["Content-Type"].startswith("application/vnd.oai.openapi")
+    assert plain.content.startswith(b"openapi: 3.1.0")
+    assert client.get("/api/schema/?format=json").json()["info"]["title"] == "Unmask"
+    assert client.get("/api/schema/", headers={"Accept": "image/png"}).status_code == 406
