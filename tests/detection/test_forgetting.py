@@ -8,10 +8,12 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.erasure import erase_person
-from accounts.models import User
-from detection.models import Batch, IdempotencyKey, Submission
+from accounts.models import AuditDetail, User
+from detection.errors import Refused
+from detection.models import Batch, Detection, Feedback, IdempotencyKey, Submission
+from detection.services import feedback
 from detection.services.erasure import erase_image
-from tests.factories import done_row
+from tests.factories import done_row, in_parallel
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +74,37 @@ def test_answers_are_found_without_reading_those_of_everybody(alice, model_versi
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             plan = [step[-1] for step in cursor.fetchall()]
             assert not [step for step in plan if step.startswith("SCAN")], plan
+
+
+# --- comments that come in the same moment
+
+
+def _comment(by: User, row: Detection) -> Feedback:
+    return feedback.give(
+        by=by, detection=row, label="real", category="other", comment="planted marker"
+    )
+
+
+def test_of_an_image_that_was_erased_since_it_was_looked_up_nothing_is_said(alice, model_version):
+    row = done_row(alice, model_version)
+    erase_image(by=alice, image=row.image)
+    with pytest.raises(Refused) as refused:
+        _comment(alice, row)
+    assert refused.value.code == "erased_meanwhile"
+    assert not Feedback.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_commenting_and_erasing_at_once_leaves_no_comment_behind(alice, model_version):
+    row = done_row(alice, model_version)
+    acts = [lambda: erase_image(by=alice, image=row.image), lambda: _comment(alice, row)]
+
+    def act() -> object:
+        try:
+            return acts.pop()()
+        except Refused as refused:
+            return refused.code
+
+    assert True in in_parallel(act, times=2)
+    assert not Feedback.objects.exclude(comment="").exists()
+    assert not AuditDetail.objects.filter(body__contains="planted marker").exists()
