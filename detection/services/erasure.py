@@ -17,6 +17,7 @@ from accounts import audit
 from accounts.models import AuditDetail, User
 from accounts.trail import life_of
 from detection import storage
+from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
     Detection,
@@ -124,7 +125,9 @@ def _forget(image: Image) -> dict[str, int]:
     IdempotencyKey.objects.filter(detection__in=detections).delete()
     IdempotencyKey.objects.filter(batch__in=submissions.values("batch")).delete()
     ResumableUpload.objects.filter(submission__image=image).delete()
-    detections.filter(status__in=[Status.QUEUED, Status.RUNNING]).update(
+    unfinished = detections.filter(status__in=[Status.QUEUED, Status.RUNNING])
+    ended = list(unfinished.select_for_update(no_key=True).values_list("pk", flat=True))
+    unfinished.update(
         status=Status.FAILED,
         failure_code="erased",
         completed_at=Now(),
@@ -143,6 +146,7 @@ def _forget(image: Image) -> dict[str, int]:
             file_name="", source_url="", metadata={}, callback_url="", case=None
         ),
     }
+    transaction.on_commit(lambda: _announce(ended), robust=True)
     image.cases.clear()
     Image.objects.filter(pk=image.pk).update(
         erased_at=Now(),
@@ -156,3 +160,8 @@ def _forget(image: Image) -> dict[str, int]:
         facts={},
     )
     return counts
+
+
+def _announce(ended: list[uuid.UUID]) -> None:
+    for pk in ended:
+        announce_end(pk)

@@ -13,7 +13,7 @@ from detection.errors import Refused
 from detection.models import Batch, Detection, Feedback, IdempotencyKey, Submission
 from detection.services import feedback
 from detection.services.erasure import erase_image
-from tests.factories import done_row, in_parallel
+from tests.factories import detection_row, done_row, in_parallel, running_row
 
 pytestmark = pytest.mark.django_db
 
@@ -108,3 +108,19 @@ def test_commenting_and_erasing_at_once_leaves_no_comment_behind(alice, model_ve
     assert True in in_parallel(act, times=2)
     assert not Feedback.objects.exclude(comment="").exists()
     assert not AuditDetail.objects.filter(body__contains="planted marker").exists()
+
+
+# --- who waits for a verdict
+
+
+@pytest.mark.parametrize("row_of", [detection_row, running_row, done_row])
+def test_who_waits_for_what_an_erasure_ended_is_told_after_its_commit(
+    alice, model_version, monkeypatch, django_capture_on_commit_callbacks, row_of
+):
+    told: list[object] = []
+    monkeypatch.setattr("detection.services.erasure.announce_end", told.append)
+    row = row_of(alice, model_version)
+    with django_capture_on_commit_callbacks(execute=True):
+        erase_image(by=alice, image=row.image)
+        assert told == []
+    assert told == ([] if row_of is done_row else [row.pk])
