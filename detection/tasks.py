@@ -74,6 +74,7 @@ def tidy() -> None:
     orphans.tidy()
     erasure.finish()
     idempotency.forget_old()
+    delivering.cancel_stranded()
     delivering.drop_old()
 
 

@@ -42,6 +42,10 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         """
         return self.select_for_update(of=("self",), no_key=True).select_related("owner").get(pk=pk)
 
+    def lock(self) -> None:
+        """Hold these rows like `locked`: where they are many, all take them in one order."""
+        list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
 
 class WebhookEndpoint(models.Model):
     """One address with a secret; or, without an address, what signs a person's callbacks."""
