@@ -71,6 +71,7 @@ class Image(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["sha256"], name="image_by_sha256"),  # whoever owns it
             models.Index(fields=["perceptual_hash"], name="image_by_phash"),
             models.Index(
                 fields=["created_at"], condition=Q(erased_at=None), name="image_kept_longest"

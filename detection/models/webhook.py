@@ -239,6 +239,14 @@ class WebhookDelivery(models.Model):
             models.Index(
                 fields=["due_at"], condition=Q(status="pending"), name="delivery_open_work"
             ),
+            models.Index(
+                fields=["endpoint", "due_at"],
+                condition=Q(status="pending"),
+                name="delivery_open_by_endpoint",
+            ),
+            models.Index(
+                fields=["ended_at"], condition=Q(ended_at__isnull=False), name="delivery_ended"
+            ),
             models.Index(fields=["endpoint", "-created_at", "-id"], name="delivery_log"),
         ]
 
