@@ -27,6 +27,7 @@ from detection.models import (
     ResumableUpload,
     Submission,
     WebhookDelivery,
+    WebhookEndpoint,
 )
 
 RETENTION_BATCH = 200
@@ -135,7 +136,8 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
-    told = WebhookDelivery.objects.filter(detection__image=image)
+    told = WebhookDelivery.objects.filter(detection__in=detections)
+    WebhookEndpoint.objects.filter(pk__in=told.values("endpoint")).lock()
     told.cancel()
     told.update(payload="", url="")
     counts = {

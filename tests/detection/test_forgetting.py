@@ -1,18 +1,28 @@
 """What an erasure takes along beside the image's own rows, and how it goes with what runs then."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from accounts.erasure import erase_person
 from accounts.models import AuditDetail, User
 from detection.errors import Refused
-from detection.models import Batch, Detection, Feedback, IdempotencyKey, Submission
-from detection.services import feedback
+from detection.models import (
+    Batch,
+    Detection,
+    Feedback,
+    IdempotencyKey,
+    Submission,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from detection.services import feedback, webhooks
 from detection.services.erasure import erase_image
+from tests.conftest import RESULT
 from tests.factories import detection_row, done_row, in_parallel, running_row
 
 pytestmark = pytest.mark.django_db
@@ -124,3 +134,60 @@ def test_who_waits_for_what_an_erasure_ended_is_told_after_its_commit(
         erase_image(by=alice, image=row.image)
         assert told == []
     assert told == ([] if row_of is done_row else [row.pk])
+
+
+# --- deliveries, and who else changes them
+
+
+def _first_of(asked: CaptureQueriesContext, *said: str) -> int:
+    found = (at for at, q in enumerate(asked) if all(word in q["sql"] for word in said))
+    return next(found, -1)
+
+
+@pytest.mark.parametrize("what", ["image", "person"])
+def test_endpoints_are_held_in_one_order_before_their_deliveries(alice, dora, model_version, what):
+    urls = [f"https://cms.example.org/{number}" for number in range(2)]
+    events = ["detection.completed", "detection.failed"]
+    for url in urls:
+        webhooks.add_endpoint(by=alice, url=url, events=events)
+    row = running_row(alice, model_version)
+    row.complete(**RESULT)
+    with CaptureQueriesContext(connection) as asked:
+        if what == "image":
+            erase_image(by=alice, image=row.image)
+        else:
+            erase_person(by=dora, person=alice, reason="x")
+    table = WebhookEndpoint._meta.db_table
+    is_locking = connection.features.has_select_for_no_key_update
+    lock = "FOR NO KEY UPDATE" if is_locking else f'FROM "{table}"'
+    held = _first_of(asked, lock, "ORDER BY 1 ASC")
+    changed = _first_of(asked, f'UPDATE "{WebhookDelivery._meta.db_table}"')
+    assert 0 <= held < changed
+    assert {one.payload for one in WebhookDelivery.objects.all()} == {""}
+    assert WebhookDelivery.objects.count() == 2
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="rows are locked there alone")
+@pytest.mark.django_db(transaction=True)
+def test_an_erasure_waits_for_who_holds_an_endpoint_and_holds_no_delivery(alice, model_version):
+    endpoint, _secret = webhooks.add_endpoint(
+        by=alice, url="https://cms.example.org/", events=["detection.completed"]
+    )
+    row = running_row(alice, model_version)
+    row.complete(**RESULT)
+
+    def erase() -> bool:
+        try:
+            return erase_image(by=alice, image=row.image)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            WebhookEndpoint.objects.locked(endpoint.pk)
+            erasing = pool.submit(erase)
+            with pytest.raises(TimeoutError):
+                erasing.result(timeout=1)
+            free = WebhookDelivery.objects.select_for_update(nowait=True)
+            assert free.get().status == WebhookDelivery.Status.PENDING
+        assert erasing.result(timeout=20)
