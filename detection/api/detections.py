@@ -180,7 +180,10 @@ def _acceptance(request: Request, accepted: Submission) -> Response:
 
 
 def _answer(request: Request, pk: uuid.UUID) -> Response:
-    return _response(request, visible_detections(request).get(pk=pk), {"request": request})
+    row = visible_detections(request).filter(pk=pk).first()
+    if row is None:
+        raise Refused("erased_meanwhile")
+    return _response(request, row, {"request": request})
 
 
 def _response(request: Request, row: Detection, context: dict[str, Any]) -> Response:

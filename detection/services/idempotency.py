@@ -100,10 +100,17 @@ def keep(
     detection: Detection | None = None,
     batch: Batch | None = None,
 ) -> None:
-    """Write the answer that every repetition of the request is to get."""
-    row.status_code, row.response, row.headers = status_code, response, dict(headers or {})
-    row.detection, row.batch = detection, batch
-    row.save(update_fields=["status_code", "response", "headers", "detection", "batch"])
+    """Write the answer that every repetition of the request is to get.
+
+    Where an erasure took the row while the client waited, nothing is written.
+    """
+    IdempotencyKey.objects.filter(pk=row.pk).update(
+        status_code=status_code,
+        response=response,
+        headers=dict(headers or {}),
+        detection=detection,
+        batch=batch,
+    )
 
 
 def forget_old() -> int:

@@ -1,9 +1,11 @@
 """What an erasure takes along beside the image's own rows, and how it goes with what runs then."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +26,7 @@ from detection.services import feedback, webhooks
 from detection.services.erasure import erase_image
 from tests.conftest import RESULT
 from tests.factories import detection_row, done_row, in_parallel, running_row
+from tests.images import jpeg_bytes
 
 pytestmark = pytest.mark.django_db
 
@@ -41,6 +44,18 @@ def _answer(owner: User, key: str, **about: Any) -> IdempotencyKey:
     )
 
 
+@pytest.fixture
+def api(alice, key_of, model_version) -> Client:
+    return Client(headers={"Authorization": f"Bearer {key_of(alice)}"})
+
+
+def _upload(api: Client) -> Any:
+    """The answer to an upload under a key, by a client that waits."""
+    image = SimpleUploadedFile("photo.jpg", jpeg_bytes(), "image/jpeg")
+    headers = {"Prefer": "wait=20", "Idempotency-Key": "one"}
+    return api.post("/api/v1/detections", {"image": image}, headers=headers)
+
+
 # --- answers kept for a repetition
 
 
@@ -53,7 +68,7 @@ def test_a_persons_answers_go_with_the_person_and_nobody_elses(alice, bob, dora,
     assert list(IdempotencyKey.objects.all()) == [kept]
 
 
-def test_an_images_answers_go_with_it_whatever_they_were_given_for(alice, key_of, model_version):
+def test_an_images_answers_go_with_it_whatever_they_were_given_for(api, alice, model_version):
     one, other = done_row(alice, model_version), done_row(alice, model_version)
     batch = Batch.objects.create(by=alice, size=2)
     for row in (one, other):
@@ -61,7 +76,7 @@ def test_an_images_answers_go_with_it_whatever_they_were_given_for(alice, key_of
     _answer(alice, "of a batch", batch=batch)
     _answer(alice, "of a detection", detection=one)
     kept = {_answer(alice, "of another", detection=other), _answer(alice, "of nothing")}
-    said = Client(headers={"Authorization": f"Bearer {key_of(alice)}"}).post(
+    said = api.post(
         f"/api/v1/detections/{one.pk}/feedback",
         {"label": "real", "category": "other", "comment": "planted marker"},
         headers={"Idempotency-Key": "of feedback"},
@@ -134,6 +149,27 @@ def test_who_waits_for_what_an_erasure_ended_is_told_after_its_commit(
         erase_image(by=alice, image=row.image)
         assert told == []
     assert told == ([] if row_of is done_row else [row.pk])
+
+
+def test_who_waits_with_the_upload_is_told_that_it_was_erased(api, alice, monkeypatch):
+    def erase(pk: uuid.UUID, seconds: float) -> None:
+        erase_image(by=alice, image=Detection.objects.get(pk=pk).image)
+
+    monkeypatch.setattr("detection.waiting.wait_for_end", erase)
+    answer = _upload(api)
+    assert (answer.status_code, answer.json()["code"]) == (409, "erased_meanwhile")
+    assert not IdempotencyKey.objects.exists()
+
+
+def test_who_waits_gets_the_verdict_though_the_kept_answer_went(api, model_version, monkeypatch):
+    def finish(pk: uuid.UUID, seconds: float) -> None:
+        Detection.objects.claim(pk, worker="w").complete(**RESULT)
+        IdempotencyKey.objects.all().delete()
+
+    monkeypatch.setattr("detection.waiting.wait_for_end", finish)
+    answer = _upload(api)
+    assert (answer.status_code, answer.json()["status"]) == (200, "done")
+    assert not IdempotencyKey.objects.exists()
 
 
 # --- deliveries, and who else changes them
