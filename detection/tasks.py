@@ -72,6 +72,7 @@ def sweep() -> None:
 def tidy() -> None:
     """Drop old rows. What walks over files has tasks, and so a time limit, of its own."""
     idempotency.forget_old()
+    delivering.cancel_stranded()
     delivering.drop_old()
 
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from detection.errors import Refused
 
 
 def visibility(user: User, image: str = "") -> Q:
@@ -27,6 +28,17 @@ def visibility(user: User, image: str = "") -> Q:
 class ImageQuerySet(models.QuerySet["Image"]):
     def visible_to(self, user: User) -> "ImageQuerySet":
         return self.filter(visibility(user))
+
+    def held_fast(self, pk: uuid.UUID) -> "Image":
+        """The row as it is now, which nobody can erase until the transaction ends.
+
+        Raises:
+            Refused: somebody has erased it.
+        """
+        row = self.select_for_update(of=("self",)).filter(pk=pk, erased_at=None).first()
+        if row is None:
+            raise Refused("erased_meanwhile")
+        return row
 
 
 class Image(models.Model):
@@ -59,6 +71,7 @@ class Image(models.Model):
             ),
         ]
         indexes = [
+            models.Index(fields=["sha256"], name="image_by_sha256"),  # whoever owns it
             models.Index(fields=["perceptual_hash"], name="image_by_phash"),
             models.Index(
                 fields=["created_at"], condition=Q(erased_at=None), name="image_kept_longest"

@@ -48,7 +48,10 @@ class Submission(models.Model):
     class Meta:
         verbose_name = _("submission")
         ordering = ["-created_at"]
-        indexes = [models.Index(fields=["by", "-created_at"], name="submission_by_person")]
+        indexes = [
+            models.Index(fields=["by", "-created_at"], name="submission_by_person"),
+            models.Index(fields=["detection", "by", "-created_at"], name="submission_latest"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.file_name or self.pk}"

@@ -42,6 +42,10 @@ class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
         """
         return self.select_for_update(of=("self",), no_key=True).select_related("owner").get(pk=pk)
 
+    def lock(self) -> None:
+        """Hold these rows like `locked`: where they are many, all take them in one order."""
+        list(self.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+
 
 class WebhookEndpoint(models.Model):
     """One address with a secret; or, without an address, what signs a person's callbacks."""
@@ -234,6 +238,14 @@ class WebhookDelivery(models.Model):
         indexes = [
             models.Index(
                 fields=["due_at"], condition=Q(status="pending"), name="delivery_open_work"
+            ),
+            models.Index(
+                fields=["endpoint", "due_at"],
+                condition=Q(status="pending"),
+                name="delivery_open_by_endpoint",
+            ),
+            models.Index(
+                fields=["ended_at"], condition=Q(ended_at__isnull=False), name="delivery_ended"
             ),
             models.Index(fields=["endpoint", "-created_at", "-id"], name="delivery_log"),
         ]

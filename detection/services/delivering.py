@@ -43,6 +43,7 @@ FAILING_FOR = timedelta(days=3)
 GONE = 410
 KEPT_FOR = timedelta(days=30)
 DROPPED_AT_ONCE = 5000
+CANCELLED_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,23 @@ def drop_old() -> int:
     old = WebhookDelivery.objects.filter(ended_at__lt=Now() - KEPT_FOR)
     some = old.order_by("ended_at").values_list("pk", flat=True)[:DROPPED_AT_ONCE]
     return WebhookDelivery.objects.filter(pk__in=list(some)).delete()[0]
+
+
+def cancel_stranded() -> int:
+    """Cancel what was written while its endpoint was being switched off or deleted.
+
+    It would never be due; says how many there were.
+    """
+    closed = WebhookEndpoint.objects.exclude(disabled_at=None, deleted_at=None)
+    stranded = WebhookDelivery.objects.filter(
+        status=WebhookDelivery.Status.PENDING, endpoint__in=closed
+    )
+    with transaction.atomic():
+        some = list(stranded.values_list("pk", flat=True)[:CANCELLED_AT_ONCE])
+        WebhookEndpoint.objects.filter(
+            pk__in=WebhookDelivery.objects.filter(pk__in=some).values("endpoint")
+        ).lock()
+        return stranded.filter(pk__in=some).cancel()
 
 
 def _attempt(claim: WebhookDelivery) -> Outcome:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -17,6 +17,7 @@ from accounts import audit
 from accounts.models import AuditDetail, User
 from accounts.trail import life_of
 from detection import storage
+from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
     Detection,
@@ -26,6 +27,7 @@ from detection.models import (
     ResumableUpload,
     Submission,
     WebhookDelivery,
+    WebhookEndpoint,
 )
 
 RETENTION_BATCH = 200
@@ -120,11 +122,13 @@ def _forget(image: Image) -> dict[str, int]:
     detections = Detection.objects.filter(image=image)
     submissions = Submission.objects.filter(image=image)
     # Whatever else one answer told of goes with it: a retry finds the rows by their bytes.
-    IdempotencyKey.objects.filter(
-        Q(detection__image=image) | Q(batch__submissions__image=image)
-    ).delete()
+    # Two statements, because one with OR reads the table of keys from end to end.
+    IdempotencyKey.objects.filter(detection__in=detections).delete()
+    IdempotencyKey.objects.filter(batch__in=submissions.values("batch")).delete()
     ResumableUpload.objects.filter(submission__image=image).delete()
-    detections.filter(status__in=[Status.QUEUED, Status.RUNNING]).update(
+    unfinished = detections.filter(status__in=[Status.QUEUED, Status.RUNNING])
+    ended = list(unfinished.select_for_update(no_key=True).values_list("pk", flat=True))
+    unfinished.update(
         status=Status.FAILED,
         failure_code="erased",
         completed_at=Now(),
@@ -132,7 +136,8 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
-    told = WebhookDelivery.objects.filter(detection__image=image)
+    told = WebhookDelivery.objects.filter(detection__in=detections)
+    WebhookEndpoint.objects.filter(pk__in=told.values("endpoint")).lock()
     told.cancel()
     told.update(payload="", url="")
     counts = {
@@ -143,6 +148,7 @@ def _forget(image: Image) -> dict[str, int]:
             file_name="", source_url="", metadata={}, callback_url="", case=None
         ),
     }
+    transaction.on_commit(lambda: _announce(ended), robust=True)
     image.cases.clear()
     Image.objects.filter(pk=image.pk).update(
         erased_at=Now(),
@@ -156,3 +162,8 @@ def _forget(image: Image) -> dict[str, int]:
         facts={},
     )
     return counts
+
+
+def _announce(ended: list[uuid.UUID]) -> None:
+    for pk in ended:
+        announce_end(pk)

@@ -5,7 +5,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.models import ApiKey, User
 from detection.errors import Refused
-from detection.models import Detection, Feedback
+from detection.models import Detection, Feedback, Image
 
 
 def give(
@@ -20,11 +20,12 @@ def give(
     """Keep a claim about a verdict; to be called in a transaction.
 
     Raises:
-        Refused: there is no verdict yet that it could be about.
+        Refused: there is no verdict yet that it could be about, or its image was being erased.
     """
     if detection.status != Detection.Status.DONE:
         raise Refused("no_verdict_yet")
     with transaction.atomic():
+        image = Image.objects.select_related("owner").held_fast(detection.image_id)
         row = Feedback.objects.create(
             by=by,
             detection=detection,
@@ -37,8 +38,8 @@ def give(
             "feedback.given",
             actor=by,
             target=row,
-            owner=detection.image.owner,
-            target_sha256=detection.image.sha256,
+            owner=image.owner,
+            target_sha256=image.sha256,
             after={"detection": str(detection.pk), "label": label, "category": category},
             detail={"comment": comment} if comment else None,
         )

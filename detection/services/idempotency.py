@@ -119,6 +119,11 @@ def forget_old() -> int:
     return old.delete()[0]
 
 
+def forget_person(person: User) -> None:
+    """Drop the answers that an erased person was given: they repeat what was said in requests."""
+    IdempotencyKey.objects.filter(owner=person).delete()
+
+
 def _rows(promise: Promise) -> Any:
     return IdempotencyKey.objects.filter(
         owner=promise.owner, endpoint=promise.endpoint, key=promise.key

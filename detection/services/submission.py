@@ -251,7 +251,7 @@ def _image_of(file: Kept, request: Request) -> tuple[Image, bool]:
             raise Refused("erased_meanwhile")
         file.is_named = True
         return image, False
-    image = _held_fast(image)
+    image = Image.objects.held_fast(image.pk)
     is_hidden_now = request.is_confidential and not image.is_confidential
     if is_hidden_now and image.held_at:
         raise Refused("held_stays_visible")
@@ -268,14 +268,6 @@ def _hurry(detection: Detection) -> None:
     if waiting.update(queue=Detection.Queue.DETECT, rung_at=timezone.now()):
         detection.queue = Detection.Queue.DETECT
         _ring_after_commit(detection)
-
-
-def _held_fast(image: Image) -> Image:
-    """The same row, which nobody can erase until this transaction ends."""
-    row = Image.objects.select_for_update().filter(pk=image.pk, erased_at=None).first()
-    if row is None:
-        raise Refused("erased_meanwhile")
-    return row
 
 
 def retry_detection(*, by: User, detection: Detection) -> bool:

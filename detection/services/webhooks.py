@@ -174,8 +174,7 @@ def expect_callback(submission: Submission, *, tried_again: Collection[str]) -> 
 def forget_person(person: User) -> None:
     """Delete what an erased person set up, with addresses, secrets and what was told to them."""
     endpoints = WebhookEndpoint.objects.filter(owner=person)
-    for pk in endpoints.values_list("pk", flat=True):
-        WebhookEndpoint.objects.locked(pk)
+    endpoints.lock()
     told = WebhookDelivery.objects.filter(endpoint__in=endpoints)
     told.cancel()
     told.update(url="", payload="", attempts=[])

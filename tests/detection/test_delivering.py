@@ -415,6 +415,23 @@ def test_old_ended_deliveries_are_dropped_and_waiting_ones_kept(alice, well):
     assert set(WebhookDelivery.objects.all()) == {fresh, waiting}
 
 
+@pytest.mark.parametrize("how", ["disabled_at", "deleted_at"])
+def test_what_came_while_its_endpoint_was_closed_is_cancelled(alice, bob, well, how, monkeypatch):
+    monkeypatch.setattr(delivering, "CANCELLED_AT_ONCE", 2)
+    endpoint, _secret = _endpoint(alice, well.url)
+    stranded = [_delivery(endpoint) for _ in range(3)]
+    arrived = _again(_delivery(endpoint))
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(**{how: timezone.now()})
+    waiting = _to(bob, well)
+    assert delivering.cancel_stranded() == 2
+    tidy()
+    assert delivering.cancel_stranded() == 0
+    statuses = dict(WebhookDelivery.objects.values_list("pk", "status"))
+    assert [statuses.pop(row.pk) for row in stranded] == [Status.CANCELLED] * 3
+    assert statuses == {arrived.pk: Status.DELIVERED, waiting.pk: Status.PENDING}
+    assert not WebhookDelivery.objects.filter(status=Status.CANCELLED, ended_at=None).exists()
+
+
 def test_a_lease_outlives_the_longest_attempt():
     assert LEASE.total_seconds() > delivering.DEADLINE_S + 10
     assert (

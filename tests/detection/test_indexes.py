@@ -1,0 +1,53 @@
+"""What is asked for often, or of tables that grow, is found by an index."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from accounts.models import User
+from detection.models import Detection, Image, WebhookDelivery
+from detection.services import delivering
+from tests.factories import done_row
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's plans"),
+]
+
+
+def _next_of_an_endpoint(row: Detection, owner: User) -> QuerySet:
+    waiting = WebhookDelivery.objects.filter(endpoint=row.pk).waiting()
+    return waiting.order_by("due_at").values_list("pk", flat=True)[:1]
+
+
+def _to_be_dropped(row: Detection, owner: User) -> QuerySet:
+    old = WebhookDelivery.objects.filter(ended_at__lt=Now() - delivering.KEPT_FOR)
+    return old.order_by("ended_at")[:10]
+
+
+def _of_any_owner(row: Detection, owner: User) -> QuerySet:
+    return Image.objects.filter(sha256=row.image.sha256)
+
+
+def _latest(row: Detection, owner: User) -> QuerySet:
+    return row.submissions.filter(by=owner).order_by("-created_at")[:1]
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (_next_of_an_endpoint, "delivery_open_by_endpoint"),
+        (_to_be_dropped, "delivery_ended"),
+        (_of_any_owner, "image_by_sha256"),
+        (_latest, "submission_latest"),
+    ],
+)
+def test_it_is_found_by_index_and_sorted_by_it(
+    alice, model_version, asked: Callable[[Detection, User], QuerySet], index
+):
+    plan = asked(done_row(alice, model_version), alice).explain()
+    assert f"INDEX {index} (" in plan
+    assert "TEMP B-TREE" not in plan
