@@ -151,7 +151,7 @@ def test_who_waits_for_what_an_erasure_ended_is_told_after_its_commit(
     assert told == ([] if row_of is done_row else [row.pk])
 
 
-def test_who_waits_with_the_upload_is_told_that_it_was_erased(api, alice, monkeypatch):
+def test_who_waits_keeps_the_acceptance_of_what_was_erased(api, alice, monkeypatch):
     def erase(pk: uuid.UUID, seconds: float) -> None:
         erase_image(by=alice, image=Detection.objects.get(pk=pk).image)
 
