@@ -17,3 +17,4 @@ accesslog = None  # the audit trail says who did what; addresses and queries are
 logger_class = "deepfake_site.gunicorn_logger.OurLogger"
 loglevel = "warning"
 limit_request_line = 8190
+limit_request_field_size = 16380  # a submission's longest metadata, in Base64, is one header
