@@ -85,7 +85,8 @@ class Desk:
             wait_s: how long the answer may be held for the verdict, at most 30 seconds; it comes
                 without one after that, and always at once for what is sent in pieces.
             idempotency_key: under which sending the same again within a day, from another process
-                too, gives the first answer; one of its own if not given.
+                too, gives the first answer; one of its own if not given. Without effect on what is
+                sent in pieces: begun anew, that is another submission of the same image.
         """
         idempotency_key = idempotency_key or str(uuid.uuid4())
         with _opened(file) as (stream, own_name):

@@ -2,6 +2,8 @@
 
 from django.conf import settings
 
+from deepfake_site import open_files
+
 bind = f"{settings.WEB_BIND}:{settings.PORT}"
 workers = settings.WEB_WORKERS
 worker_class = "gthread"
@@ -17,3 +19,9 @@ accesslog = None  # the audit trail says who did what; addresses and queries are
 logger_class = "deepfake_site.gunicorn_logger.OurLogger"
 loglevel = "warning"
 limit_request_line = 8190
+limit_request_field_size = 16380  # a submission's longest metadata, in Base64, is one header
+
+
+def on_starting(_server: object) -> None:
+    """Before the web processes are forked, which take the limit over."""
+    open_files.raise_limit()

@@ -76,12 +76,16 @@ def metadata(request: Request) -> dict[str, str]:
 
 
 def metadata_header(file_name: str, fields: dict[str, Any]) -> str:
-    """`Upload-Metadata` as it was understood."""
-    values = {"filename": file_name} | {
-        key: value if isinstance(value, str) else json.dumps(value) for key, value in fields.items()
-    }
+    """`Upload-Metadata` as it was understood, and hardly longer than it came."""
+    values = {"filename": file_name} | {key: _said(value) for key, value in fields.items()}
     pairs = ((key, base64.b64encode(value.encode()).decode()) for key, value in values.items())
     return ",".join(f"{key} {encoded}".strip() for key, encoded in pairs)
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _text(encoded: str) -> str | None:

@@ -1,9 +1,12 @@
-"""The OpenAPI document: anybody may ask for it, so asking must cost little."""
+"""How the API is described: a document anybody may ask for, so at little cost; the errors."""
 
 import pytest
+from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
+from rest_framework.exceptions import APIException
 
 from detection.api.openapi import document
+from detection.words import REFUSALS
 
 JSON = "application/vnd.oai.openapi+json"
 
@@ -40,3 +43,15 @@ def test_each_asks_for_the_form_they_can_read(db, client, built):
     assert plain.content.startswith(b"openapi: 3.1.0")
     assert client.get("/api/schema/?format=json").json()["info"]["title"] == "Unmask"
     assert client.get("/api/schema/", headers={"Accept": "image/png"}).status_code == 406
+
+
+def test_every_code_is_in_the_table_of_errors():
+    text = (settings.BASE_DIR / "docs/api.md").read_text()
+    table = text.partition("## Errors")[2].partition("## Client")[0]
+    refused = {
+        error.default_code
+        for error in APIException.__subclasses__()
+        if error.__module__ == "rest_framework.exceptions"
+    }
+    codes = {*REFUSALS, *refused} - {"error", "on_hold"}  # the latter only pages say
+    assert [code for code in sorted(codes) if f"`{code}`" not in table] == []

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from gunicorn.config import Config
+from gunicorn.http.parser import RequestParser
 
 from accounts.erasure import erase_person
 from accounts.models import AuditEvent, User
 from accounts.own_data import write_own_data
+from deepfake_site import gunicorn_conf
 from detection import part_files
 from detection.models import Detection, ResumableUpload, Submission
 from detection.services import orphans, resumable
@@ -81,6 +84,20 @@ def test_an_upload_begins_empty(client, alice):
     assert head["Upload-Expires"] == answer["Upload-Expires"]
     assert "no-store" in head["Cache-Control"]
     assert encoded(filename="köln.jpg") in head["Upload-Metadata"]
+
+
+def test_the_longest_metadata_comes_in_one_header_and_goes_in_one(client):
+    config = Config()
+    config.set("limit_request_field_size", gunicorn_conf.limit_request_field_size)
+    for letter, many in (("x", 8180), ("\u00e9", 4000), ("\U0001f4f7", 2000)):
+        metadata = json.dumps({"a": letter * many}, ensure_ascii=False, separators=(",", ":"))
+        sent = encoded(filename="a.jpg", metadata=metadata)
+        raw = f"POST {UPLOADS} HTTP/1.1\r\nHost: a\r\nUpload-Metadata: {sent}\r\n\r\n"
+        request = next(RequestParser(config, iter([raw.encode()]), ("127.0.0.1", 1)))
+        assert ("UPLOAD-METADATA", sent) in request.headers
+        address = begun(client, filename="a.jpg", metadata=metadata)
+        head = ask(client, address)
+        assert encoded(metadata=metadata) in head["Upload-Metadata"]
 
 
 def test_a_file_over_the_limit_is_refused_before_its_first_byte(client, settings):
