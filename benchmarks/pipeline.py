@@ -238,6 +238,7 @@ def pages_beside_waiting(desk: Desk, pictures: Pictures, table: Table) -> None:
 
 def sustained(folder: Path, pictures: Pictures, count: int, table: Table, limit: float) -> None:
     for workers in (1, 2):
+        (folder / f"{workers}").mkdir()
         with Desk(folder / f"{workers}", UNMASK_WORKERS=str(workers)) as desk:
             desk.at_once(4, pictures.some(WARM_UP))
             desk.drain()
