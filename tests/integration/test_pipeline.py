@@ -80,7 +80,7 @@ def _send(desk: Desk, first: int) -> list[str]:
 
 @contextmanager
 def _verifying(it: Receiver, secret: str) -> Iterator[list[dict[str, Any]]]:
-    """What came, as soon as it came: the public library takes no signature that is five minutes old."""
+    """What came, verified at once: the public library takes no signature five minutes old."""
     verified: list[dict[str, Any]] = []
     is_over = threading.Event()
 
