@@ -99,6 +99,10 @@ class _Ears:
                 self._hear()
             except (OperationalError, RedisError, OSError) as error:
                 log.warning("no news of finished detections: %s", type(error).__name__)
+            with self._lock:
+                if not self._waiting:  # the next who waits begins anew
+                    self._thread = None
+                    return
             self._wake_all()
             time.sleep(LOOK_AGAIN_S)
 

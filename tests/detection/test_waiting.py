@@ -237,6 +237,17 @@ def test_they_look_once_redis_stops_answering(alice, model_version, asked, valke
     assert len(asked) > 6
 
 
+def test_nobody_listens_to_a_broker_that_is_away_for_nobody(api, valkey, monkeypatch):
+    monkeypatch.setattr(waiting, "LOOK_AGAIN_S", 0.05)
+    api.post(URL, {"image": _photo()}, headers={"Prefer": "wait=1"})
+    listener = waiting._ears._thread
+    valkey.kill()
+    valkey.wait()
+    listener.join(timeout=20)
+    assert not listener.is_alive()
+    assert waiting._ears._thread is None
+
+
 def test_one_thread_listens_for_all(api, alice, model_version, fake_judgement):
     rows = [detection_row(alice, model_version) for _ in range(3)]
     ended: list[bool] = []
