@@ -46,6 +46,7 @@ def or_null(shape: Shape) -> Shape:
     return {"oneOf": [shape, {"type": "null"}]}
 
 
+NO_NUL = "^[^\\u0000]*$"
 UUID = a("string", format="uuid")
 MOMENT = a("string", format="date-time")
 MOMENT_OR_NULL = a("string?", format="date-time")
@@ -291,7 +292,7 @@ FEEDBACK = {
     "properties": {
         "label": a("string", enum=Feedback.Label.values),
         "category": a("string", enum=Feedback.Category.values),
-        "comment": a("string", maxLength=2000),
+        "comment": a("string", maxLength=2000, pattern=NO_NUL),
     },
     "required": ["label", "category"],
     "additionalProperties": False,
@@ -310,7 +311,7 @@ SUBMISSION_BY_ADDRESS = {
 ENDPOINT_FIELDS = {
     "url": a("string", minLength=1),
     "events": each(a("string", enum=WebhookEndpoint.Event.values), minItems=1),
-    "description": a("string", maxLength=200),
+    "description": a("string", maxLength=200, pattern=NO_NUL),
 }
 NEW_ENDPOINT = {
     "type": "object",
