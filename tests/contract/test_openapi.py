@@ -128,14 +128,11 @@ def _not_said_by_it(case: Case) -> list[Any]:
         # a protocol of its own, which a client of its own tests
         return [positive_data_acceptance, missing_required_header]
     body = case.meta.components.get(ParameterLocation.BODY)
-    where = getattr(case.meta.phase.data, "parameter_location", None)
-    if where == ParameterLocation.HEADER and body and body.mode.is_negative:
-        # Headers are being varied over a body that is wrong only before it becomes a form, such as
-        # one file where there should be a list with one.
-        return [negative_data_rejection]
-    if isinstance(case.body, dict):
-        is_one_file = isinstance(case.body.get("images"), bytes)  # in a form, a list with one
-        if is_one_file or "" in case.body.values():  # an empty part is left out on the way
+    if body and body.mode.is_negative and isinstance(case.body, dict):
+        # A form carries texts and files. What is wrong only before it becomes one (one file where
+        # there should be a list with one; an empty part, which is left out) arrives as good.
+        is_broken_rule = getattr(case.meta.phase.data, "location", None) is not None
+        if not is_broken_rule or "" in case.body.values():
             return [negative_data_rejection]
     return []
 
