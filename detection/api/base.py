@@ -1,17 +1,22 @@
 """What the API's resources share: who calls, what they may see, the shapes of answers."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
-from rest_framework.exceptions import NotAuthenticated, NotFound
+from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
+from detection.paging import AnyRow, Rows, is_cursor, page
+
+PAGE_SIZE = 50
 
 
 class OneShape(BaseContentNegotiation):
@@ -59,3 +64,19 @@ def visible_detections(request: Request) -> DetectionQuerySet:
         .select_related("image", "model_version")
         .annotate(own_metadata=Subquery(own.values("metadata")[:1]))
     )
+
+
+def keyset_page(
+    rows: Rows[AnyRow], params: Any, shown: Callable[[list[AnyRow]], Any], size: int = PAGE_SIZE
+) -> Response:
+    """One page of rows, newest first, and the cursor of the next.
+
+    Raises:
+        ValidationError: the cursor is none of ours; the first page instead would let a client go
+            round for ever.
+    """
+    cursor = params.get("cursor", "")
+    if not is_cursor(cursor):
+        raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
+    found = page(rows, cursor=cursor, size=size)
+    return Response({"results": shown(found.rows), "next": found.next_cursor or None})

@@ -21,7 +21,7 @@ from rest_framework.views import APIView
 
 from deepfake_site.problems import MEDIA_TYPE
 from detection.api import idempotency
-from detection.api.base import OneShape, caller, key_of, via, visible_detections
+from detection.api.base import OneShape, caller, key_of, keyset_page, via, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
@@ -31,7 +31,6 @@ from detection.api.shapes import SUBMISSION, SUBMISSION_BY_ADDRESS, ref
 from detection.errors import Refused
 from detection.models import Detection, Submission
 from detection.models.detection import DetectionQuerySet
-from detection.paging import Page, is_cursor, page
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence, fetching, submission
 from detection.services.idempotency import claim
@@ -46,7 +45,6 @@ FILTERS = [
     query("batch", "Of one batch.", format="uuid"),
     query("cursor", "`next` of the page before.", format="cursor"),
 ]
-PAGE_SIZE = 50
 RETRY_AFTER_S = 1
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
 
@@ -64,13 +62,12 @@ class DetectionCollection(APIView):
     )
     def get(self, request: Request) -> Response:
         """One's detections, newest first, in keyset pages."""
-        cursor = request.query_params.get("cursor", "")
-        if not is_cursor(cursor):  # the first page instead would let a client go round for ever
-            raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
-        rows = _filtered(visible_detections(request), request.query_params)
-        found: Page[Detection] = page(rows, cursor=cursor, size=PAGE_SIZE)
-        results = DetectionSerializer(found.rows, many=True, context={"request": request})
-        return Response({"results": results.data, "next": found.next_cursor or None})
+        rows: DetectionQuerySet = _filtered(visible_detections(request), request.query_params)
+
+        def shown(some: list[Detection]) -> Any:
+            return DetectionSerializer(some, many=True, context={"request": request}).data
+
+        return keyset_page(rows, request.query_params, shown)
 
     @operation(
         "submitImage",

@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.api.base import caller
+from detection.api.base import caller, keyset_page
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import WebhookScope
 from detection.api.schema import JSON, operation, query
@@ -24,10 +24,8 @@ from detection.api.webhook_serializers import (
 )
 from detection.models import WebhookDelivery, WebhookEndpoint
 from detection.models.webhook import WebhookDeliveryQuerySet
-from detection.paging import Page, is_cursor, page
 from detection.services import webhooks
 
-PAGE_SIZE = 50
 FILTERS = [
     query("status", "Only those in this state.", enum=WebhookDelivery.Status.values),
     query("cursor", "`next` of the page before.", format="cursor"),
@@ -165,14 +163,13 @@ def _endpoint(request: Request, pk: uuid.UUID) -> WebhookEndpoint:
 
 
 def _page_of(rows: WebhookDeliveryQuerySet, params: Any) -> Response:
-    cursor, wanted = params.get("cursor", ""), params.get("status")
-    known = WebhookDelivery.Status.values
-    if not is_cursor(cursor):
-        raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
+    wanted, known = params.get("status"), WebhookDelivery.Status.values
     if wanted is not None and wanted not in known:
         raise ValidationError({"status": f"{wanted!r} is unknown; say one of {', '.join(known)}."})
     if wanted is not None:
         rows = rows.filter(status=wanted)
-    found: Page[WebhookDelivery] = page(rows, cursor=cursor, size=PAGE_SIZE)
-    results = DeliverySerializer(found.rows, many=True).data
-    return Response({"results": results, "next": found.next_cursor or None})
+
+    def shown(some: list[WebhookDelivery]) -> Any:
+        return DeliverySerializer(some, many=True).data
+
+    return keyset_page(rows, params, shown)

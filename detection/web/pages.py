@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from django.conf import settings
@@ -23,6 +22,7 @@ from detection.models import Detection, ModelVersion, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import Page, page
 from detection.presentation import file_facts, metadata_rows, verdict_card
+from detection.services.batches import Outcome
 from detection.services.fetching import submit_url
 from detection.services.submission import retry_detection, submit_image
 from detection.uploads import StoredUpload, interrupted, uploaded
@@ -31,15 +31,6 @@ from detection.web.samples import SAMPLES, open_sample
 
 HISTORY_PAGE = 24
 MEGABYTE = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one file of a form that brought several."""
-
-    file_name: str
-    submission: Submission | None = None
-    refusal: Refused | None = None
 
 
 @never_cache
