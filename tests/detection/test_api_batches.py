@@ -102,11 +102,18 @@ def test_metadata_that_fits_no_image_is_refused(api, metadata):
     assert files_below("originals") == []
 
 
-def test_more_than_a_hundred_are_refused(api, monkeypatch):
-    monkeypatch.setattr(batches, "MAX_IMAGES", 2)
-    answer = _send(api, [_file(n) for n in range(3)])
-    assert answer.status_code == 400
+def test_a_hundred_are_taken_and_not_one_more(api):
+    one = _file(0).read()
+
+    def files(count: int) -> list[SimpleUploadedFile]:
+        return [SimpleUploadedFile(f"{n}.jpg", one + b"%d" % n) for n in range(count)]
+
+    assert _send(api, files(batches.MAX_IMAGES + 1)).status_code == 400
     assert not Submission.objects.exists()
+    answer = _send(api, files(batches.MAX_IMAGES))
+    assert {result["status"] for result in answer.json()["results"]} == {202}
+    assert Detection.objects.count() == batches.MAX_IMAGES
+    assert len(files_below("originals")) == batches.MAX_IMAGES
 
 
 @pytest.mark.parametrize("field", ["image", "files", "images[]"])
