@@ -1,0 +1,93 @@
+"""One detection: its verdict, and everything that stands beside it.
+
+Each section of the page is a template of its own, and says here what it shows.
+"""
+
+import uuid
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from accounts.permissions import signed_in
+from detection import words
+from detection.explanation import judged_faces, overlay
+from detection.models import Detection
+from detection.presentation import file_facts, metadata_rows, verdict_card
+from detection.services.submission import retry_detection
+from detection.web.custody_pages import may_erase
+
+
+@never_cache
+@login_required
+@require_GET
+def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    row = visible(request, pk)
+    return render(request, "detection/detection_detail.html", _context(request, row))
+
+
+@never_cache
+@login_required
+@require_GET
+def detection_card(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The verdict alone, which the page asks for again until it is there."""
+    row = visible(request, pk)
+    return render(request, "detection/_verdict_card.html", _context(request, row))
+
+
+@login_required
+@require_POST
+def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    retry_detection(by=signed_in(request), detection=visible(request, pk))
+    return redirect("detection", pk)
+
+
+def visible(request: HttpRequest, pk: uuid.UUID) -> Detection:
+    """The detection, for somebody who may see it; else 404."""
+    rows = Detection.objects.visible_to(signed_in(request)).select_related(
+        "image__owner", "model_version"
+    )
+    return get_object_or_404(rows, pk=pk)
+
+
+def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
+    user = signed_in(request)
+    return {
+        "detection": row,
+        "image": row.image,
+        **_verdict(row),
+        **_picture(row),
+        **_file(row),
+        **_submitted(row, user),
+        **_custody(row, user),
+    }
+
+
+def _verdict(row: Detection) -> dict[str, object]:
+    return {
+        "card": verdict_card(row),
+        "can_retry": row.failure_code in words.TRANSIENT_FAILURES,
+    }
+
+
+def _picture(row: Detection) -> dict[str, object]:
+    return {"overlay": overlay(row), "faces": judged_faces(row)}
+
+
+def _file(row: Detection) -> dict[str, object]:
+    return {"file_facts": file_facts(row.image), "metadata": metadata_rows(row.image.facts)}
+
+
+def _submitted(row: Detection, user: User) -> dict[str, object]:
+    requests = row.submissions.select_related("by")
+    return {"submissions": requests if user.is_reviewer else requests.filter(by=user)}
+
+
+def _custody(row: Detection, user: User) -> dict[str, object]:
+    return {
+        "is_owner": row.image.owner_id == user.pk,
+        "may_erase": may_erase(user, row.image),
+    }
