@@ -57,6 +57,10 @@ Labelled = Annotated[
     Path,
     typer.Option("--data", exists=True, help="A manifest, or a folder of sets NAME/{real,fake}."),
 ]
+Drawing = Annotated[
+    int,
+    typer.Option(min=0, help="Processes that draw views, for a GPU; 0 draws them in threads."),
+]
 Accepted = Annotated[
     list[str] | None,
     typer.Option("--sha256", help="Accept this artifact too, beside the shipped ones."),
@@ -81,6 +85,7 @@ def train(
         Path | None,
         typer.Option(help="A finished run or an artifact with weights, for configs that need it."),
     ] = None,
+    drawers: Drawing = 0,
 ) -> None:
     """Train a network; the same command again resumes an interrupted run."""
     given: dict[str, Any] = {
@@ -104,6 +109,7 @@ def train(
             cache or run_folder / "cache",
             bars,
             start=read_start(start) if start else None,
+            drawers=drawers,
         )
     console.print(score_table(result))
     console.print(f"Run kept in {run_folder}")
@@ -199,13 +205,15 @@ def leave_one_out(
     runs: Annotated[Path, typer.Option(help="A folder for the runs, one for each source.")],
     out: Annotated[Path, typer.Option(help="Write the figures here as JSON.")],
     cache: Annotated[Path | None, typer.Option(help="Prepared images.")] = None,
+    drawers: Drawing = 0,
 ) -> None:
     """Train once without each source, and measure on that source's test images."""
     from ml.leave_one_out import leave_each_out
 
     with _reported(), ProgressBars(console) as bars:
         manifest = read_manifest(data)
-        figures = leave_each_out(_config(config), manifest, runs, cache or runs / "cache", bars)
+        chosen, prepared = _config(config), cache or runs / "cache"
+        figures = leave_each_out(chosen, manifest, runs, prepared, bars, drawers=drawers)
     write_json(out, figures)
     for source, row in figures["sources"].items():
         console.print(f"{source}: AUC {row['auc']['value']}, n = {row['n']}")

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from ml.datasets.arrays import degraded_arrays, plain_arrays
+from ml.datasets.drawing import BatchPlan, Drawers
 from ml.datasets.manifest import Sample
 from ml.datasets.pixel_store import pixel_store
 from ml.datasets.views import ViewPairs
@@ -35,6 +36,10 @@ class Feed(Protocol):
         """An epoch's batches, drawn from seed and epoch alone: a resumed run sees the same."""
         ...
 
+    def close(self) -> None:
+        """End what was started to draw them."""
+        ...
+
 
 def open_feed(
     config: TrainingConfig,
@@ -43,10 +48,12 @@ def open_feed(
     stage: OnStage,
     *,
     stored: Selection,
+    drawers: int = 0,
 ) -> Feed:
     """Prepare a run's images, or find them prepared.
 
     Args:
+        drawers: processes that draw views; 0 draws them in threads of this one.
         stored: rows whose pixels are prepared for views. Runs that each leave out a source share
             those of the whole selection.
     Raises:
@@ -54,7 +61,7 @@ def open_feed(
     """
     if config.views is None:
         return ArrayFeed(config, selection, cache, stage)
-    return ViewFeed(config, config.views, selection, cache, stage, stored=stored)
+    return ViewFeed(config, config.views, selection, cache, stage, stored=stored, drawers=drawers)
 
 
 class ArrayFeed:
@@ -73,6 +80,9 @@ class ArrayFeed:
 
     def batches(self, epoch: int) -> keras.utils.PyDataset:
         return _ArrayBatches(self.config, self.arrays, self.label, epoch)
+
+    def close(self) -> None:
+        """Nothing was started."""
 
     def _train_arrays(
         self, samples: tuple[Sample, ...], cache: Path, on_step: Callable[[int, int], None]
@@ -103,10 +113,11 @@ class ViewFeed:
         stage: OnStage,
         *,
         stored: Selection,
+        drawers: int = 0,
     ) -> None:
         self.config, self.schedule = config, schedule
         store = pixel_store(stored.train, cache, stage("training images"))
-        self.pairs = ViewPairs(schedule.recipe, selection.train, store)
+        self.drawers = Drawers(ViewPairs(schedule.recipe, selection.train, store), drawers)
         judged = pixel_store(stored.val, cache, stage("validation images"))
         whole = [
             config.preprocessing.resize(Image.fromarray(judged.pixels(sample.sha256)))
@@ -118,7 +129,10 @@ class ViewFeed:
         self.watched = np.sort(order[: schedule.watched])
 
     def batches(self, epoch: int) -> keras.utils.PyDataset:
-        return _ViewBatches(self.config, self.schedule, self.pairs, epoch)
+        return _ViewBatches(self.config, self.schedule, self.drawers, epoch)
+
+    def close(self) -> None:
+        self.drawers.close()
 
 
 class _ArrayBatches(keras.utils.PyDataset):
@@ -149,27 +163,22 @@ class _ViewBatches(keras.utils.PyDataset):
     """Batches of pairs: as many reals as fakes in each; copies, if any, after all views."""
 
     def __init__(
-        self, config: TrainingConfig, schedule: ViewSchedule, pairs: ViewPairs, epoch: int
+        self, config: TrainingConfig, schedule: ViewSchedule, drawers: Drawers, epoch: int
     ) -> None:
         super().__init__(workers=2, max_queue_size=8)
-        self.seed, self.epoch, self.pairs = config.seed, epoch, pairs
-        self.showings = 1 if schedule.recipe.copy is None else 2
-        self.n_pairs = config.batch_size // 2 // self.showings
+        showings = 1 if schedule.recipe.copy is None else 2
+        n_pairs = config.batch_size // 2 // showings
         self.steps = schedule.steps_per_epoch
-        self.size = schedule.sizes[epoch]
+        self.label = np.tile(np.array([[0.0], [1.0]], np.float32), (showings * n_pairs, 1))
         self.preprocessing: Preprocessing = config.preprocessing
+        plan = BatchPlan((config.seed, epoch), n_pairs, showings, schedule.sizes[epoch])
+        self.drawn = drawers.epoch(plan, self.steps)
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
-        generator = np.random.default_rng([self.seed, self.epoch, at])
-        pairs = [self.pairs.draw(self.size, generator) for _ in range(self.n_pairs)]
-        images = np.stack(
-            [view for at in range(self.showings) for pair in pairs for view in pair[2 * at :][:2]]
-        )
-        label = np.tile(np.array([[0.0], [1.0]], np.float32), (self.showings * self.n_pairs, 1))
-        return self.preprocessing.normalise(images), label
+        return self.preprocessing.normalise(self.drawn.take(at)), self.label
 
 
 def _labels(samples: tuple[Sample, ...]) -> np.ndarray:

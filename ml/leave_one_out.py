@@ -23,7 +23,13 @@ from ml.views import plan, render, working_picture
 
 
 def leave_each_out(
-    config: TrainingConfig, manifest: Manifest, runs: Path, cache: Path, report: Report
+    config: TrainingConfig,
+    manifest: Manifest,
+    runs: Path,
+    cache: Path,
+    report: Report,
+    *,
+    drawers: int = 0,
 ) -> dict[str, Any]:
     """Plain classification of each left-out source's test images, by views as served.
 
@@ -44,7 +50,7 @@ def leave_each_out(
     for name, rows in sources.items():
         without = replace(config, name=f"{config.name}_without_{name}", left_out=name)
         run = RunFolder(runs / name)
-        train(without, manifest, run, cache, report)
+        train(without, manifest, run, cache, report, drawers=drawers)
         model = load(run.result())
         store = pixel_store(rows, cache, lambda a, b: report("test images", a, b))
         score = _scores(model, rows, store, rules)

@@ -1,6 +1,7 @@
 """The training loop: seed, batches, checkpoints, resume."""
 
 import importlib
+from contextlib import closing
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -31,11 +32,13 @@ def train(
     report: Report,
     *,
     start: Start | None = None,
+    drawers: int = 0,
 ) -> dict[str, Any]:
     """Train, or take up a run where it was interrupted; gives the metrics on its validation rows.
 
     Args:
         start: weights of `config.starts_from`, where the config names one.
+        drawers: processes that draw views; their number changes no batch. 0 draws in threads.
     Raises:
         DatasetError: files that cannot be read; all are listed.
         RunError: the folder holds a run with another configuration or other data.
@@ -45,10 +48,11 @@ def train(
     first = _checked(config, start)
     told = describe(config, manifest, selection)
     run.claim(told if first is None else {**told, "start_sha256": first.sha256})
-    feed = open_feed(config, selection, cache, _stages(report), stored=chosen)
-    loop = _Loop(config, feed, run, report, first=first)
-    model = loop.run_to_end()
-    score = model.predict(loop.feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
+    stages = _stages(report)
+    opened = open_feed(config, selection, cache, stages, stored=chosen, drawers=drawers)
+    with closing(opened) as feed:
+        model = _Loop(config, feed, run, report, first=first).run_to_end()
+    score = model.predict(feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
     result = score_report(selection.val, score)
     write_json(run.path / METRICS_FILE, result)
     return result

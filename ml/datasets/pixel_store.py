@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 
@@ -27,10 +28,25 @@ class PixelStore:
     Attributes:
         data: every picture's bytes after each other, uint8.
         index: offset, height, width and faces of each file.
+        path: the index file, where there is one; its pixels lie beside it.
     """
 
     data: np.ndarray
     index: dict[str, dict[str, list[float]]]
+    path: Path | None = None
+
+    @classmethod
+    def opened(cls, path: Path) -> Self:
+        """The store whose index this is."""
+        return cls(
+            np.memmap(path.with_suffix(".bin"), np.uint8, "r"), json.loads(path.read_text()), path
+        )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """To another process goes where the files are, not what is in them."""
+        if self.path is None:
+            return PixelStore, (self.data, self.index)
+        return PixelStore.opened, (self.path,)
 
     def pixels(self, sha256: str) -> np.ndarray:
         """One picture, (h, w, 3) uint8."""
@@ -61,7 +77,7 @@ def pixel_store(samples: Sequence[Sample], folder: Path, on_step: OnStep) -> Pix
         unfinished = index.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(written))
         unfinished.replace(index)
-    return PixelStore(np.memmap(data, np.uint8, "r"), json.loads(index.read_text()))
+    return PixelStore.opened(index)
 
 
 def _write(

@@ -14,6 +14,7 @@ from ml.datasets.damage import Damage, draw_filter
 from ml.datasets.manifest import Sample
 from ml.datasets.pixel_store import PixelStore
 from ml.preprocess import FILTERS, face_square
+from ml.views import FACE_MARGIN
 
 Box = tuple[int, int, int, int]
 # A view and, where the recipe says, its copy: (size, size, 3) uint8 each.
@@ -62,6 +63,9 @@ class ViewRecipe:
         face_sources: names of sources whose pictures show little but the face.
         shuffle_share: share of cuts whose tiles change places, so that what the picture shows is
             lost and only its traces are left to learn from.
+        served: names of sources, and the share of their whole and face views that are cut as in
+            serving. Only for sources whose pictures have one size in both classes: what a picture
+            is stretched by would give the others away.
         copy: how every view is shown a second time, as its picture would be after somebody saved
             it again; None shows it once.
     """
@@ -81,6 +85,7 @@ class ViewRecipe:
     source_emphasis: tuple[tuple[str, float], ...] = ()
     local_sources: tuple[str, ...] = ("lfw_faceswap", "photoshop")
     face_sources: tuple[str, ...] = ("dfdc",)
+    served: tuple[tuple[str, float], ...] = ()
     damage: Damage = field(default_factory=Damage)
     copy: CopyRecipe | None = None
 
@@ -124,6 +129,7 @@ class ViewPairs:
         emphasis = dict(recipe.source_emphasis)
         sizes *= [emphasis.get(name, 1.0) for name in self.by_source]
         self.source_shares = sizes / sizes.sum()
+        self.served = dict(recipe.served)
         self.aligned = aligned_pairs(samples)
         # only the reals of sources that are learnt from: a source left out stays left out
         reals = [real for both in self.by_source.values() for real in both[0]]
@@ -238,6 +244,9 @@ class ViewPairs:
         kind: str,
     ) -> _Cut:
         recipe, face = self.recipe, self.store.face(sample.sha256)
+        served = self.served.get(sample.source, 0.0) if kind != "crop" else 0.0
+        if served and generator.random() < served:
+            return _served_cut(pixels.shape, face if kind == "face" else None, generator)
         scale = 1.0
         if generator.random() < recipe.rescale_share:
             low, high = np.log(recipe.min_scale), np.log(recipe.max_scale)
@@ -302,6 +311,20 @@ def aligned_pairs(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
     origin = re.compile(r" of ([0-9a-f]{16})$")
     found = ((origin.search(fake.method), fake) for fake in samples if fake.label == 1)
     return [(reals[m[1]], fake) for m, fake in found if m and m[1] in reals]
+
+
+def _served_cut(
+    shape: tuple[int, ...],
+    face: tuple[np.ndarray, np.ndarray] | None,
+    generator: np.random.Generator,
+) -> _Cut:
+    """The whole picture or its face as a verdict is made of it; only mirrored half of the time."""
+    height, width = shape[:2]
+    box = (0, 0, width, height)
+    if face is not None:
+        box = face_square(face[0].tolist(), FACE_MARGIN, width, height)
+    between = (box[2] - box[0], box[3] - box[1])
+    return _Cut(box, between, Image.Resampling.BICUBIC, bool(generator.random() < 0.5))
 
 
 def _face_box(face: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> Box:

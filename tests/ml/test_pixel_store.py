@@ -1,4 +1,6 @@
 import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,3 +134,17 @@ def test_a_picture_that_fails_for_itself_is_named(samples, monkeypatch, times: i
     monkeypatch.setattr(module, "decode_checked", failing(times, code))
     with pytest.raises(DatasetError, match=code):
         stored(samples)
+
+
+def test_another_process_is_sent_the_path_and_not_the_pixels(samples):
+    store = stored(samples)
+    sent = pickle.dumps(store)
+    assert len(sent) < 500 < store.data.nbytes
+    again = pickle.loads(sent)
+    assert again.index == store.index
+    np.testing.assert_array_equal(again.data, store.data)
+
+
+def test_a_store_without_a_file_travels_whole(samples):
+    store = replace(stored(samples), path=None)
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(store)).data, store.data)

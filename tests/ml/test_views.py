@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ml.datasets.damage import Damage
 from ml.datasets.manifest import Sample
@@ -18,7 +19,8 @@ from ml.datasets.views import (
     aligned_pairs,
     shuffled,
 )
-from ml.preprocess import FILTERS
+from ml.preprocess import FILTERS, Preprocessing, face_square
+from ml.views import FACE_MARGIN
 from tests.images import photo_like
 from tests.ml.tiny import Drawn, store_of
 
@@ -384,3 +386,35 @@ def test_a_copy_alone_is_reduced_and_saved_again(recipe):
     assert apart.mean() < 12  # the same content: another cut of these is 40 away
     stranger = np.abs(shown[:, 0] - np.roll(shown[:, 2], 1, axis=0)).mean()
     assert stranger > 2 * apart.mean()
+
+
+SERVED = replace(CROPS, crop_share=0.0, face_share=0.0, served=(("drawn", 1.0),))
+
+
+def mirrored_or_not(view: np.ndarray, expected: np.ndarray) -> bool:
+    return bool((view == expected).all() or (view == expected[:, ::-1]).all())
+
+
+def test_a_served_view_is_what_a_verdict_is_made_of():
+    pictures = [photo(1, 0), photo(2, 1)]
+    rules = Preprocessing(32, "bicubic", 1.0)
+    expected = [rules.resize(Image.fromarray(one.pixels)) for one in pictures]
+    for real, fake in views(SERVED, pictures, n=10):
+        assert mirrored_or_not(real, expected[0])
+        assert mirrored_or_not(fake, expected[1])
+
+
+def test_a_served_face_has_the_margin_of_serving():
+    pictures = [photo(1, 0, face=FACE), photo(2, 1, face=FACE)]
+    left, top, right, bottom = face_square(FACE[:4], FACE_MARGIN, 140, 120)
+    rules = Preprocessing(32, "bicubic", 1.0)
+    expected = rules.resize(Image.fromarray(pictures[0].pixels[top:bottom, left:right]))
+    for real, _ in views(replace(SERVED, face_share=1.0), pictures, n=10):
+        assert mirrored_or_not(real, expected)
+
+
+def test_a_source_that_is_not_named_is_never_served_whole():
+    pictures = [photo(1, 0, "other"), photo(2, 1, "other")]
+    recipe = replace(SERVED, min_keep=0.5)
+    expected = Preprocessing(32, "bicubic", 1.0).resize(Image.fromarray(pictures[0].pixels))
+    assert not any(mirrored_or_not(real, expected) for real, _ in views(recipe, pictures, n=10))
