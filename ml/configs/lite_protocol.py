@@ -14,6 +14,27 @@ from ml.preprocess import Preprocessing
 
 SIZES = (160,) * 3 + (224,) * 5
 
+# pictures of one kind and one encoder: what is to be learnt is there at full size
+RECIPE = ViewRecipe(
+    aligned_share=0.0,
+    blended_share=0.0,
+    crop_share=0.35,
+    face_share=0.1,
+    rescale_share=0.2,
+    min_scale=0.8,
+    max_scale=1.25,
+    min_keep=0.85,
+    max_aspect=1.2,
+    damage=Damage(
+        blur_share=0.03,
+        noise_share=0.03,
+        screenshot_share=0.0,
+        save_share=0.25,
+        max_saves=1,
+        min_quality=60,
+    ),
+)
+
 CONFIG = TrainingConfig(
     name="lite_protocol",
     network="lite",
@@ -26,26 +47,7 @@ CONFIG = TrainingConfig(
     degradation=None,
     views=ViewSchedule(
         sizes=SIZES,
-        # pictures of one kind and one encoder: what is to be learnt is there at full size
-        recipe=ViewRecipe(
-            aligned_share=0.0,
-            blended_share=0.0,
-            crop_share=0.35,
-            face_share=0.1,
-            rescale_share=0.2,
-            min_scale=0.8,
-            max_scale=1.25,
-            min_keep=0.85,
-            max_aspect=1.2,
-            damage=Damage(
-                blur_share=0.03,
-                noise_share=0.03,
-                screenshot_share=0.0,
-                save_share=0.25,
-                max_saves=1,
-                min_quality=60,
-            ),
-        ),
+        recipe=RECIPE,
         steps_per_epoch=200,
         warmup_steps=100,
     ),

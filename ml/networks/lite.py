@@ -1,17 +1,12 @@
-"""EfficientNet-Lite0, from its ImageNet weights, with evidence for each cell of its last grid.
-
-3.4 million parameters. A linear head gives each cell, 32 pixels apart, its evidence, and the
-logit is their mean: so the evidence map is the decision itself, not an approximation of it. Any
-multiple of 32 pixels goes in; built from Keras 3 operations alone, so it runs on every backend.
-"""
-
-from collections.abc import Iterator
-from typing import Any
+"""EfficientNet-Lite0, from its ImageNet weights: 3.4 million parameters."""
 
 import keras
-from keras import layers
 
-from ml.networks.imagenet import imagenet_weights
+from ml.networks import efficientnet
+from ml.networks.efficientnet import Plan, with_evidence
+from ml.networks.imagenet import LITE0
+
+__all__ = ["EDGES", "LIMITS", "PLAN", "VIEWS", "build", "with_evidence"]
 
 # Shown beside verdicts: what this network cannot do, whatever it was trained on. `{side}` is the
 # side of a view, which the run decides.
@@ -27,121 +22,23 @@ LIMITS = (
 # Cuts at full size got no weight from validation; see docs/experiments.md.
 VIEWS = ("whole", "face")
 
-# repeats, channels out, expansion, kernel, stride
-BLOCKS = (
-    (1, 16, 1, 3, 1),
-    (2, 24, 6, 3, 2),
-    (2, 40, 6, 5, 2),
-    (3, 80, 6, 3, 2),
-    (3, 112, 6, 5, 1),
-    (4, 192, 6, 5, 2),
-    (1, 320, 6, 3, 1),
+PLAN = Plan(
+    blocks=(
+        (1, 16, 1, 3, 1),
+        (2, 24, 6, 3, 2),
+        (2, 40, 6, 5, 2),
+        (3, 80, 6, 3, 2),
+        (3, 112, 6, 5, 1),
+        (4, 192, 6, 5, 2),
+        (1, 320, 6, 3, 1),
+    ),
+    weights=LITE0,
+    dropout=0.2,
 )
 # Nearly half of a training step goes into these few filters; patterns of their layers' names.
 EDGES = ("stem*", "block[0-2]_*")
-STEM_CHANNELS, HEAD_CHANNELS = 32, 1280
-DROPOUT = 0.2
 
 
 def build(size: int | None) -> keras.Model:
-    """The network for training; gives P(fake), uncalibrated, shape (n, 1).
-
-    Raises:
-        FileNotFoundError: the package with the ImageNet weights is not installed.
-    """
-    image = keras.Input((size, size, 3), name="image")
-    model = keras.Model(image, score(trunk(image)), name="lite")
-    load_imagenet(model)
-    return model
-
-
-def score(cells: Any) -> Any:
-    """The head: evidence for each cell, its mean as the logit, and that as P(fake)."""
-    dropped = layers.SpatialDropout2D(DROPOUT, name="dropout")(cells)
-    evidence = layers.Conv2D(1, 1, name="evidence")(dropped)
-    logit = layers.GlobalAveragePooling2D(name="logit")(evidence)
-    return layers.Activation("sigmoid", name="score")(logit)
-
-
-def with_evidence(trained: keras.Model, size: int) -> keras.Model:
-    """The trained network for export.
-
-    Gives `logit` (n, 1), `activation` (n, h, w), the evidence of each cell, whose mean is the
-    logit, and `embedding` (n, d), the cells' mean before the head.
-    """
-    cells = trained.get_layer("dropout").input
-    evidence = trained.get_layer("evidence")(cells)
-    outputs = [
-        trained.get_layer("logit")(evidence),
-        layers.Reshape((size // 32, size // 32), name="activation")(evidence),
-        layers.GlobalAveragePooling2D(name="embedding")(cells),
-    ]
-    inner = keras.Model(trained.inputs[0], outputs)
-    image = keras.Input((size, size, 3), name="image")
-    return keras.Model(image, inner(image), name=f"{trained.name}_with_evidence")
-
-
-def trunk(image: Any) -> Any:
-    """Cells (n, h / 32, w / 32, 1280) of a picture (n, h, w, 3)."""
-    x = convolved(image, STEM_CHANNELS, 3, 2, "stem")
-    for number, block in enumerate(_blocks()):
-        x = _inverted(x, block, f"block{number}")
-    return convolved(x, HEAD_CHANNELS, 1, 1, "head")
-
-
-def _blocks() -> Iterator[tuple[int, int, int, int]]:
-    for repeats, channels, expansion, kernel, stride in BLOCKS:
-        for repeat in range(repeats):
-            yield expansion, channels, kernel, stride if repeat == 0 else 1
-
-
-def _inverted(x: Any, block: tuple[int, int, int, int], name: str) -> Any:
-    into = x
-    expansion, channels, kernel, stride = block
-    if expansion > 1:
-        x = convolved(x, into.shape[-1] * expansion, 1, 1, f"{name}_expand")
-    x = layers.DepthwiseConv2D(
-        kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
-    )(x)
-    x = _activated(_normalised(x, f"{name}_depthwise"), f"{name}_depthwise")
-    x = layers.Conv2D(channels, 1, use_bias=False, name=f"{name}_project")(x)
-    x = _normalised(x, f"{name}_project")
-    if stride == 1 and into.shape[-1] == channels:
-        x = layers.Add(name=f"{name}_add")([into, x])
-    return x
-
-
-def convolved(x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:
-    """A convolution without bias, normalised, under ReLU6."""
-    x = layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=name)(x)
-    return _activated(_normalised(x, name), name)
-
-
-def _normalised(x: Any, name: str) -> Any:
-    return layers.BatchNormalization(momentum=0.99, epsilon=1e-3, name=f"{name}_norm")(x)
-
-
-def _activated(x: Any, name: str) -> Any:
-    return layers.ReLU(6.0, name=f"{name}_relu")(x)
-
-
-def load_imagenet(model: keras.Model) -> None:
-    """Give a network that holds this trunk the ImageNet weights."""
-    weights = imagenet_weights()
-    for ours, torch_convolution, torch_norm in _names():
-        layer, norm = model.get_layer(ours), model.get_layer(f"{ours}_norm")
-        # ported from TensorFlow, the file kept its memory layout under torch's strides: ours
-        layer.set_weights([weights[f"{torch_convolution}.weight"].reshape(layer.kernel.shape)])
-        parts = ("weight", "bias", "running_mean", "running_var")
-        norm.set_weights([weights[f"{torch_norm}.{part}"] for part in parts])
-
-
-def _names() -> Iterator[tuple[str, str, str]]:
-    yield "stem", "_conv_stem", "_bn0"
-    for block, (expansion, *_) in enumerate(_blocks()):
-        torch = f"_blocks.{block}"
-        if expansion > 1:
-            yield f"block{block}_expand", f"{torch}._expand_conv", f"{torch}._bn0"
-        yield f"block{block}_depthwise", f"{torch}._depthwise_conv", f"{torch}._bn1"
-        yield f"block{block}_project", f"{torch}._project_conv", f"{torch}._bn2"
-    yield "head", "_conv_head", "_bn1"
+    """See `ml.networks.efficientnet.build`."""
+    return efficientnet.build(PLAN, size, "lite")

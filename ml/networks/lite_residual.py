@@ -13,7 +13,7 @@ import keras
 from keras import layers
 
 from ml.networks import lite
-from ml.networks.lite import with_evidence
+from ml.networks.efficientnet import convolved, load_imagenet, score, trunk, with_evidence
 
 __all__ = ["LIMITS", "VIEWS", "build", "with_evidence"]
 
@@ -38,9 +38,9 @@ def build(size: int | None) -> keras.Model:
         FileNotFoundError: the package with the ImageNet weights is not installed.
     """
     image = keras.Input((size, size, 3), name="image")
-    cells = layers.Concatenate(name="cells")([lite.trunk(image), _branch(image)])
-    model = keras.Model(image, lite.score(cells), name="lite_residual")
-    lite.load_imagenet(model)
+    cells = layers.Concatenate(name="cells")([trunk(image, lite.PLAN), _branch(image)])
+    model = keras.Model(image, score(cells, lite.PLAN), name="lite_residual")
+    load_imagenet(model, lite.PLAN)
     return model
 
 
@@ -48,5 +48,5 @@ def _branch(image: Any) -> Any:
     averaged = layers.UpSampling2D(2, name="up")(layers.AveragePooling2D(2, name="down")(image))
     x = layers.Rescaling(RESIDUAL_GAIN, name="residual")(layers.Subtract()([image, averaged]))
     for at, (channels, stride) in enumerate(BRANCH):
-        x = lite.convolved(x, channels, 3, stride, f"branch{at}")
+        x = convolved(x, channels, 3, stride, f"branch{at}")
     return layers.AveragePooling2D(4, name="branch_cells")(x)

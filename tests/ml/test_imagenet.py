@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 
 from ml.networks import imagenet
-from ml.networks.imagenet import FILE, PACKAGE, imagenet_weights
+from ml.networks.imagenet import LITE0, LITE2, imagenet_weights
 
 installed = pytest.mark.skipif(
-    importlib.util.find_spec(PACKAGE) is None, reason=f"{PACKAGE} is not installed"
+    any(importlib.util.find_spec(known.package) is None for known in (LITE0, LITE2)),
+    reason="the packages with ImageNet weights are not installed",
 )
 
 
 @pytest.fixture(scope="module")
 def weights() -> dict[str, np.ndarray]:
-    return imagenet_weights()
+    return imagenet_weights(LITE0)
 
 
 @installed
@@ -25,6 +26,14 @@ def test_every_tensor_is_there_at_its_size(weights):
     sizes = {name: weights[name].size for name in ("_conv_stem.weight", "_fc.weight", "_fc.bias")}
     assert sizes == {"_conv_stem.weight": 864, "_fc.weight": 1_280_000, "_fc.bias": 1000}
     assert sum(w.size for w in weights.values() if w.dtype == np.float32) == 4_694_024
+
+
+@installed
+def test_the_wider_networks_tensors_are_there_too():
+    wider = imagenet_weights(LITE2)
+    assert wider["_conv_head.weight"].size == 352 * 1280
+    assert wider["_fc.weight"].size == 1_280_000
+    assert sum(name.endswith("running_var") for name in wider) == 64
 
 
 @installed
@@ -51,23 +60,23 @@ def test_nothing_is_unpickled(monkeypatch):
 
     for name in ("load", "loads", "Unpickler"):
         monkeypatch.setattr(pickle, name, refuse)
-    assert len(imagenet_weights()) == 296
+    assert len(imagenet_weights(LITE0)) == 296
 
 
 @installed
 def test_a_changed_byte_is_refused(monkeypatch, tmp_path: Path):
-    real = Path(importlib.util.find_spec(PACKAGE).origin).parent / FILE
+    real = Path(importlib.util.find_spec(LITE0.package).origin).parent / LITE0.file
     content = bytearray(real.read_bytes())
     content[-1] ^= 1
-    (tmp_path / FILE).parent.mkdir(parents=True)
-    (tmp_path / FILE).write_bytes(content)
-    spec = ModuleSpec(PACKAGE, None, origin=str(tmp_path / "__init__.py"))
+    (tmp_path / LITE0.file).parent.mkdir(parents=True)
+    (tmp_path / LITE0.file).write_bytes(content)
+    spec = ModuleSpec(LITE0.package, None, origin=str(tmp_path / "__init__.py"))
     monkeypatch.setattr(imagenet.importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(ValueError, match=r"efficientnet-lite0.* has SHA-256"):
-        imagenet_weights()
+        imagenet_weights(LITE0)
 
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setattr(imagenet.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(FileNotFoundError, match="training group"):
-        imagenet_weights()
+        imagenet_weights(LITE0)
