@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 import pytest
+from axe_playwright_python.base import AXE_SCRIPT
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -51,6 +52,11 @@ LOW_CONTRAST = """() => {
   }
   return low;
 }"""
+
+AXE_OPTIONS = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "resultTypes": ["violations"],
+}
 
 FOCUSED = """() => {
   const { textContent, id } = document.activeElement;
@@ -146,13 +152,28 @@ def _sign_in(visiting: Visit, alice: User) -> None:
     page.wait_for_url(visiting.base + "/")
 
 
-def _walk(visiting: Visit, alice: User, paths: list[str], check: Callable[[str], None]) -> None:
-    visiting.open("/accounts/login/")
-    check("sign-in")
+def _walk(
+    visiting: Visit,
+    alice: User,
+    paths: list[str],
+    check: Callable[[str], None],
+    language: str = "en",
+) -> None:
     _sign_in(visiting, alice)
+    _speak(visiting, language)
     for path in [*paths, "/nowhere"]:
         visiting.open(path)
         check(path)
+    visiting.page.context.clear_cookies()
+    _speak(visiting, language)
+    visiting.open("/accounts/login/")
+    check("sign-in")
+
+
+def _speak(visiting: Visit, language: str) -> None:
+    visiting.page.context.add_cookies(
+        [{"name": "django_language", "value": language, "url": visiting.base}]
+    )
 
 
 def test_no_page_breaks_the_content_security_policy(
@@ -176,13 +197,29 @@ def test_no_page_scrolls_sideways_on_a_phone(
             too_wide[path] = pixels
 
     _sign_in(visiting, alice)
-    visiting.page.context.add_cookies(
-        [{"name": "django_language", "value": language, "url": visiting.base}]
-    )
+    _speak(visiting, language)
     for path in paths:
         visiting.open(path)
         check(path)
     assert too_wide == {}
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("en", "dark"), ("ar", "light")])
+def test_axe_finds_nothing_on_any_page(
+    visit: Visiting, alice: User, paths: list[str], language: str, scheme: str
+) -> None:
+    """The rules of WCAG 2.2 A and AA that a machine can check, and axe's best practices."""
+    visiting = visit(color_scheme=scheme)
+    found: dict[str, list[str]] = {}
+
+    def check(path: str) -> None:
+        results = visiting.page.evaluate(f"{AXE_SCRIPT}; axe.run({json.dumps(AXE_OPTIONS)})")
+        for violation in results["violations"]:
+            places = [node["target"][0] for node in violation["nodes"]]
+            found.setdefault(path, []).append(f"{violation['id']}: {places[:3]}")
+
+    _walk(visiting, alice, paths, check)
+    assert found == {}
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
