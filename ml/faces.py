@@ -1,9 +1,9 @@
 """Where the faces are: a maintained detector's boxes and landmarks, largest first."""
 
-from collections.abc import Sequence
+import ctypes
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -94,11 +94,21 @@ def _reduced(pixels: np.ndarray, scale: float) -> np.ndarray:
 
 
 @cache
-def _detector() -> Any:
+def _detector() -> Callable[[np.ndarray, float], Sequence[np.ndarray]]:
     try:
         import yuface
     except ImportError as error:
         raise ArtifactError(
             "artifact_invalid", "this model judges faces, and their detector has no build here"
         ) from error
-    return yuface.detect
+    # Its OpenMP starts a thread a core, and those spin between two loops: twice the CPU for no
+    # time won, and several times both as soon as two processes share the cores. The limit is the
+    # calling thread's own, so it is set at each call.
+    limit_threads = ctypes.CDLL(yuface.yuface.__file__).omp_set_num_threads
+
+    def detect(bgr: np.ndarray, min_confidence: float) -> Sequence[np.ndarray]:
+        limit_threads(1)
+        found: Sequence[np.ndarray] = yuface.detect(bgr, min_confidence)
+        return found
+
+    return detect
