@@ -100,9 +100,9 @@ def _detector() -> Callable[[np.ndarray, float], Sequence[np.ndarray]]:
         raise ArtifactError(
             "artifact_invalid", "this model judges faces, and their detector has no build here"
         ) from error
-    # Its OpenMP starts a thread a core, and those spin between two loops: twice the CPU for no
-    # time won, and several times both as soon as two processes share the cores. The limit is the
-    # calling thread's own, so it is set at each call.
+    # Its OpenMP starts a thread a core, which spin between two loops: a sixth faster where nothing
+    # else runs, and on two cores with two workers 677 ms of CPU a verdict in place of 255. The
+    # limit is the calling thread's own, so it is set at each call.
     limit_threads = ctypes.CDLL(yuface.yuface.__file__).omp_set_num_threads
 
     def detect(bgr: np.ndarray, min_confidence: float) -> Sequence[np.ndarray]:
