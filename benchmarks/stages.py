@@ -68,7 +68,7 @@ class Stages:
 def watched() -> Stages:
     """The stages of a worker's task, in the order in which it comes to them."""
     from detection import detector, storage, tasks
-    from ml import inference
+    from ml import inference, quality
 
     stages = Stages()
     for owner, function, name in (
@@ -78,7 +78,7 @@ def watched() -> Stages:
         (inference, "render", "views"),
         (inference, "transformed", "stability copies"),
         (inference.Predictor, "_run", "network"),
-        (inference.quality, "measure", "quality"),
+        (quality, "measure", "quality"),
         (detector, "write_previews", "previews"),
         (detector, "perceptual_hash", "perceptual hash"),
         (tasks, "announce_end", "telling who waits"),
@@ -138,13 +138,17 @@ def judged_here(contents: Sequence[bytes]) -> dict[str, float]:
     detector.warm(ModelVersion.objects.active())
     for pk in ids[:WARM_UP]:
         run_detection(pk)
-    stages, child = watched(), [psutil.Process(detector._decoder()._child.process.pid)]
+    stages, child = watched(), decoder_processes()
     child_s = cpu_s(child)
     for pk in ids[WARM_UP:]:
         with stages.stage(REST):
             run_detection(pk)
     stages.spent_s["decode"] += cpu_s(child) - child_s
     return {name: 1000 * s / (len(contents) - WARM_UP) for name, s in stages.spent_s.items()}
+
+
+def decoder_processes() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children() if "ml.decoder.child" in one.cmdline()]
 
 
 def main() -> None:
