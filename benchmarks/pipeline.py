@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -43,8 +44,8 @@ console = Console(width=110)
 class Pictures:
     """Distinct JPEGs of one size, drawn once and told apart by bytes after their end."""
 
-    def __init__(self) -> None:
-        self._drawn = [noisy_jpeg(*SIZE, seed=seed) for seed in range(8)]
+    def __init__(self, drawn: Sequence[bytes] = ()) -> None:
+        self._drawn = drawn or [noisy_jpeg(*SIZE, seed=seed) for seed in range(8)]
         self._count = 0
 
     def some(self, count: int) -> list[bytes]:
@@ -78,14 +79,14 @@ def judged_per_s(contents: Sequence[bytes], folder: Path) -> tuple[float, float]
         paths[-1].write_bytes(content)
     with Decoder() as decoder:
         predictor.predict([decoder.decode(paths[0], min_side=MIN_SIDE)])
-        started, cpu = time.perf_counter(), _cpu_s([psutil.Process()])
+        started, cpu = time.perf_counter(), cpu_s([psutil.Process()])
         for path in paths:
             predictor.predict([decoder.decode(path, min_side=MIN_SIDE)])
         took = time.perf_counter() - started
-        return len(paths) / took, 1000 * (_cpu_s([psutil.Process()]) - cpu) / len(paths)
+        return len(paths) / took, 1000 * (cpu_s([psutil.Process()]) - cpu) / len(paths)
 
 
-def _cpu_s(processes: Iterable[psutil.Process]) -> float:
+def cpu_s(processes: Iterable[psutil.Process]) -> float:
     """User and system seconds of processes and of their children, those that ended too."""
     total = 0.0
     for process in processes:
@@ -138,8 +139,11 @@ class Desk:
             return list(pool.map(lambda content: self.submit(content, **options), contents))
 
     def open_work(self) -> int:
+        """Detections that wait, and images not described yet, which comes after the verdict."""
         return self.installation.database.count(
-            "select count(*) from detection_detection where status in ('queued', 'running')"
+            "select count(*) from detection_detection d join detection_image i on i.id = d.image_id"
+            " where d.status in ('queued', 'running')"
+            " or d.status = 'done' and i.perceptual_hash = ''"
         )
 
     def drain(self) -> float:
@@ -172,10 +176,10 @@ def accepted(desk: Desk, pictures: Pictures, count: int, table: Table) -> None:
     desk.drain()
     desk.stop_judging()
     web = desk.installation.service("web")
-    cpu, started = _cpu_s([web]), time.perf_counter()
+    cpu, started = cpu_s([web]), time.perf_counter()
     desk.at_once(8, contents)
     rate = count / (time.perf_counter() - started)
-    spent = 1000 * (_cpu_s([web]) - cpu) / count
+    spent = 1000 * (cpu_s([web]) - cpu) / count
     desk.go_on_judging()
     table.add_row("accepted uploads/s, 8 clients", str(count), f"{rate:.0f}", f"disk {limit:.0f}")
     table.add_row("CPU of the web process an upload, ms", str(count), f"{spent:.1f}", "")
@@ -236,23 +240,36 @@ def pages_beside_waiting(desk: Desk, pictures: Pictures, table: Table) -> None:
     desk.drain()
 
 
+@dataclass(frozen=True)
+class Sustained:
+    """What workers got done of a backlog, and the CPU they spent on a verdict."""
+
+    per_s: float
+    cpu_ms: float
+
+
+def judged_by_workers(folder: Path, pictures: Pictures, count: int, *, workers: int) -> Sustained:
+    with Desk(folder, UNMASK_WORKERS=str(workers)) as desk:
+        desk.at_once(4, pictures.some(WARM_UP))
+        desk.drain()
+        judges = desk.installation.service("worker")
+        desk.stop_judging()
+        desk.at_once(8, pictures.some(count))
+        cpu, started = cpu_s([judges]), time.perf_counter()
+        desk.go_on_judging()
+        desk.drain()
+        rate = count / (time.perf_counter() - started)
+        return Sustained(rate, 1000 * (cpu_s([judges]) - cpu) / count)
+
+
 def sustained(folder: Path, pictures: Pictures, count: int, table: Table, limit: float) -> None:
     for workers in (1, 2):
         (folder / f"{workers}").mkdir()
-        with Desk(folder / f"{workers}", UNMASK_WORKERS=str(workers)) as desk:
-            desk.at_once(4, pictures.some(WARM_UP))
-            desk.drain()
-            judges = desk.installation.service("worker")
-            desk.stop_judging()
-            desk.at_once(8, pictures.some(count))
-            cpu, started = _cpu_s([judges]), time.perf_counter()
-            desk.go_on_judging()
-            desk.drain()
-            rate = count / (time.perf_counter() - started)
-            spent = 1000 * (_cpu_s([judges]) - cpu) / count
-            name = f"verdicts/s sustained, {workers} worker{'s' if workers > 1 else ''}"
-            table.add_row(name, str(count), f"{rate:.2f}", f"{rate / limit:.2f} × one process")
-            table.add_row("CPU of the workers a verdict, ms", str(count), f"{spent:.0f}", "")
+        found = judged_by_workers(folder / f"{workers}", pictures, count, workers=workers)
+        name = f"verdicts/s sustained, {workers} worker{'s' if workers > 1 else ''}"
+        ratio = f"{found.per_s / limit:.2f} × one process"
+        table.add_row(name, str(count), f"{found.per_s:.2f}", ratio)
+        table.add_row("CPU of the workers a verdict, ms", str(count), f"{found.cpu_ms:.0f}", "")
 
 
 def main() -> None:

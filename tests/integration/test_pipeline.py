@@ -23,7 +23,7 @@ from tests.receivers import Receiver, receiver
 
 pytestmark = pytest.mark.integration
 IMAGES = int(os.environ.get("UNMASK_PIPELINE_IMAGES", "40"))
-IN_A_BATCH = 10
+IN_A_BATCH = min(100, max(10, IMAGES // 10))
 ANSWERS = [200, 200, 200, 500] * 10 + [200]  # a receiver that fails now and then
 KILLED = ("worker", "bulk", "deliver", "web")
 SCOPES = ("detections:write", "detections:read", "webhooks:write")

@@ -1,5 +1,7 @@
 """Where faces are: drawn pictures hold none, so most tests answer for the detector."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -12,6 +14,18 @@ from tests.images import photo_like
 
 # eyes, nose, corners of the mouth, as shares of the box
 POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
+# Prints how many threads the kernel knows of, before and after two of Python's looked for faces.
+LOOKING_TWICE = """
+import os, numpy
+from concurrent.futures import ThreadPoolExecutor
+from ml.faces import find_faces
+pool, blank = ThreadPoolExecutor(1), numpy.zeros((640, 480, 3), numpy.uint8)
+pool.submit(int).result()
+print(len(os.listdir("/proc/self/task")))
+find_faces(blank)
+pool.submit(find_faces, blank).result()
+print(len(os.listdir("/proc/self/task")))
+"""
 
 
 class FakeDetector:
@@ -141,3 +155,16 @@ def test_a_platform_without_the_detector_is_told_so(monkeypatch):
 def test_the_real_detector_finds_no_face_where_none_is(pixels):
     pytest.importorskip("yuface")
     assert find_faces(pixels) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_the_detector_starts_no_threads_of_its_own():
+    pytest.importorskip("yuface")
+    done = subprocess.run(
+        [sys.executable, "-c", LOOKING_TWICE],
+        env={**os.environ, "OMP_NUM_THREADS": "4"},
+        capture_output=True,
+        check=True,
+    )
+    before, after = done.stdout.split()
+    assert before == after
