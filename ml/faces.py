@@ -43,10 +43,7 @@ def find_faces(pixels: np.ndarray) -> list[FoundFace]:
     Raises:
         ArtifactError: the detector has no build for this platform.
     """
-    scale = min(1.0, SEARCH_SIDE_PX / max(pixels.shape[:2]))
-    small = pixels if scale == 1 else _reduced(pixels, scale)
-    bgr = np.ascontiguousarray(small[..., ::-1])
-    found = _search(bgr, 0, scale) or _search(bgr, round(BORDER_SHARE * max(bgr.shape[:2])), scale)
+    found = _search(pixels, 0.0) or _search(pixels, BORDER_SHARE)
     large = [face for face in found if min(face.box[2:]) >= MIN_FACE_PX]
     return sorted(large, key=lambda face: -face.box[2] * face.box[3])
 
@@ -60,10 +57,15 @@ def require_detector() -> None:
     _detector()
 
 
-def _search(bgr: np.ndarray, border: int, scale: float) -> list[FoundFace]:
-    around = ((border, border), (border, border), (0, 0))
-    padded = np.pad(bgr, around, mode="edge") if border else bgr
-    return [_face(row, border, scale) for row in _rows(_detector()(padded, MIN_CONFIDENCE))]
+def _search(pixels: np.ndarray, border_share: float) -> list[FoundFace]:
+    """Faces in the picture with a border of this share of its longer side, reduced together."""
+    longest = max(pixels.shape[:2])
+    scale = min(1.0, SEARCH_SIDE_PX / (longest * (1 + 2 * border_share)))
+    small = pixels if scale == 1 else _reduced(pixels, scale)
+    border = round(border_share * max(small.shape[:2]))
+    padded = np.pad(small, ((border, border), (border, border), (0, 0)), mode="edge")
+    bgr = np.ascontiguousarray(padded[..., ::-1])
+    return [_face(row, border, scale) for row in _rows(_detector()(bgr, MIN_CONFIDENCE))]
 
 
 def _rows(found: Sequence[np.ndarray]) -> list[tuple[float, np.ndarray, np.ndarray]]:

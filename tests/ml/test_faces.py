@@ -91,10 +91,16 @@ def test_a_picture_without_a_find_is_looked_at_again_with_a_border(detector):
 
 
 def test_the_border_is_taken_off_before_the_answer_is_enlarged(detector):
-    fake = detector([], [(170, 165, 100, 100)])
+    detector([], [(114, 110, 100, 100)])
     [face] = find_faces(blank(1280, 1280))
-    assert fake.shown[1].shape == (960, 960, 3)
-    assert face.box == (20, 10, 200, 200)
+    assert face.box == pytest.approx((21, 9, 300, 300))
+
+
+def test_the_second_look_is_no_larger_than_the_first(detector):
+    """What its border adds, the reduction takes off again; it would cost three times as much."""
+    fake = detector([], [])
+    find_faces(blank(960, 1280))
+    assert [look.shape for look in fake.shown] == [(480, 640, 3), (534, 641, 3)]
 
 
 def test_the_border_repeats_the_edge(detector):
