@@ -262,6 +262,7 @@ SHARED_FIELDS = {
     "priority": PRIORITY,
     "is_confidential": a("string", "Hide the image from moderators.", enum=[*FLAGS]),
     "callback_url": a("string", "Told of the end by a signed webhook.", minLength=1),
+    "case": a("string", "A case it goes into; a key needs `cases:write` too.", format="uuid"),
 }
 SUBMISSION = {
     "type": "object",
