@@ -21,6 +21,7 @@ ACTIONS: dict[str, Promise] = {
     "case.note_added": _("Note written"),
     "case.note_changed": _("Note changed"),
     "case.note_removed": _("Note removed"),
+    "case.reported": _("Report of the case made"),
     "case.reopened": _("Case opened again"),
     "case.role_changed": _("What a person may do in the case changed"),
     "case.shared": _("Person added to the case"),

@@ -31,11 +31,11 @@ def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator
 def _of_case(pk: str) -> Iterator[Target]:
     """A case and what was submitted into it; its images have lives of their own."""
     try:
-        ids = list(Submission.objects.filter(case=pk).values_list("pk", flat=True))
         if not Case.objects.filter(pk=pk).exists():
             return
     except ValidationError:
         return
+    ids = Submission.objects.filter(case__pk=pk).values_list("pk", flat=True)
     yield "case", pk
     yield from (("submission", str(one)) for one in ids)
 

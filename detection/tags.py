@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
+from django.utils.translation import gettext as _
+
 MAX_TAGS = 20
 MAX_LENGTH = 40  # the column's
 _BETWEEN = re.compile("[,;\n\u060c\u061b]")  # commas and semicolons, the Arabic ones too
@@ -20,9 +22,15 @@ def normalised(typed: str | Iterable[str]) -> list[str]:
     parts = _BETWEEN.split(typed) if isinstance(typed, str) else typed
     tags = sorted({tag for part in parts if (tag := _plain(part))})
     if len(tags) > MAX_TAGS:
-        raise ValueError(f"A case has at most {MAX_TAGS} tags; these are {len(tags)}.")
+        raise ValueError(
+            _("A case has at most %(most)s tags; these are %(count)s.")
+            % {"most": MAX_TAGS, "count": len(tags)}
+        )
     if long := next((tag for tag in tags if len(tag) > MAX_LENGTH), ""):
-        raise ValueError(f"A tag has at most {MAX_LENGTH} characters; “{long[:12]}…” has more.")
+        raise ValueError(
+            _("A tag has at most %(most)s characters; “%(beginning)s…” has more.")
+            % {"most": MAX_LENGTH, "beginning": long[:12]}
+        )
     return tags
 
 

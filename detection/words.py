@@ -75,6 +75,7 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
             "Tell your administrator."
         ),
     ),
+    "bad_tags": (422, _("These tags cannot be kept.")),
     "case_unavailable": (
         422,
         _("There is no open case with this number that you may add images to."),

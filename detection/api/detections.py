@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -225,21 +226,24 @@ def _filtered(rows: DetectionQuerySet, params: Any, person: User) -> DetectionQu
         if not SHA256.fullmatch(sha256):
             errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
         rows = rows.filter(image__sha256=sha256.lower())
-    if (batch := params.get("batch")) is not None:
-        try:
-            in_batch = Submission.objects.filter(batch=uuid.UUID(batch))
-            rows = rows.filter(pk__in=in_batch.values("detection"))
-        except ValueError:
-            errors["batch"] = f"{batch!r} is no batch's id."
-    if (case := params.get("case")) is not None:
-        try:
-            in_case = Case.objects.visible_to(person).filter(pk=uuid.UUID(case))
-            rows = rows.filter(image__in=CaseImage.objects.filter(case__in=in_case).values("image"))
-        except ValueError:
-            errors["case"] = f"{case!r} is no case's id."
+    for name, of in (("batch", _of_batch), ("case", _of_case)):
+        if (value := params.get(name)) is not None:
+            try:
+                rows = rows.filter(of(uuid.UUID(value), person))
+            except ValueError:
+                errors[name] = f"{value!r} is no {name}'s id."
     if errors:
         raise ValidationError(errors)
     return rows
+
+
+def _of_batch(pk: uuid.UUID, _person: User) -> Q:
+    return Q(pk__in=Submission.objects.filter(batch=pk).values("detection"))
+
+
+def _of_case(pk: uuid.UUID, person: User) -> Q:
+    mine = Case.objects.visible_to(person).filter(pk=pk)
+    return Q(image__in=CaseImage.objects.filter(case__in=mine).values("image"))
 
 
 def _moment(text: str) -> datetime | None:

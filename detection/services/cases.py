@@ -151,7 +151,10 @@ def for_submission(by: User, case_id: str) -> Case:
         Refused: there is none, it is closed, or this person may not add to it.
     """
     rows = Case.objects.writable_by(by).select_for_update(of=("self",), no_key=True)
-    row = rows.select_related("owner").filter(pk=case_id).first() if case_id else None
+    try:
+        row = rows.select_related("owner").filter(pk=uuid.UUID(case_id)).first()
+    except ValueError:
+        row = None
     if row is None:
         raise Refused("case_unavailable")
     return row
@@ -180,6 +183,17 @@ def withdraw_hidden(image: Image, *, by: User) -> list[Callable[[], object]]:
         Q(case__owner=image.owner_id) | Q(case__in=member.values("case"))
     )
     return _drop(rows.exclude(pk__in=rows.filter(chosen).values("pk")), image, by, "confidential")
+
+
+def withdraw_unseen(*, by: User, image: Image) -> int:
+    """Take one's own image out of cases one does not belong to; how many those were."""
+    with transaction.atomic():
+        rows = CaseImage.objects.filter(image=image, image__owner=by)
+        unseen = rows.exclude(case__in=Case.objects.visible_to(by).values("pk"))
+        events = _drop(unseen, image, by, because="withdrawn")
+        for event in events:
+            event()
+    return len(events)
 
 
 def held(case: Case, by: User, *, writing: bool = False) -> Case:
