@@ -131,13 +131,10 @@ class CaseImages(CaseView):
 class CaseImageResource(CaseView):
     @operation("removeImage", tag="Cases", answers={204: None}, problems=[404, 409])
     def delete(self, request: Request, pk: uuid.UUID, detection: uuid.UUID) -> Response:
-        """Take the image of a detection out of a case."""
+        """Take the image of a detection out of a case; done as well where it is not in it."""
         row = _case(request, pk)
-        found = get_object_or_404(
-            visible_detections(request).select_related("image__owner"),
-            pk=detection,
-            image__case_entries__case=row,
-        )
+        rows = visible_detections(request).select_related("image__owner")
+        found = get_object_or_404(rows, pk=detection)
         cases.remove_image(by=caller(request), case=row, image=found.image)
         return Response(status=status.HTTP_204_NO_CONTENT)
 

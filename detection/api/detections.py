@@ -226,15 +226,22 @@ def _filtered(rows: DetectionQuerySet, params: Any, person: User) -> DetectionQu
         if not SHA256.fullmatch(sha256):
             errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
         rows = rows.filter(image__sha256=sha256.lower())
+    belongs, unreadable = _belongs(params, person)
+    if errors := errors | unreadable:
+        raise ValidationError(errors)
+    return rows.filter(belongs)
+
+
+def _belongs(params: Any, person: User) -> tuple[Q, dict[str, str]]:
+    """To which batch and case, and what is wrong with their ids."""
+    wanted, errors = Q(), {}
     for name, of in (("batch", _of_batch), ("case", _of_case)):
         if (value := params.get(name)) is not None:
             try:
-                rows = rows.filter(of(uuid.UUID(value), person))
+                wanted &= of(uuid.UUID(value), person)
             except ValueError:
                 errors[name] = f"{value!r} is no {name}'s id."
-    if errors:
-        raise ValidationError(errors)
-    return rows
+    return wanted, errors
 
 
 def _of_batch(pk: uuid.UUID, _person: User) -> Q:

@@ -88,10 +88,7 @@ def _add(request: HttpRequest, image: Image, user: User) -> None:
     if len(title) > MAX_TITLE or not title.isprintable():
         raise BadRequest("the title is too long, or holds what cannot be printed")
     with transaction.atomic():
-        if title:
-            row = cases.create(by=user, title=title)
-        else:
-            row = _chosen(request, user)
+        row = cases.create(by=user, title=title) if title else _chosen(request, user)
         cases.add_images(
             by=user,
             case=row,
