@@ -37,4 +37,4 @@ def normalised(typed: str | Iterable[str]) -> list[str]:
 def _plain(text: str) -> str:
     printable = "".join(char if char.isprintable() else " " for char in text)
     folded = unicodedata.normalize("NFKC", printable).lower()
-    return " ".join(_BETWEEN.sub(" ", folded).lstrip("#").split())
+    return " ".join(_BETWEEN.sub(" ", folded).strip().lstrip("#").split())
