@@ -18,13 +18,18 @@ from accounts.people import refuse_lockout
 from accounts.sessions import end_sessions
 
 KEPT_APART = {"accounts", "detection", "mfa", "usersessions"}
-_elsewhere: list[Callable[[User], None]] = []
+# What is still to be recorded of what an app changed, given who erased the person.
+Events = Callable[[User | None], object]
+_elsewhere: list[Callable[[User], Events | None]] = []
 # Where the texts of events give a person's name.
 NAME_KEYS = ("name", "old_name")
 
 
-def register_part(forget: Callable[[User], None]) -> None:
-    """Have an app forget its part of a person, in the same transaction; it records no event."""
+def register_part(forget: Callable[[User], Events | None]) -> None:
+    """Have an app forget its part of a person, in the same transaction.
+
+    It records no event there: it returns what records them, to be called after all rows.
+    """
     _elsewhere.append(forget)
 
 
@@ -52,11 +57,12 @@ def erase_person(*, by: User | None, person: User, reason: str) -> bool:
         row.save()
         _empty_keys(row)
         _delete_rows_of_libraries(row)
-        for forget in _elsewhere:
-            forget(row)
+        events = [forget(row) for forget in _elsewhere]
         _delete_texts(row, address, name)
         end_sessions(row, by=by)  # from here on events are recorded: no row is locked after them
         Authenticator.objects.filter(user=row).delete()
+        for record in filter(None, events):
+            record(by)
         audit.record("user.erased", actor=by, target=row, owner=row, detail={"reason": reason})
     return True
 

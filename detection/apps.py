@@ -9,13 +9,15 @@ class DetectionConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import erasure
-        from detection import fixed_verdicts, own_data, relatives
-        from detection.services import feedback, idempotency, resumable, webhooks
+        from detection import fixed_verdicts, kept_notes, own_data, relatives
+        from detection.services import case_people, feedback, idempotency, resumable, webhooks
 
         relatives.register()
         own_data.register()
+        erasure.register_part(case_people.forget_person)
         erasure.register_part(feedback.forget_person)
         erasure.register_part(idempotency.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)
+        post_migrate.connect(kept_notes.install, sender=self)

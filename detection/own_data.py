@@ -7,6 +7,8 @@ from accounts.models import User
 from accounts.own_data import Original, Part, Rows, register_part
 from detection import storage
 from detection.models import (
+    Case,
+    CaseNote,
     Detection,
     Feedback,
     Image,
@@ -22,6 +24,8 @@ MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
 def register() -> None:
     """Tell the download."""
     register_part("images", Part(_image_rows, _originals))
+    register_part("cases", Part(_case_rows))
+    register_part("case_notes", Part(_note_rows))
     register_part("feedback", Part(_feedback_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
@@ -120,4 +124,40 @@ def _feedback_rows(person: User) -> Rows:
             "category": row.category,
             "comment": row.comment,
             "created_at": row.created_at.isoformat(),
+        }
+
+
+def _case_rows(person: User) -> Rows:
+    """One's own cases, and of those one was added to no more than that one belongs to them."""
+    for case in Case.objects.filter(owner=person).order_by("created_at").prefetch_related("tags"):
+        yield {
+            "id": str(case.pk),
+            "role": "owner",
+            "title": case.title,
+            "description": case.description,
+            "tags": [tag.name for tag in case.tags.all()],
+            "created_at": case.created_at.isoformat(),
+            "closed_at": case.closed_at.isoformat() if case.closed_at else "",
+            "images": [str(pk) for pk in case.entries.values_list("image", flat=True)],
+        }
+    for member in person.case_memberships.order_by("created_at"):
+        yield {
+            "id": str(member.case_id),
+            "role": member.role,
+            "since": member.created_at.isoformat(),
+        }
+
+
+def _note_rows(person: User) -> Rows:
+    notes = CaseNote.objects.filter(author=person).order_by("created_at")
+    for note in notes.prefetch_related("versions"):
+        yield {
+            "id": str(note.pk),
+            "case": str(note.case_id),
+            "created_at": note.created_at.isoformat(),
+            "removed_at": note.removed_at.isoformat() if note.removed_at else "",
+            "versions": [
+                {"number": one.number, "text": one.text, "at": one.created_at.isoformat()}
+                for one in note.versions.all()
+            ],
         }

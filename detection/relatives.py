@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.trail import Target, register_relatives
-from detection.models import Detection, Feedback, Image, Submission
+from detection.models import Case, Detection, Feedback, Image, Submission
 
 
 def register() -> None:
@@ -15,6 +15,7 @@ def register() -> None:
     register_relatives("detection", lambda pk: _of(Detection, pk))
     register_relatives("submission", lambda pk: _of(Submission, pk))
     register_relatives("feedback", lambda pk: _of(Feedback, pk, "detection__image_id"))
+    register_relatives("case", _of_case)
 
 
 def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator[Target]:
@@ -25,6 +26,18 @@ def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator
         return
     if image_id is not None:
         yield from _of_image(str(image_id))
+
+
+def _of_case(pk: str) -> Iterator[Target]:
+    """A case and what was submitted into it; its images have lives of their own."""
+    try:
+        if not Case.objects.filter(pk=pk).exists():
+            return
+    except ValidationError:
+        return
+    ids = Submission.objects.filter(case__pk=pk).values_list("pk", flat=True)
+    yield "case", pk
+    yield from (("submission", str(one)) for one in ids)
 
 
 def _of_image(pk: str) -> Iterator[Target]:

@@ -75,6 +75,57 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
             "Tell your administrator."
         ),
     ),
+    "bad_tags": (422, _("These tags cannot be kept.")),
+    "case_unavailable": (
+        422,
+        _("There is no open case with this number that you may add images to."),
+    ),
+    "case_gone": (404, _("You do not belong to this case any more.")),
+    "case_closed": (409, _("This case is closed. Its owner can open it again.")),
+    "case_not_yours_to_change": (
+        403,
+        _("You may read this case. Ask its owner to let you work on it."),
+    ),
+    "case_owner_only": (403, _("Only the owner of this case does that.")),
+    "case_changed_meanwhile": (
+        409,
+        _(
+            "Somebody saved a newer version while you were writing, so yours was not saved. "
+            "Compare the two and save again."
+        ),
+    ),
+    "note_removed": (409, _("This note was removed.")),
+    "note_not_yours": (403, _("Only who wrote a note changes it.")),
+    "not_yours_to_share": (
+        403,
+        _(
+            "You may put into a case what is yours, and as a moderator what is not confidential. "
+            "What you see through another case its owner adds."
+        ),
+    ),
+    "confidential_unconfirmed": (
+        409,
+        _(
+            "This would show confidential images to more people. Confirm that it should, "
+            "or leave them out."
+        ),
+    ),
+    "person_unknown": (
+        422,
+        _(
+            "Nobody was added. Give the whole e-mail address of somebody who works here, "
+            "or the name of somebody you already share a case with."
+        ),
+    ),
+    "too_many_guesses": (
+        429,
+        _("Too many addresses were tried. Try again in an hour."),
+    ),
+    "person_not_in_case": (404, _("This person does not belong to the case.")),
+    "too_many_in_case": (
+        422,
+        _("So many images cannot be added at once. Add them in smaller parts."),
+    ),
     "too_many_webhooks": (
         409,
         _("You have as many webhook endpoints as one person may. Delete one that is not needed."),

@@ -18,7 +18,7 @@ from django.utils import translation
 
 from accounts import append_only
 from accounts.models import ApiKey, User
-from detection import detector
+from detection import detector, kept_notes
 from detection.management.commands import up
 from detection.models import Detection, ModelVersion
 from tests import images
@@ -58,7 +58,9 @@ def _flush_may_empty_the_audit_trail() -> Iterator[None]:
             f"INSERT INTO accounts_auditchain (number, seq, head) VALUES ({n}, 0, '{'0' * 64}')"
             for n in range(17)
         ]
-        real(self, [*append_only.DROP[vendor], *sql_list, *append_only.CREATE[vendor], *heads])
+        drop = [*append_only.DROP[vendor], *kept_notes.DROP[vendor]]
+        create = [*append_only.CREATE[vendor], *kept_notes.CREATE[vendor]]
+        real(self, [*drop, *sql_list, *create, *heads])
 
     BaseDatabaseOperations.execute_sql_flush = flush
     yield

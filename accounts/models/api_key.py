@@ -90,6 +90,8 @@ class ApiKey(models.Model):
         DETECTIONS_WRITE = "detections:write", _("Submit images")
         DETECTIONS_READ = "detections:read", _("Read detections")
         FEEDBACK_WRITE = "feedback:write", _("Give feedback")
+        CASES_WRITE = "cases:write", _("Change cases")
+        CASES_READ = "cases:read", _("Read cases")
         REVIEWS_WRITE = "reviews:write", _("Decide reviews")
         MODELS_READ = "models:read", _("Read model versions")
         WEBHOOKS_WRITE = "webhooks:write", _("Manage webhooks")

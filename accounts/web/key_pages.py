@@ -23,7 +23,14 @@ from accounts.permissions import signed_in
 Scope = ApiKey.Scope
 # What the API lets a key do today.
 USUAL = (Scope.DETECTIONS_WRITE, Scope.DETECTIONS_READ)
-OFFERED = (*USUAL, Scope.FEEDBACK_WRITE, Scope.MODELS_READ, Scope.WEBHOOKS_WRITE)
+OFFERED = (
+    *USUAL,
+    Scope.FEEDBACK_WRITE,
+    Scope.CASES_WRITE,
+    Scope.CASES_READ,
+    Scope.MODELS_READ,
+    Scope.WEBHOOKS_WRITE,
+)
 LIFETIMES = [
     ("90", gettext_lazy("90 days")),
     ("30", gettext_lazy("30 days")),

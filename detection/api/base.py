@@ -4,7 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db.models import OuterRef, Subquery
-from rest_framework.exceptions import NotAuthenticated, NotFound, ValidationError
+from rest_framework.exceptions import (
+    NotAuthenticated,
+    NotFound,
+    PermissionDenied,
+    ValidationError,
+)
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -12,7 +17,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
-from detection.models import Detection, Submission
+from detection.errors import Refused
+from detection.models import Case, Detection, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import AnyRow, Rows, is_cursor, page
 
@@ -53,6 +59,22 @@ def key_of(request: Request) -> ApiKey | None:
 def via(request: Request) -> str:
     """By which door a submission came."""
     return Submission.Via.API if key_of(request) else Submission.Via.PAGE
+
+
+def require_case(request: Request, case_id: str) -> None:
+    """Refuse a submission into a case before its bytes are kept; empty names no case.
+
+    Raises:
+        PermissionDenied: the key may submit, and not change cases.
+        Refused: there is no such open case that the caller may add to.
+    """
+    if not case_id:
+        return
+    key = key_of(request)
+    if key is not None and not key.allows(ApiKey.Scope.CASES_WRITE):
+        raise PermissionDenied
+    if not Case.objects.writable_by(caller(request)).filter(pk=case_id).exists():
+        raise Refused("case_unavailable")
 
 
 def visible_detections(request: Request) -> DetectionQuerySet:

@@ -15,7 +15,7 @@ from rest_framework.views import APIView
 
 from deepfake_site.problems import problem_body
 from detection.api import idempotency
-from detection.api.base import caller, key_of, via
+from detection.api.base import caller, key_of, require_case, via
 from detection.api.permissions import DetectionScopes
 from detection.api.schema import FORM, ONCE, operation
 from detection.api.serializers import BatchSerializer, DetectionSerializer
@@ -50,6 +50,7 @@ class BatchCollection(APIView):
         form.is_valid(raise_exception=True)
         metadata = form.metadata_of_each(len(uploads))
         promise = idempotency.promise_of(request, "batches", form.said(), uploads)
+        require_case(request, form.validated_data.get("case", ""))
         wanted = submission.Request(
             by=caller(request), via=via(request), api_key=key_of(request), **form.shared()
         )

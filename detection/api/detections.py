@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -19,9 +20,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts.models import User
 from deepfake_site.problems import MEDIA_TYPE
 from detection.api import idempotency
-from detection.api.base import OneShape, caller, key_of, keyset_page, via, visible_detections
+from detection.api.base import (
+    OneShape,
+    caller,
+    key_of,
+    keyset_page,
+    require_case,
+    via,
+    visible_detections,
+)
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
@@ -29,7 +39,7 @@ from detection.api.schema import FORM, JSON, ONCE, WAIT, operation, query
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
 from detection.api.shapes import SUBMISSION, SUBMISSION_BY_ADDRESS, ref
 from detection.errors import Refused
-from detection.models import Detection, Submission
+from detection.models import Case, CaseImage, Detection, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence, fetching, submission
@@ -43,6 +53,7 @@ FILTERS = [
     query("until", "Received before.", format="date-time"),
     query("sha256", "Of the image with this SHA-256.", pattern="^[0-9A-Fa-f]{64}$"),
     query("batch", "Of one batch.", format="uuid"),
+    query("case", "Of the images of one case.", format="uuid"),
     query("cursor", "`next` of the page before.", format="cursor"),
 ]
 RETRY_AFTER_S = 1
@@ -62,7 +73,9 @@ class DetectionCollection(APIView):
     )
     def get(self, request: Request) -> Response:
         """One's detections, newest first, in keyset pages."""
-        rows: DetectionQuerySet = _filtered(visible_detections(request), request.query_params)
+        rows: DetectionQuerySet = _filtered(
+            visible_detections(request), request.query_params, caller(request)
+        )
 
         def shown(some: list[Detection]) -> Any:
             return DetectionSerializer(some, many=True, context={"request": request}).data
@@ -84,6 +97,7 @@ class DetectionCollection(APIView):
         form.is_valid(raise_exception=True)
         promise = idempotency.promise_of(request, "detections", form.said(), uploads)
         fields = dict(form.validated_data)
+        require_case(request, fields.get("case", ""))
         with ExitStack() as arrival:
             if url := fields.pop("url", None):
                 upload, fields["source_url"] = arrival.enter_context(fetching.fetched(url))
@@ -193,7 +207,7 @@ def _response(request: Request, row: Detection, context: dict[str, Any]) -> Resp
     return Response(DetectionSerializer(row, context=context).data, status=code, headers=headers)
 
 
-def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
+def _filtered(rows: DetectionQuerySet, params: Any, person: User) -> DetectionQuerySet:
     """Apply the filters of the address; an impossible value is an error, not an empty list."""
     errors = {}
     for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
@@ -212,15 +226,31 @@ def _filtered(rows: DetectionQuerySet, params: Any) -> DetectionQuerySet:
         if not SHA256.fullmatch(sha256):
             errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
         rows = rows.filter(image__sha256=sha256.lower())
-    if (batch := params.get("batch")) is not None:
-        try:
-            in_batch = Submission.objects.filter(batch=uuid.UUID(batch))
-            rows = rows.filter(pk__in=in_batch.values("detection"))
-        except ValueError:
-            errors["batch"] = f"{batch!r} is no batch's id."
-    if errors:
+    belongs, unreadable = _belongs(params, person)
+    if errors := errors | unreadable:
         raise ValidationError(errors)
-    return rows
+    return rows.filter(belongs)
+
+
+def _belongs(params: Any, person: User) -> tuple[Q, dict[str, str]]:
+    """To which batch and case, and what is wrong with their ids."""
+    wanted, errors = Q(), {}
+    for name, of in (("batch", _of_batch), ("case", _of_case)):
+        if (value := params.get(name)) is not None:
+            try:
+                wanted &= of(uuid.UUID(value), person)
+            except ValueError:
+                errors[name] = f"{value!r} is no {name}'s id."
+    return wanted, errors
+
+
+def _of_batch(pk: uuid.UUID, _person: User) -> Q:
+    return Q(pk__in=Submission.objects.filter(batch=pk).values("detection"))
+
+
+def _of_case(pk: uuid.UUID, person: User) -> Q:
+    mine = Case.objects.visible_to(person).filter(pk=pk)
+    return Q(image__in=CaseImage.objects.filter(case__in=mine).values("image"))
 
 
 def _moment(text: str) -> datetime | None:

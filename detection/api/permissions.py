@@ -28,6 +28,10 @@ class DetectionScopes(KeyScopes):
     to_read, to_write = Scope.DETECTIONS_READ, Scope.DETECTIONS_WRITE
 
 
+class CaseScopes(KeyScopes):
+    to_read, to_write = Scope.CASES_READ, Scope.CASES_WRITE
+
+
 class FeedbackScopes(KeyScopes):
     to_read = to_write = Scope.FEEDBACK_WRITE
 

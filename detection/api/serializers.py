@@ -169,6 +169,16 @@ class CallbackUrl(Text):
         return acceptable_url(super().to_internal_value(data))
 
 
+class CaseId(AsSent, serializers.UUIDField):
+    """The id of a case; which cases the caller may add to, the submission finds out."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(required=False, **options)
+
+    def to_internal_value(self, data: Any) -> str:  # type: ignore[override]
+        return str(super().to_internal_value(data))
+
+
 class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     """The fields beside the image; the image itself is checked by `detection.validators`.
 
@@ -180,6 +190,7 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.INTERACTIVE)
     is_confidential = Flag(default=False)
     callback_url = CallbackUrl()
+    case = CaseId()
 
     def validate_metadata(self, value: str) -> dict[str, Any]:
         parsed = _parsed(value)
@@ -195,6 +206,7 @@ class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.BULK)
     is_confidential = Flag(default=False)
     callback_url = CallbackUrl()
+    case = CaseId()
 
     def validate_metadata(self, value: str) -> dict[str, Any] | list[dict[str, Any]]:
         parsed = _parsed(value)

@@ -4,6 +4,7 @@ from typing import Any
 
 from detection.api.serializers import FLAGS
 from detection.models import (
+    CaseMember,
     Detection,
     Feedback,
     ModelVersion,
@@ -14,6 +15,11 @@ from detection.models import (
 from detection.words import FAILURES, REASONS
 
 Shape = dict[str, Any]
+CASE_OUTCOMES = (
+    *Detection.Verdict.values,
+    *(status for status in Detection.Status.values if status != Detection.Status.DONE),
+)
+CASE_ROLES = [CaseMember.OWNER, *CaseMember.Role.values]
 
 
 def ref(name: str) -> Shape:
@@ -177,6 +183,48 @@ DELIVERY = an_object(
     },
     "One event for one receiver.",
 )
+CASE = an_object(
+    {
+        "id": UUID,
+        "title": a("string"),
+        "description": a("string"),
+        "tags": each(a("string")),
+        "version": a("integer", "Of title, description and tags together."),
+        "role": a("string", "Yours.", enum=CASE_ROLES),
+        "people": each(an_object({"name": a("string"), "role": a("string", enum=CASE_ROLES)})),
+        "created_at": MOMENT,
+        "closed_at": MOMENT_OR_NULL,
+        "image_count": a("integer"),
+        "counts": an_object(
+            {name: a("integer") for name in CASE_OUTCOMES},
+            "Images by verdict, or by the status of what has none.",
+        ),
+        "links": an_object({"page": ADDRESS, "images": ADDRESS, "notes": ADDRESS}),
+    },
+    "Images of one story, the people who may see them, and their notes.",
+)
+CASE_NOTE = an_object(
+    {
+        "id": UUID,
+        "author": a("string"),
+        "text": a("string", "Empty where the note was removed, or its author erased."),
+        "version": a("integer"),
+        "created_at": MOMENT,
+        "changed_at": MOMENT_OR_NULL,
+        "removed_at": MOMENT_OR_NULL,
+    }
+)
+
+
+def _page_of(name: str) -> Shape:
+    return an_object(
+        {
+            "results": each(ref(name)),
+            "next": a("string?", "The `cursor` of the next page; null on the last one."),
+        }
+    )
+
+
 SCHEMAS: dict[str, Shape] = {
     "WebhookEndpoint": an_object(ENDPOINT),
     "WebhookEndpointWithSecret": an_object({**ENDPOINT, "secret": SECRET}),
@@ -252,6 +300,10 @@ SCHEMAS: dict[str, Shape] = {
         }
     ),
     "Problem": PROBLEM,
+    "Case": CASE,
+    "CasePage": _page_of("Case"),
+    "CaseNote": CASE_NOTE,
+    "CaseNotePage": _page_of("CaseNote"),
 }
 SCHEMAS["ModelList"] = an_object({"results": each(ref("Model"))})
 
@@ -262,6 +314,7 @@ SHARED_FIELDS = {
     "priority": PRIORITY,
     "is_confidential": a("string", "Hide the image from moderators.", enum=[*FLAGS]),
     "callback_url": a("string", "Told of the end by a signed webhook.", minLength=1),
+    "case": a("string", "A case it goes into; a key needs `cases:write` too.", format="uuid"),
 }
 SUBMISSION = {
     "type": "object",
@@ -322,5 +375,50 @@ NEW_ENDPOINT = {
 ENDPOINT_CHANGES = {
     "type": "object",
     "properties": {**ENDPOINT_FIELDS, "enabled": a("boolean")},
+    "additionalProperties": False,
+}
+SOME_TEXT = "^[^\\u0000]*[^\\s\\u0000][^\\u0000]*$"
+CASE_FIELDS = {
+    "title": a("string", maxLength=200, pattern=SOME_TEXT),
+    "description": a("string", maxLength=4000, pattern=NO_NUL),
+    "tags": each(a("string", maxLength=40, pattern=NO_NUL), maxItems=20),
+}
+NEW_CASE = {
+    "type": "object",
+    "properties": CASE_FIELDS,
+    "required": ["title"],
+    "additionalProperties": False,
+}
+SEEN_VERSION = a("integer", "The one you have seen: a newer one is not overwritten.", minimum=1)
+CASE_CHANGES = {
+    "type": "object",
+    "properties": {
+        **CASE_FIELDS,
+        "version": SEEN_VERSION,
+        "is_closed": a("boolean", "Its owner closes it, and opens it again."),
+    },
+    "required": ["version"],
+    "additionalProperties": False,
+}
+CASE_IMAGES = {
+    "type": "object",
+    "properties": {
+        "detections": each(UUID, "One of each image.", minItems=1, maxItems=200),
+        "share_confidential": a("boolean", "You know that everybody in the case will see it."),
+    },
+    "required": ["detections"],
+    "additionalProperties": False,
+}
+NOTE_TEXT = a("string", maxLength=10_000, pattern=SOME_TEXT)
+NEW_NOTE = {
+    "type": "object",
+    "properties": {"text": NOTE_TEXT},
+    "required": ["text"],
+    "additionalProperties": False,
+}
+NOTE_CHANGES = {
+    "type": "object",
+    "properties": {"text": NOTE_TEXT, "version": SEEN_VERSION},
+    "required": ["text", "version"],
     "additionalProperties": False,
 }

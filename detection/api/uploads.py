@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.api import tus
-from detection.api.base import OneShape, caller, key_of
+from detection.api.base import OneShape, caller, key_of, require_case
 from detection.api.permissions import UploadScopes
 from detection.api.schema import operation
 from detection.api.serializers import SubmissionSerializer
@@ -26,7 +26,7 @@ from detection.errors import Refused
 from detection.models import ResumableUpload
 from detection.services import resumable
 
-FIELDS = {"metadata", "priority", "is_confidential", "callback_url"}
+FIELDS = {"metadata", "priority", "is_confidential", "callback_url", "case"}
 ABOUT_THE_FILE = {"filename", "filetype"}  # what the type is, the bytes say
 OVERRIDES = {"HEAD", "PATCH", "DELETE"}
 # A line that brings nothing for so long is taken for broken, so that the client may go on by
@@ -96,6 +96,7 @@ class UploadCollection(TusView):
             raise ValidationError(dict.fromkeys(sorted(unknown), "Unknown field."))
         form = SubmissionSerializer(data={key: found[key] for key in found.keys() & FIELDS})
         form.is_valid(raise_exception=True)
+        require_case(request, form.validated_data.get("case", ""))
         upload = resumable.begin(
             by=caller(request),
             api_key=key_of(request),

@@ -3,7 +3,16 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models, uploads, webhooks
+from detection.api import (
+    base,
+    batches,
+    cases,
+    detections,
+    feedback,
+    models,
+    uploads,
+    webhooks,
+)
 
 urlpatterns = [
     path(
@@ -25,6 +34,24 @@ urlpatterns = [
         "detections/<uuid:pk>/feedback",
         feedback.FeedbackCollection.as_view(),
         name="api_feedback",
+    ),
+    path("cases", never_cache(cases.CaseCollection.as_view()), name="api_cases"),
+    path("cases/<uuid:pk>", never_cache(cases.CaseResource.as_view()), name="api_case"),
+    path("cases/<uuid:pk>/images", cases.CaseImages.as_view(), name="api_case_images"),
+    path(
+        "cases/<uuid:pk>/images/<uuid:detection>",
+        cases.CaseImageResource.as_view(),
+        name="api_case_image",
+    ),
+    path(
+        "cases/<uuid:pk>/notes",
+        never_cache(cases.NoteCollection.as_view()),
+        name="api_case_notes",
+    ),
+    path(
+        "cases/<uuid:pk>/notes/<uuid:note>",
+        cases.NoteResource.as_view(),
+        name="api_case_note",
     ),
     path("detections/batch", batches.BatchCollection.as_view(), name="api_batches"),
     path("batches/<uuid:pk>", never_cache(batches.BatchResource.as_view()), name="api_batch"),

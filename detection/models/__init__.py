@@ -1,5 +1,5 @@
 from detection.models.batch import Batch
-from detection.models.case import Case, CaseNote
+from detection.models.case import Case, CaseImage, CaseMember, CaseNote, CaseNoteVersion, CaseTag
 from detection.models.detection import Detection
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
@@ -13,7 +13,11 @@ from detection.models.webhook import WebhookDelivery, WebhookEndpoint
 __all__ = [
     "Batch",
     "Case",
+    "CaseImage",
+    "CaseMember",
     "CaseNote",
+    "CaseNoteVersion",
+    "CaseTag",
     "Detection",
     "Feedback",
     "IdempotencyKey",

@@ -7,10 +7,13 @@ from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Image
+from detection.services.cases import withdraw_hidden
 
 
 def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
     """Hide an image from reviewers, or show it to them again; False where it is so already.
+
+    A hidden one leaves the cases that its owner did not put it into.
 
     Raises:
         Refused: it is on legal hold, and stays visible to those who must keep it.
@@ -22,7 +25,10 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
         if is_confidential and row.held_at:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
+        withdrawn = withdraw_hidden(image, by=by) if is_confidential else []
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
+        for record in withdrawn:
+            record()
     return True
 
 

@@ -29,6 +29,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.services.cases import drop_image
 
 RETENTION_BATCH = 200
 
@@ -54,6 +55,7 @@ def erase_image(
         if row.held_at:
             raise Refused("on_hold")
         AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
+        left_cases = drop_image(row, by=by)
         counts = _forget(row)
         audit.record(
             "image.erased",
@@ -65,6 +67,8 @@ def erase_image(
             after={"because": _because(by, row) or because, **counts},
             detail={"reason": reason} if reason else None,
         )
+        for record in left_cases:
+            record()
         transaction.on_commit(lambda: storage.erase(row.pk), robust=True)
     return True
 
@@ -149,7 +153,6 @@ def _forget(image: Image) -> dict[str, int]:
         ),
     }
     transaction.on_commit(lambda: _announce(ended), robust=True)
-    image.cases.clear()
     Image.objects.filter(pk=image.pk).update(
         erased_at=Now(),
         sha256=f"erased-{image.pk.hex}",  # so that its owner may submit the same bytes again

@@ -16,7 +16,7 @@ from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import NothingKept, Refused
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
-from detection.services import webhooks
+from detection.services import cases, webhooks
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -31,6 +31,7 @@ class Request:
 
     Attributes:
         batch: the request's own row, where it brought many.
+        case: the id of a case that the image goes into; empty for none.
     """
 
     by: User
@@ -42,6 +43,7 @@ class Request:
     source_url: str = ""
     is_confidential: bool = False
     batch: Batch | None = None
+    case: str = ""
 
 
 @dataclass
@@ -73,6 +75,7 @@ def submit_image(
     callback_url: str = "",
     source_url: str = "",
     is_confidential: bool = False,
+    case: str = "",
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
@@ -94,6 +97,7 @@ def submit_image(
         callback_url,
         source_url,
         is_confidential=is_confidential,
+        case=case,
     )
     with kept(upload, by=by) as file, transaction.atomic():
         return accept(file, request)
@@ -199,6 +203,7 @@ def write(file: Kept, request: Request) -> Written:
     Raises:
         Refused: as `accept`.
     """
+    case = cases.for_submission(request.by, request.case) if request.case else None
     image, is_hidden_now = _image_of(file, request)
     version = _active_version()
     detection, is_new_work = Detection.objects.get_or_create(
@@ -213,6 +218,7 @@ def write(file: Kept, request: Request) -> Written:
         by=request.by,
         api_key=request.api_key,
         batch=request.batch,
+        case=case,
         file_name=shown_name(file.upload.name),
         source_url=request.source_url,
         metadata=request.metadata,
@@ -221,6 +227,10 @@ def write(file: Kept, request: Request) -> Written:
         priority=request.priority,
     )
     events: list[Callable[[], object]] = []
+    if is_hidden_now:
+        events += cases.withdraw_hidden(image, by=request.by)
+    if case is not None:
+        events += cases.enter_submitted(case, image, request.by)
     if request.callback_url:
         detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
     if is_new_work:

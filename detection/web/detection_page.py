@@ -18,6 +18,7 @@ from detection.explanation import judged_faces, overlay
 from detection.models import Detection
 from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.services.submission import retry_detection
+from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase
 
 
@@ -63,6 +64,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_file(row),
         **_submitted(row, user),
         **_custody(row, user),
+        **cases_section(row.image, user),
     }
 
 

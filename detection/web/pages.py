@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from accounts.permissions import signed_in
 from detection import words
+from detection.case_presentation import case_choices
 from detection.errors import Refused
 from detection.limits import rare_fakes
 from detection.models import ModelVersion, Submission
@@ -72,6 +73,8 @@ def _verify_page(
         "max_upload_mb": settings.MAX_UPLOAD_BYTES // MEGABYTE,
         "session": _session_mark(request),
         "fetches_urls": settings.FETCH_URLS,
+        "cases": case_choices(signed_in(request)),
+        "chosen_case": request.POST.get("case") or request.GET.get("case", ""),
     }
     return render(request, "detection/verify.html", context, status=status)
 
@@ -98,6 +101,7 @@ def _submit(request: HttpRequest, name: str, submit: Callable[..., Submission]) 
             by=signed_in(request),
             via=Submission.Via.PAGE,
             is_confidential=bool(request.POST.get("is_confidential")),
+            case=request.POST.get("case", ""),
         )
     except Refused as refusal:
         return Outcome(name, refusal=refusal)

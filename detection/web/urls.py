@@ -2,9 +2,18 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    case_urls,
+    custody_pages,
+    detection_page,
+    history_page,
+    images,
+    pages,
+    webhook_pages,
+)
 
 urlpatterns = [
+    *case_urls.urlpatterns,
     path("", pages.verify, name="verify"),
     path("samples/<slug:name>", pages.submit_sample, name="submit_sample"),
     path("history", history_page.history, name="history"),

@@ -25,6 +25,7 @@ class Row {
   constructor(name, file) {
     this.file = file;
     this.isConfidential = form.elements.is_confidential.checked;
+    this.caseId = form.elements.case?.value ?? "";
     this.element = blank.content.firstElementChild.cloneNode(true);
     for (const part of ["note", "progress", "error", "cancel", "again", "open", "place"]) {
       this[part] = this.element.querySelector(`[data-${part}]`);
@@ -78,7 +79,11 @@ class Row {
     this.upload ??= new ResumableUpload(this.file, {
       address: form.dataset.resumable,
       token: form.elements.csrfmiddlewaretoken.value,
-      fields: { filename: this.name, ...(this.isConfidential && { is_confidential: "true" }) },
+      fields: {
+        filename: this.name,
+        ...(this.isConfidential && { is_confidential: "true" }),
+        ...(this.caseId && { case: this.caseId }),
+      },
       onProgress: (sent) => this.sent(sent, this.file.size),
       onPause: (isOffline) => (this.note.textContent = isOffline ? words.paused : words.sending),
     });
@@ -120,6 +125,7 @@ class Row {
   body() {
     const data = new FormData();
     if (this.isConfidential) data.append("is_confidential", "true");
+    if (this.caseId) data.append("case", this.caseId);
     data.append("image", this.file, this.name);
     return data;
   }

@@ -19,6 +19,7 @@ from accounts import audit
 from accounts.models import ApiKey, User
 from detection.models import (
     Batch,
+    CaseNote,
     Detection,
     Image,
     ModelVersion,
@@ -26,6 +27,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.services import case_notes, cases
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
@@ -69,6 +71,9 @@ LATER = timedelta(days=1)
 TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
 SIGN_IN = Access(EVERYBODY, ANY)
+OWNER = frozenset({"owner"})
+OWN_CASE = Access(OWNER, READ)
+CASE_CALLERS = PEOPLE | {"owner_key", "stranger_key"}
 DECLARED: dict[str, Access] = {
     "": Access(PEOPLE, READ | WRITE),
     "samples/<slug:name>": Access(PEOPLE, WRITE),
@@ -79,6 +84,20 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/heatmap": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/original": own(READ),
+    "images/<uuid:pk>/cases": own(WRITE),
+    "cases": Access(PEOPLE, READ),
+    "cases/new": Access(PEOPLE, READ | WRITE),
+    # alice's alone: a case is nobody's but its owner's and the people's whom she adds
+    "cases/<uuid:pk>": OWN_CASE,
+    "cases/<uuid:pk>/edit": Access(OWNER, READ | WRITE),
+    "cases/<uuid:pk>/state": Access(OWNER, WRITE),
+    "cases/<uuid:pk>/history": OWN_CASE,
+    "cases/<uuid:pk>/people": Access(OWNER, READ | WRITE),
+    "cases/<uuid:pk>/images": Access(OWNER, WRITE),
+    "cases/<uuid:pk>/notes": Access(OWNER, WRITE),
+    "cases/<uuid:pk>/notes/<uuid:note>": Access(OWNER, READ | WRITE),
+    "cases/<uuid:pk>/report": OWN_CASE,
+    "cases/<uuid:pk>/report.json": OWN_CASE,
     "account": Access(PEOPLE, READ | WRITE),
     "account/data": Access(PEOPLE, WRITE),
     "people": Access(ADMINS, READ),
@@ -123,6 +142,16 @@ DECLARED: dict[str, Access] = {
         frozenset({"owner", "owner_key"}),
     ),
     "api/v1/detections/<uuid:pk>/feedback": own(WRITE, "owner_key"),
+    "api/v1/cases": Access(CASE_CALLERS, READ | WRITE),
+    "api/v1/cases/<uuid:pk>": Access(OWNER | OWNER_KEY, READ | frozenset({"PATCH"})),
+    "api/v1/cases/<uuid:pk>/images": Access(OWNER | OWNER_KEY, WRITE),
+    "api/v1/cases/<uuid:pk>/images/<uuid:detection>": Access(
+        OWNER | OWNER_KEY, frozenset({"DELETE"})
+    ),
+    "api/v1/cases/<uuid:pk>/notes": Access(OWNER | OWNER_KEY, READ | WRITE),
+    "api/v1/cases/<uuid:pk>/notes/<uuid:note>": Access(
+        OWNER | OWNER_KEY, frozenset({"PATCH", "DELETE"})
+    ),
     "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
@@ -273,6 +302,8 @@ def _address(
     values = {
         "<uuid:pk>": str(pk),
         "<int:side>": "320",
+        "<uuid:note>": str(CaseNote.objects.values_list("pk", flat=True).first() or uuid.uuid4()),
+        "<uuid:detection>": str(detection),
         "<int:pk>": str(key),
         "<slug:name>": "harbour",
         "<slug:target_type>": "image",
@@ -313,6 +344,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
     others = {"api/v1/batches/": Batch.objects.create(by=alice, size=1).pk}
+    others |= dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image))
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}
     for role in sorted(EVERYBODY):
@@ -321,6 +353,14 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
             if got not in _may(route, role in roles, role, method, access.methods):
                 wrong[role, method] = got
     assert wrong == {}
+
+
+def _case_of(owner: User, image: Image) -> uuid.UUID:
+    """A case with this image and a note."""
+    case = cases.create(by=owner, title="A story")
+    cases.add_images(by=owner, case=case, images=[image], shares_confidential=True)
+    case_notes.add_note(by=owner, case=case, text="A note")
+    return case.pk
 
 
 def _may(route: str, has_access: bool, role: str, method: str, methods: frozenset[str]) -> set[str]:

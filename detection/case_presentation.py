@@ -1,0 +1,162 @@
+"""Cases as pages show them: counts in words, entries with their cards, history in sentences."""
+
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from accounts.action_words import action_words
+from accounts.models import AuditEvent, User
+from accounts.trail import life_of
+from detection import words
+from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection
+from detection.presentation import TONES, VerdictCard, verdict_card
+from detection.services.case_summary import Entry
+
+SUGGESTED_TAGS = 12
+CHOICES = 100
+ROLES: dict[str, str | Promise] = {
+    CaseMember.OWNER: _("Owner"),
+    CaseMember.Role.EDITOR: CaseMember.Role.EDITOR.label,
+    CaseMember.Role.READER: CaseMember.Role.READER.label,
+}
+BECAUSE: dict[str, str | Promise] = {
+    "erased": _("the image was erased"),
+    "confidential": _("it is confidential, and its owner does not show it here"),
+    "withdrawn": _("its owner withdrew it"),
+}
+# In the order in which a newsroom needs to see them.
+OUTCOMES: list[tuple[str, str | Promise, str]] = [
+    *(
+        (verdict.value, verdict.label, TONES[verdict])
+        for verdict in (
+            Detection.Verdict.LIKELY_MANIPULATED,
+            Detection.Verdict.INCONCLUSIVE,
+            Detection.Verdict.LIKELY_AUTHENTIC,
+        )
+    ),
+    (Detection.Status.FAILED, words.NOT_JUDGED, "failed"),
+    (Detection.Status.QUEUED, _("Being checked…"), "waiting"),
+]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many images have one outcome."""
+
+    label: str | Promise
+    tone: str
+    count: int
+
+
+@dataclass(frozen=True)
+class ShownEntry:
+    """An image of a case with its verdict in words."""
+
+    entry: Entry
+    card: VerdictCard | None
+
+
+@dataclass(frozen=True)
+class ShownNote:
+    """A note for one reader; `text` is empty where it was removed or its author erased."""
+
+    note: CaseNote
+    text: str
+    is_own: bool
+    may_remove: bool
+
+
+@dataclass(frozen=True)
+class HistoryRow:
+    """One event of a case in words, without the texts that only auditors read."""
+
+    pk: int
+    at: datetime
+    action: str
+    actor: User | None
+    about: User | None
+    because: str | Promise
+    detection: Detection | None
+
+
+def tallies(counts: dict[str, int]) -> list[Tally]:
+    """Counts of `outcome_counts` in a fixed order; what is not judged yet is one of them."""
+    waiting = counts.get(Detection.Status.RUNNING, 0)
+    found = counts | {Detection.Status.QUEUED: counts.get(Detection.Status.QUEUED, 0) + waiting}
+    return [Tally(label, tone, found[key]) for key, label, tone in OUTCOMES if found.get(key)]
+
+
+def shown_entries(entries: Iterable[Entry]) -> list[ShownEntry]:
+    return [
+        ShownEntry(entry, verdict_card(entry.detection) if entry.detection else None)
+        for entry in entries
+    ]
+
+
+def shown_notes(notes: Iterable[CaseNote], case: Case, reader: User) -> list[ShownNote]:
+    return [
+        ShownNote(
+            note=note,
+            text=note.latest.text,
+            is_own=note.author_id == reader.pk,
+            may_remove=not note.removed_at and reader.pk in (note.author_id, case.owner_id),
+        )
+        for note in notes
+    ]
+
+
+def history_rows(case: Case, reader: User, *, before: int | None, size: int) -> list[HistoryRow]:
+    """What happened to a case, newest first; one row more than a page, where there is more."""
+    events = life_of("case", str(case.pk)).filter(target_type="case").order_by("-id")
+    if before is not None:
+        events = events.filter(pk__lt=before)
+    return _rows(list(events[: size + 1]), reader)
+
+
+def suggested_tags(user: User) -> list[str]:
+    """Tags of one's cases, the most used first."""
+    rows = CaseTag.objects.filter(case__in=Case.objects.visible_to(user)).order_by()
+    used = rows.values_list("name").annotate(count=Count("pk")).order_by("-count", "name")
+    return [name for name, _count in used[:SUGGESTED_TAGS]]
+
+
+def case_choices(user: User) -> list[Case]:
+    """Open cases that one may add to, the newest first."""
+    return list(Case.objects.writable_by(user).newest_first()[:CHOICES])
+
+
+def _rows(events: list[AuditEvent], reader: User) -> list[HistoryRow]:
+    after = [_after(event) for event in events]
+    ids = {event.actor_id for event in events} | {_person(said) for said in after}
+    people = User.objects.in_bulk([pk for pk in ids if pk is not None])
+    images = {uuid.UUID(said["image"]) for said in after if "image" in said}
+    seen = Detection.objects.visible_to(reader).filter(image__in=images).order_by("created_at")
+    detections = {str(row.image_id): row for row in seen.defer("activation")}
+    return [
+        HistoryRow(
+            pk=event.pk,
+            at=event.at,
+            action=action_words(event.action),
+            actor=people.get(event.actor_id or 0),
+            about=people.get(_person(said) or 0),
+            because=BECAUSE.get(said.get("because", ""), ""),
+            detection=detections.get(str(said.get("image"))),
+        )
+        for event, said in zip(events, after, strict=True)
+    ]
+
+
+def _after(event: AuditEvent) -> dict[str, Any]:
+    said = json.loads(event.change).get("after")
+    return said if isinstance(said, dict) else {}
+
+
+def _person(said: dict[str, Any]) -> int | None:
+    return said.get("person") or said.get("owner")
