@@ -14,15 +14,21 @@ from detection.tags import normalised
 class CaseForm(forms.Form):
     """Title, description and tags; `used` are tags of other cases, to be ticked."""
 
-    title = forms.CharField(label=_("Title"), max_length=MAX_TITLE)
+    title = forms.CharField(
+        label=_("Title"), max_length=MAX_TITLE, widget=forms.TextInput(attrs={"dir": "auto"})
+    )
     description = forms.CharField(
         label=_("Description"),
         required=False,
         max_length=MAX_DESCRIPTION,
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": 5, "dir": "auto"}),
     )
     tags = forms.CharField(
-        label=_("Tags"), required=False, max_length=1000, help_text=_("With commas between them.")
+        label=_("Tags"),
+        required=False,
+        max_length=1000,
+        help_text=_("With commas between them."),
+        widget=forms.TextInput(attrs={"dir": "auto"}),
     )
     used = forms.MultipleChoiceField(
         label=_("Tags used before"), required=False, widget=forms.CheckboxSelectMultiple
@@ -55,7 +61,9 @@ class CaseForm(forms.Form):
 
 class NoteForm(forms.Form):
     text = forms.CharField(
-        label=_("Note"), max_length=MAX_TEXT, widget=forms.Textarea(attrs={"rows": 4})
+        label=_("Note"),
+        max_length=MAX_TEXT,
+        widget=forms.Textarea(attrs={"rows": 4, "dir": "auto"}),
     )
     version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
 
@@ -69,7 +77,7 @@ class PersonForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "list": "colleagues"}),
     )
     role = forms.ChoiceField(
-        label=_("They"),
+        label=_("What they may do"),
         choices=CaseMember.Role.choices,
         initial=CaseMember.Role.EDITOR,
         widget=forms.RadioSelect,

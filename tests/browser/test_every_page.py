@@ -11,7 +11,8 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Detection, WebhookDelivery, WebhookEndpoint
+from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
+from detection.services import case_notes, case_people, cases
 from detection.services.webhooks import add_endpoint
 from tests import images
 from tests.browser.conftest import Visit, Visiting
@@ -57,6 +58,7 @@ AXE_OPTIONS = {
     "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
     "resultTypes": ["violations"],
 }
+CASE_PAGES = ("case", "case_edit", "case_people", "case_history", "case_report")
 
 FOCUSED = """() => {
   const { textContent, id } = document.activeElement;
@@ -111,11 +113,26 @@ def endpoint(model: object, alice: User) -> WebhookEndpoint:
 
 
 @pytest.fixture
-def paths(detections: list[Detection], alice: User, endpoint: WebhookEndpoint) -> list[str]:
+def case(detections: list[Detection], alice: User, bob: User) -> Case:
+    """The detections together, one reader, a long word and a note with an earlier version."""
+    made = cases.create(by=alice, title="Flood", description="long" * 80, tags=["north sea"])
+    cases.add_images(by=alice, case=made, images=[row.image for row in detections])
+    case_people.add_person(by=alice, case=made, who=bob.email, role="reader")
+    note = case_notes.add_note(by=alice, case=made, text="<b>no</b>" * 40)
+    case_notes.edit_note(by=alice, note=note, text="word" * 80, seen_version=1)
+    return made
+
+
+@pytest.fixture
+def paths(
+    detections: list[Detection], alice: User, endpoint: WebhookEndpoint, case: Case
+) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
         "verify",
         "history",
+        "cases",
+        "case_new",
         "responsible_use",
         "account",
         "account_change_password",
@@ -138,6 +155,8 @@ def paths(detections: list[Detection], alice: User, endpoint: WebhookEndpoint) -
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
         reverse("webhook", args=[endpoint.pk]),
+        *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
+        reverse("case_note", args=[case.pk, case.notes.get().pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
     ]
@@ -253,7 +272,7 @@ def test_the_keyboard_reaches_everything_on_verify(
     visiting = visit()
     visiting.sign_in(alice)
     page, reached = visiting.open("/"), []
-    for _ in range(16):
+    for _ in range(17):
         page.keyboard.press("Tab")
         reached.append(page.evaluate(FOCUSED))
     assert reached[0] == "Skip to the content"

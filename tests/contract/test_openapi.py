@@ -28,6 +28,7 @@ from accounts import authentication
 from deepfake_site.rate_limits import Limit
 from deepfake_site.wsgi import application
 from detection.models import Detection, IdempotencyKey
+from detection.services import case_notes, cases
 from tests import images
 from tests.factories import detection_row, done_row
 
@@ -140,4 +141,8 @@ def _not_said_by_it(case: Case) -> list[Any]:
 
 @pytest.fixture
 def rows(alice: Any, model_version: Any) -> list[Detection]:
-    return [done_row(alice, model_version), detection_row(alice, model_version)]
+    detections = [done_row(alice, model_version), detection_row(alice, model_version)]
+    case = cases.create(by=alice, title="A story", tags=["flood"])
+    cases.add_images(by=alice, case=case, images=[row.image for row in detections])
+    case_notes.add_note(by=alice, case=case, text="A note")
+    return detections
