@@ -1,5 +1,6 @@
 """Whether a report is what this desk issued, and what became of it since."""
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def examine(data: bytes) -> Examined:
     return Examined(standing.state, standing.because, report)
 
 
-def issued_as(report_id: object, sha256: str) -> Report | None:
+def issued_as(report_id: uuid.UUID | str, sha256: str) -> Report | None:
     """The report with this id, for somebody who has one of its files: by the file's SHA-256."""
     rows = Report.objects.select_related("detection__image", "key")
     report = rows.filter(pk=report_id).first()
@@ -77,7 +78,7 @@ def _if_judged_again(report: Report) -> Standing | None:
     later = Detection.objects.filter(
         image_id=report.detection.image_id,
         status=Detection.Status.DONE,
-        completed_at__gt=report.created_at,
+        completed_at__gt=report.detection.completed_at,
     ).exclude(pk=report.detection_id)
     return Standing(SUPERSEDED, LATER_MODEL) if later.exists() else None
 

@@ -18,6 +18,7 @@ from detection.models import Detection, Image, Report, ReportLink
 from detection.reports import keys, pdf
 from detection.reports.content import Content, Order, content_of
 from detection.reports.texts import left_to_right
+from detection.uploads import DISK_IS_FULL
 
 ISSUED_BY_ONE = Limit(30, 60)
 KINDS = {"pdf": "application/pdf", "json": "application/json"}
@@ -159,7 +160,7 @@ def _drawn(content: Content, as_json: bytes, order: Order) -> bytes:
 def _keep(report: Report, files: dict[str, bytes]) -> None:
     image_id = report.detection.image_id
     try:
-        storage.keep_report(image_id, report.pk, files)
+        _keep_files(report, files)
         with transaction.atomic():
             image = Image.objects.select_related("owner").held_fast(image_id)
             report.save(force_insert=True)
@@ -180,6 +181,15 @@ def _keep(report: Report, files: dict[str, bytes]) -> None:
             )
     except BaseException:
         storage.drop_report(image_id, report.pk)
+        raise
+
+
+def _keep_files(report: Report, files: dict[str, bytes]) -> None:
+    try:
+        storage.keep_report(report.detection.image_id, report.pk, files)
+    except OSError as error:
+        if error.errno in DISK_IS_FULL:
+            raise Refused("disk_full") from error
         raise
 
 
