@@ -4,12 +4,14 @@ PDF knows neither joining nor direction, so text is broken into lines first, in 
 it is read, and each line is turned by itself.
 """
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
 import arabic_reshaper
 from bidi import get_display
+from reportlab import rl_config
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
 
@@ -19,11 +21,18 @@ FONTS = Path(__file__).parent / "fonts"
 REGULAR, BOLD = "unmask-regular", "unmask-bold"
 FILES = {REGULAR: "DejaVuSans-report.ttf", BOLD: "DejaVuSans-Bold-report.ttf"}
 MISSING = "\u25a1"  # for what the font has no glyph for
+# `get_display` turns brackets with their text and leaves them as they are: "(a)" becomes ")a(". An
+# unseen character behind each tells afterwards which were turned: there it stands before them.
+TAG = "\u200b"
+MIRRORED = dict(zip("()[]{}<>«»‹›", ")(][}{><»«›‹", strict=True))
+_BRACKET = re.compile(r"[()\[\]{}<>«»‹›]")
+_TAGGED = re.compile(rf"{TAG}({_BRACKET.pattern})|({_BRACKET.pattern}){TAG}")
 
 
 @cache
 def load_fonts() -> None:
     """Make both fonts known to reportlab, once in a process."""
+    rl_config.useA85 = 0  # bytes as they are: in ASCII a picture is a quarter longer
     for name, file in FILES.items():
         pdfmetrics.registerFont(TTFont(name, str(FONTS / file)))
 
@@ -43,8 +52,11 @@ def lines(text: str, font: str, size: float, width: float, *, is_rtl: bool) -> l
 def seen(line: str, font: str, *, is_rtl: bool) -> str:
     """One line as it is drawn from left to right."""
     load_fonts()
-    turned = get_display(_joined(line), base_dir="R" if is_rtl else "L")
-    return _drawable(str(turned), font)
+    if not is_rtl and line.isascii():
+        return _drawable(line, font)
+    tagged = _BRACKET.sub(rf"\g<0>{TAG}", line.replace(TAG, ""))
+    turned = get_display(_joined(tagged), base_dir="R" if is_rtl else "L")
+    return _drawable(_TAGGED.sub(_mirrored, str(turned)), font)
 
 
 def _wrapped(text: str, font: str, size: float, width: float) -> Iterator[str]:
@@ -88,6 +100,10 @@ def _balanced(logical: Iterator[str]) -> Iterator[str]:
         yield before + line + END * len(opened)
 
 
+def _mirrored(found: re.Match[str]) -> str:
+    return MIRRORED[found[1]] if found[1] else found[2]
+
+
 @cache
 def _joiner() -> arabic_reshaper.ArabicReshaper:
     return arabic_reshaper.ArabicReshaper({"delete_harakat": False, "ARABIC LIGATURE ALLAH": False})
@@ -99,4 +115,5 @@ def _joined(text: str) -> str:
 
 def _drawable(text: str, font: str) -> str:
     known = pdfmetrics.getFont(font).face.charToGlyph
-    return "".join(c if ord(c) in known else MISSING for c in without_marks(text))
+    shown = without_marks(text).replace(TAG, "")  # one at the end of a line goes its own way
+    return "".join(c if ord(c) in known else MISSING for c in shown)
