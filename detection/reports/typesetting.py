@@ -25,6 +25,7 @@ MISSING = "\u25a1"  # for what the font has no glyph for
 # unseen character behind each tells afterwards which were turned: there it stands before them.
 TAG = "\u200b"
 MIRRORED = dict(zip("()[]{}<>«»‹›", ")(][}{><»«›‹", strict=True))
+_SPACES = re.compile("[ \t\r\n]+")  # where a line may end: not at a no-break space
 _BRACKET = re.compile(r"[()\[\]{}<>«»‹›]")
 _TAGGED = re.compile(rf"{TAG}({_BRACKET.pattern})|({_BRACKET.pattern}){TAG}")
 
@@ -61,7 +62,7 @@ def seen(line: str, font: str, *, is_rtl: bool) -> str:
 
 def _wrapped(text: str, font: str, size: float, width: float) -> Iterator[str]:
     line = ""
-    for word in text.split():
+    for word in _SPACES.split(text.strip()):
         together = f"{line} {word}" if line else word
         if width_of(together, font, size) <= width:
             line = together
