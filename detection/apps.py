@@ -11,12 +11,15 @@ class DetectionConfig(AppConfig):
         from accounts import erasure
         from detection import fixed_verdicts, kept_notes, own_data, relatives
         from detection.services import case_people, feedback, idempotency, resumable, webhooks
+        from detection import fixed_verdicts, own_data, relatives
+        from detection.services import feedback, idempotency, reports, resumable, webhooks
 
         relatives.register()
         own_data.register()
         erasure.register_part(case_people.forget_person)
         erasure.register_part(feedback.forget_person)
         erasure.register_part(idempotency.forget_person)
+        erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)
