@@ -24,7 +24,8 @@ class ImageFacts:
         trailing_bytes: bytes after the end of the image.
         icc: the file carries a colour profile.
         bits: per channel, as stored.
-        metadata: a bounded part of EXIF, XMP and text chunks; text from the file, never trusted.
+        metadata: a bounded part of EXIF and text chunks; text from the file, never trusted.
+        file: what else it carries (`ml.decoder.carried`); bounded and untrusted like metadata.
     """
 
     format: str
@@ -38,6 +39,7 @@ class ImageFacts:
     icc: bool = False
     bits: int = 8
     metadata: dict[str, Any] = field(default_factory=dict)
+    file: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
