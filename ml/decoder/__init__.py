@@ -5,11 +5,12 @@ in a fresh fork of it with limits on memory, processor time, output and wall tim
 """
 
 from ml.decoder.credentials import CredentialReader
-from ml.decoder.facts import MIN_SIDE, Decoded, DecoderLimits, ImageFacts
+from ml.decoder.facts import FILE_READ, MIN_SIDE, Decoded, DecoderLimits, ImageFacts
 from ml.decoder.libraries import check_libraries
 from ml.decoder.process import Decoder
 
 __all__ = [
+    "FILE_READ",
     "MIN_SIDE",
     "CredentialReader",
     "Decoded",

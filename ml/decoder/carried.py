@@ -11,11 +11,9 @@ from PIL import Image, ImageCms, JpegImagePlugin
 
 from ml.decoder import iptc, jpeg_tables, jumbf, thumbnail, trailing, xmp
 from ml.decoder.ending import Data
+from ml.decoder.facts import FILE_READ
 from ml.decoder.metadata import Metadata
 from ml.decoder.text import cleaned
-
-READ = 1
-"""Rises when more is read: facts that lack it, or have a lower one, were read by an older desk."""
 
 MAX_IPTC_BYTES = 1 << 18
 # What Pillow and the library under it were seen to raise on damaged bytes.
@@ -42,7 +40,7 @@ def of_file(
         picture: its pixels, not yet turned.
         turned: how they are turned for display; None for not at all.
     """
-    found: Facts = {"read": READ}
+    found: Facts = {"read": FILE_READ}
     pieces: tuple[Callable[[], Facts], ...] = (
         lambda: _xmp(image),
         lambda: _iptc(image),

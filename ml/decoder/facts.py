@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+FILE_READ = 1
+"""`ImageFacts.file["read"]`; rises when more is read, so that older facts can be told."""
+
 MIN_SIDE = 1024
 """Shorter side that serving, training and the command line ask for: one decode feeds them all."""
 

@@ -78,6 +78,7 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
+    "images/<uuid:pk>/thumbnail": own(READ),
     "images/<uuid:pk>/original": own(READ),
     "account": Access(PEOPLE, READ | WRITE),
     "account/data": Access(PEOPLE, WRITE),
