@@ -106,10 +106,9 @@ def _in_credentials(credentials: dict[str, Any]) -> Iterator[Mark]:
 
 def _in_source_type(xmp: dict[str, str]) -> Iterator[Mark]:
     name = "Iptc4xmpExt:DigitalSourceType"
-    value = xmp.get(name, "")
-    if kind := SOURCE_TYPES.get(value.rpartition("/")[2].strip().lower()):
-        program = xmp.get("Iptc4xmpExt:AISystemUsed", "")
-        yield Mark(kind, program, f"XMP {name}", value[:MOST_EXCERPT])
+    stated = xmp.get(name, "").rpartition("/")[2].strip()
+    if kind := SOURCE_TYPES.get(stated.lower()):
+        yield Mark(kind, xmp.get("Iptc4xmpExt:AISystemUsed", ""), f"XMP {name}", stated)
     if prompt := xmp.get("Iptc4xmpExt:AIPromptInformation"):
         where = "XMP Iptc4xmpExt:AIPromptInformation"
         yield Mark(GENERATED, "", where, prompt[:MOST_EXCERPT])

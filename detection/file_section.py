@@ -283,10 +283,15 @@ def _credential_rows(found: dict[str, Any]) -> list[Row]:
         Row(_("Signed at"), found.get("time") or (_("not stated") if signer else "")),
         Row(_("Made with"), found.get("generator", "")),
         Row(_("Title"), found.get("title", "")),
-        *(Row(_("Action"), _joined(one, "source_type")) for one in found.get("actions") or []),
+        *(Row(_("Action"), _action(one)) for one in found.get("actions") or []),
         *(Row(_("Made from"), _joined(one)) for one in found.get("ingredients") or []),
     ]
     return [row for row in rows if row.value]
+
+
+def _action(action: dict[str, str]) -> str:
+    code = action.get("action", "")
+    return _joined({**action, "action": str(file_words.ACTIONS.get(code, code))}, "source_type")
 
 
 def _joined(part: dict[str, Any], *last: str) -> str:

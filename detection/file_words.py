@@ -76,7 +76,7 @@ DATE_LABELS: Labels = {
 MARK_SENTENCES = {
     GENERATED: _("The file itself says it was generated: %(what)s (%(where)s)."),
     IN_PART: _("The file itself says that parts of it were generated: %(what)s (%(where)s)."),
-    EDITED: _("The file itself says it was edited by such a program: %(what)s (%(where)s)."),
+    EDITED: _("The file itself says it was edited with a program that generates: %(what)s (%(where)s)."),
 }
 CONTRADICTIONS = {
     "taken_apart": _("The dates disagree: %(date)s against %(other)s."),
@@ -134,8 +134,8 @@ CREDENTIALS: dict[str, tuple[str, Promise, Promise]] = {
         "authentic",
         _("Content credentials: valid"),
         _(
-            "Signed by %(signer)s, whose certificate this desk knows. Nothing was changed since. "
-            "They say where the file comes from, not that what it shows is true."
+            "Signed by %(signer)s, whose certificate this desk knows. The picture was not changed "
+            "since. That says where the file comes from, not that what it shows is true."
         ),
     ),
     "valid": (
@@ -143,7 +143,7 @@ CREDENTIALS: dict[str, tuple[str, Promise, Promise]] = {
         _("Content credentials: valid, from a signer this desk does not know"),
         _(
             "Signed by %(signer)s, whose certificate this desk does not know: anybody can sign "
-            "under any name. Nothing was changed since."
+            "under any name. The picture was not changed since."
         ),
     ),
     "invalid": (
@@ -192,4 +192,19 @@ CREDENTIAL_FAILURES = {
     "signingCredential.revoked": _("The certificate was withdrawn."),
     "signingCredential.invalid": _("The certificate is not fit for signing credentials."),
     "ingredient.hashedURI.mismatch": _("A file that it was made from is not the one named."),
+}
+
+ACTIONS = {
+    "c2pa.created": _("created"),
+    "c2pa.opened": _("opened"),
+    "c2pa.edited": _("edited"),
+    "c2pa.color_adjustments": _("colours adjusted"),
+    "c2pa.cropped": _("cropped"),
+    "c2pa.resized": _("resized"),
+    "c2pa.drawing": _("drawn on"),
+    "c2pa.filtered": _("filtered"),
+    "c2pa.placed": _("something placed into it"),
+    "c2pa.removed": _("something removed"),
+    "c2pa.converted": _("converted"),
+    "c2pa.published": _("published"),
 }
