@@ -76,7 +76,9 @@ DATE_LABELS: Labels = {
 MARK_SENTENCES = {
     GENERATED: _("The file itself says it was generated: %(what)s (%(where)s)."),
     IN_PART: _("The file itself says that parts of it were generated: %(what)s (%(where)s)."),
-    EDITED: _("The file itself says it was edited with a program that generates: %(what)s (%(where)s)."),
+    EDITED: _(
+        "The file itself says it was edited with a program that generates: %(what)s (%(where)s)."
+    ),
 }
 CONTRADICTIONS = {
     "taken_apart": _("The dates disagree: %(date)s against %(other)s."),

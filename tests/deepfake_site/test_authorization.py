@@ -28,6 +28,7 @@ from detection.models import (
 )
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
+from tests import images, statements
 from tests.conftest import PASSWORD
 from tests.factories import submitted
 
@@ -205,7 +206,7 @@ OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
 def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
     """Judged, with previews and original on disk, an upload of its detection's id, a webhook."""
     add_endpoint(by=alice, url="https://192.0.2.1/hook", events=["detection.completed"])
-    submission = submitted(alice)
+    submission = submitted(alice, statements.thumbnail_jpeg(images.photo_like()))
     run_detection(str(submission.detection_id))
     ResumableUpload.objects.create(
         pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER
