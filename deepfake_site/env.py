@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off", ""}
+MAX_CERTIFICATES = 500_000  # characters; they go along with each file that has credentials
 
 
 def env_str(name: str, default: str = "") -> str:
@@ -93,3 +94,22 @@ def env_secret(name: str, *, default_file: Path | None = None) -> str:
         raise ImproperlyConfigured(f"{name}_FILE is {str(path)!r}: {error.strerror}.") from error
     except UnicodeDecodeError:
         raise ImproperlyConfigured(f"{name}_FILE is {str(path)!r}, which is no text.") from None
+
+
+def env_certificates(name: str) -> str:
+    """Read the certificates (PEM) of a file, or of every `*.pem` in a folder; empty for none."""
+    if not (place := env_str(name)):
+        return ""
+    path = Path(place)
+    files = sorted(path.glob("*.pem")) if path.is_dir() else [path]
+    try:
+        text = "\n".join(file.read_text("ascii") for file in files)
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name} is {place!r}, which cannot be read: {error}") from None
+    if "-----BEGIN CERTIFICATE-----" not in text:
+        raise ImproperlyConfigured(f"{name} is {place!r}, which holds no certificate in PEM.")
+    if len(text) > MAX_CERTIFICATES:
+        raise ImproperlyConfigured(
+            f"{name} has {len(text)} characters; at most {MAX_CERTIFICATES} are read."
+        )
+    return text

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from deepfake_site.env import (
     env_bool,
+    env_certificates,
     env_choice,
     env_choices,
     env_int,
@@ -184,6 +185,7 @@ AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
+C2PA_ANCHORS = env_certificates("UNMASK_C2PA_ANCHORS")
 RESUMABLE_UPLOAD_LIFE = timedelta(hours=24)
 RETENTION_DAYS = env_int("UNMASK_RETENTION_DAYS", 0, maximum=36_500)  # 0 keeps all
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100

@@ -1,6 +1,7 @@
 """The door to ml: a stored file and a model version in, a judgement out."""
 
 import io
+import logging
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import imagehash
 import numpy as np
 import PIL.Image
+from django.conf import settings
 
 from detection import storage
 from detection.models import Image, ModelVersion
@@ -22,9 +24,11 @@ from ml.artifact import (
     artifact_sha256,
     shipped_hashes,
 )
-from ml.decoder import MIN_SIDE, Decoded, Decoder
-from ml.errors import ArtifactError
+from ml.decoder import FILE_READ, MIN_SIDE, CredentialReader, Decoded, Decoder
+from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 from ml.inference import Prediction, Predictor
+
+log = logging.getLogger(__name__)
 
 PREVIEW_SIDES = (1024, 320)
 # Pictures that each worker scores when it starts, and how often one more while it judges.
@@ -50,6 +54,11 @@ class Judgement:
 @cache
 def _decoder() -> Decoder:
     return Decoder()
+
+
+@cache
+def _credential_reader() -> CredentialReader:
+    return CredentialReader()
 
 
 @cache
@@ -110,9 +119,32 @@ def judge(image: Image, version: ModelVersion) -> Judgement:
     prediction = predictor.predict([decoded])[0]
     return Judgement(
         result=_columns(prediction),
-        facts=asdict(decoded.facts),
+        facts=facts_of(image, decoded),
         pixels=decoded.pixels,
     )
+
+
+def facts_of(image: Image, decoded: Decoded) -> dict[str, Any]:
+    """What decoding found, as `Image.facts`; content credentials are read where there are any."""
+    facts = asdict(decoded.facts)
+    if facts["file"].get("has_credentials"):
+        facts["file"]["credentials"] = _credentials(image)
+    return facts
+
+
+def is_read_whole(facts: dict[str, Any]) -> bool:
+    """Whether facts hold all that this release reads; an older one read less."""
+    return (facts.get("file") or {}).get("read", 0) >= FILE_READ
+
+
+def _credentials(image: Image) -> dict[str, Any]:
+    """They cost no verdict: whatever hinders reading them is itself what is found."""
+    path, anchors = storage.original_path(image.pk), settings.C2PA_ANCHORS
+    try:
+        return _credential_reader().read(path, anchors=anchors)
+    except (UnreadableImage, DecoderUnavailable) as error:
+        log.warning("credentials of image %s: %s", image.pk, error.code)
+        return {"state": "unreadable"}
 
 
 def decode(image: Image) -> Decoded:
@@ -165,6 +197,20 @@ def preview(image: Image, side: int) -> Path:
     if not path.exists():
         write_previews(image, decode(image).pixels)
     return path
+
+
+def thumbnail(image: Image) -> bytes:
+    """The thumbnail that the file embeds, as a PNG made anew from its pixels.
+
+    Raises:
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
+    """
+    if not storage.is_intact(image.pk, image.sha256):
+        raise OriginalMissing(str(image.pk))
+    pixels = _decoder().thumbnail(storage.original_path(image.pk)).pixels
+    buffer = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
 
 
 def artifact_facts(folder: Path, sha256: str) -> dict[str, Any]:

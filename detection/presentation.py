@@ -130,13 +130,6 @@ def file_facts(image: Image) -> list[tuple[str, str]]:
     return rows
 
 
-def metadata_rows(facts: dict[str, Any]) -> list[tuple[str, str]]:
-    """What the file says about itself, untrusted, one row an entry."""
-    metadata = facts.get("metadata", {})
-    groups = [metadata.get(group, {}) for group in ("exif", "gps", "text")]
-    return [(str(name), str(value)) for group in groups for name, value in group.items()]
-
-
 def _tone(detection: Detection) -> str:
     if detection.status == Detection.Status.FAILED:
         return "failed"

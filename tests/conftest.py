@@ -5,7 +5,6 @@ import subprocess
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +245,8 @@ def fake_judgement(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 
     def judge(image: Any, version: Any) -> detector.Judgement:
         decoded = detector.decode(image)
-        return detector.Judgement(result, asdict(decoded.facts), decoded.pixels)
+        facts = detector.facts_of(image, decoded)
+        return detector.Judgement(result, facts, decoded.pixels)
 
     monkeypatch.setattr(detector, "judge", judge)
     return result

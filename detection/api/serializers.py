@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.fields import empty
 
 from deepfake_site import outbound
+from detection.api.file_answer import file_answer
 from detection.models import Batch, Detection, Submission
 from detection.words import failure_sentence
 
@@ -37,6 +38,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     faces = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
+    file = serializers.SerializerMethodField()
     metadata = serializers.SerializerMethodField()
 
     class Meta:
@@ -55,6 +57,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
             "model",
             "operating_point",
             "links",
+            "file",
             "metadata",
         ]
 
@@ -95,6 +98,9 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
         issued = getattr(row, "latest_report", None)
         report = issued and request.build_absolute_uri(reverse("api_report_pdf", args=[issued]))
         return {"page": page, "report": report, "heatmap": heatmap if row.has_heatmap else None}
+
+    def get_file(self, row: Detection) -> dict[str, Any] | None:
+        return file_answer(row)
 
     def get_metadata(self, row: Detection) -> dict[str, Any]:
         """The caller's latest; where a submission is being answered, that one's."""

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 
 from detection.api.serializers import FLAGS
+from detection.file_marks import EDITED, GENERATED, IN_PART
 from detection.models import (
     CaseMember,
     Detection,
@@ -66,6 +67,78 @@ SHARE = a("number", minimum=0, maximum=1)
 ANYTHING = {"type": "object", "additionalProperties": True}
 METADATA = {**ANYTHING, "description": "As it was sent with your latest submission of the image."}
 
+TEXTS: Shape = {"type": "object", "additionalProperties": {"type": "string"}}
+
+FILE = an_object(
+    {
+        "marks": each(
+            an_object(
+                {
+                    "kind": a("string", enum=[GENERATED, IN_PART, EDITED]),
+                    "program": a("string"),
+                    "where": a("string", "The field that says so."),
+                    "text": a("string"),
+                }
+            ),
+            "Where the file itself says that it was generated. Anybody can add or remove such a "
+            "mark, so it changes no verdict.",
+        ),
+        "exif": TEXTS,
+        "xmp": TEXTS,
+        "iptc": TEXTS,
+        "text": {**TEXTS, "description": "Text chunks and comments."},
+        "history": each(TEXTS, "Steps of editing, as XMP keeps them."),
+        "position": or_null(
+            an_object({"latitude": a("number"), "longitude": a("number")}, "In degrees.")
+        ),
+        "dates_disagree": a("boolean", "Two of its dates cannot both be true."),
+        "thumbnail": or_null(
+            an_object(
+                {
+                    "width": a("integer"),
+                    "height": a("integer"),
+                    "differs": {
+                        "enum": ["shape", "picture", None],
+                        "description": "How it differs from the picture.",
+                    },
+                }
+            )
+        ),
+        "jpeg": or_null(
+            an_object(
+                {
+                    "quality": a("integer", minimum=1, maximum=100),
+                    "tables": a("string", "Whose they are.", enum=["standard", "other"]),
+                }
+            )
+        ),
+        "icc_name": a("string?"),
+        "trailing": an_object(
+            {"bytes": a("integer"), "kind": a("string?", examples=["zip", "jpeg", "video"])},
+            "What follows the end of the image.",
+        ),
+        "credentials": an_object(
+            {
+                "state": a(
+                    "string",
+                    "trusted: by a signer this desk knows; valid: by one it does not know. "
+                    "Nothing is fetched, and none counts against no file.",
+                    enum=["trusted", "valid", "invalid", "unreadable", "none"],
+                ),
+                "failures": each(a("string"), "Codes of the C2PA specification."),
+                "signer": a("string?"),
+                "signed_at": a("string?"),
+                "generator": a("string?"),
+                "title": a("string?"),
+                "actions": each(TEXTS),
+                "ingredients": each(TEXTS),
+                "source_types": each(a("string", examples=["trainedAlgorithmicMedia"])),
+            }
+        ),
+    },
+    "What the file says about itself: untrusted text, bounded. Null until it was decoded.",
+)
+
 DETECTION = an_object(
     {
         "id": UUID,
@@ -123,6 +196,7 @@ DETECTION = an_object(
         "links": an_object(
             {"page": ADDRESS, "report": ADDRESS_OR_NULL, "heatmap": ADDRESS_OR_NULL}
         ),
+        "file": or_null(FILE),
         "metadata": METADATA,
     },
     "One image judged by one version of the model.",

@@ -6,6 +6,7 @@ Each section of the page is a template of its own, and says here what it shows.
 import uuid
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
@@ -18,6 +19,10 @@ from detection.explanation import judged_faces, overlay
 from detection.models import Detection
 from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.report_presentation import report_section
+from detection.file_section import file_section, technical_rows
+from detection.models import Detection, Submission
+from detection.presentation import file_facts, verdict_card
+from detection.services.file_reading import current_facts
 from detection.services.submission import retry_detection
 from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase
@@ -62,7 +67,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         "image": row.image,
         **_verdict(row),
         **_picture(row),
-        **_file(row),
+        **_file(row, user),
         **_submitted(row, user),
         **_custody(row, user),
         **cases_section(row.image, user),
@@ -81,13 +86,23 @@ def _picture(row: Detection) -> dict[str, object]:
     return {"overlay": overlay(row), "faces": judged_faces(row)}
 
 
-def _file(row: Detection) -> dict[str, object]:
-    return {"file_facts": file_facts(row.image), "metadata": metadata_rows(row.image.facts)}
+def _file(row: Detection, user: User) -> dict[str, object]:
+    """Whoever sees the detection may see the original, and so all that is in it."""
+    image, facts = row.image, current_facts(row.image)
+    sent = _submissions(row, user).order_by("-created_at").values_list("file_name", flat=True)
+    section = file_section(
+        facts, file_name=sent.first() or "", received=image.created_at, may_see_original=True
+    )
+    return {"file_facts": [*file_facts(image), *technical_rows(facts)], "file": section}
+
+
+def _submissions(row: Detection, user: User) -> QuerySet[Submission]:
+    requests = row.submissions.select_related("by")
+    return requests if user.is_reviewer else requests.filter(by=user)
 
 
 def _submitted(row: Detection, user: User) -> dict[str, object]:
-    requests = row.submissions.select_related("by")
-    return {"submissions": requests if user.is_reviewer else requests.filter(by=user)}
+    return {"submissions": _submissions(row, user)}
 
 
 def _report(row: Detection, user: User) -> dict[str, object]:

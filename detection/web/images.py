@@ -45,6 +45,18 @@ def heatmap(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @login_required
 @require_GET
+def thumbnail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """The thumbnail that the file embeds, rebuilt from its pixels; 404 where there is none."""
+    image = _visible(request, pk)
+    try:
+        png = detector.thumbnail(image)
+    except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
+        raise Http404 from None
+    return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)
+
+
+@login_required
+@require_GET
 def original(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     """The unaltered bytes as a download; every look at an original is recorded."""
     image = _visible(request, pk)

@@ -25,6 +25,7 @@ urlpatterns = [
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
     path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
     path("images/<uuid:pk>/preview/<int:side>", images.preview, name="image_preview"),
+    path("images/<uuid:pk>/thumbnail", images.thumbnail, name="image_thumbnail"),
     path("images/<uuid:pk>/original", images.original, name="image_original"),
     path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),
     path("images/<uuid:pk>/hold", custody_pages.hold, name="image_hold"),

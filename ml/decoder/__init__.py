@@ -4,8 +4,18 @@ Image libraries run only in a separate process without secrets, files or network
 in a fresh fork of it with limits on memory, processor time, output and wall time.
 """
 
-from ml.decoder.facts import MIN_SIDE, Decoded, DecoderLimits, ImageFacts
+from ml.decoder.credentials import CredentialReader
+from ml.decoder.facts import FILE_READ, MIN_SIDE, Decoded, DecoderLimits, ImageFacts
 from ml.decoder.libraries import check_libraries
 from ml.decoder.process import Decoder
 
-__all__ = ["MIN_SIDE", "Decoded", "Decoder", "DecoderLimits", "ImageFacts", "check_libraries"]
+__all__ = [
+    "FILE_READ",
+    "MIN_SIDE",
+    "CredentialReader",
+    "Decoded",
+    "Decoder",
+    "DecoderLimits",
+    "ImageFacts",
+    "check_libraries",
+]

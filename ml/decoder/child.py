@@ -12,35 +12,63 @@ import os
 import select
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import asdict
+from typing import Any, BinaryIO
+
+from PIL import Image
 
 from ml.decoder import libraries, pixels, sandbox, wire
 from ml.decoder.facts import DecoderLimits
-from ml.decoder.fork import Decode, Fork
+from ml.decoder.fork import Answer, Fork
 
 PARENT_CHECK_S = 1.0
+Prepare = Callable[[], dict[str, str]]
+"""Gets ready before any fork; gives the versions of the libraries in use."""
 
 
-def serve(control: socket.socket, parent_pid: int, limits: DecoderLimits, decode: Decode) -> None:
+def prepare() -> dict[str, str]:
+    """Load the image libraries."""
+    pixels.prepare()
+    return libraries.installed()
+
+
+def answer(stream: BinaryIO, request: dict[str, Any]) -> tuple[dict[str, Any], Image.Image]:
+    """Decode the picture, or the thumbnail inside it where the request says so."""
+    if request.get("part") == "thumbnail":
+        image, facts = pixels.decode_thumbnail(stream)
+    else:
+        image, facts = pixels.decode(stream, request["min_side"])
+    return {"shape": (image.height, image.width), "facts": asdict(facts)}, image
+
+
+def serve(
+    control: socket.socket,
+    parent_pid: int,
+    limits: DecoderLimits,
+    answer: Answer,
+    prepare: Prepare,
+) -> None:
     """Answer requests until the parent is gone."""
     _prefer_death_when_memory_is_short()
-    pixels.prepare()
+    versions = prepare()
     gc.freeze()  # forks share pages as long as nobody touches the reference counts of garbage
     unfiltered = sandbox.filter_problem()
-    wire.send(control, {"libraries": libraries.installed(), "unfiltered": unfiltered})
-    spare = Fork(limits, decode, filtered=not unfiltered)
+    wire.send(control, {"libraries": versions, "unfiltered": unfiltered})
+    spare = Fork(limits, answer, filtered=not unfiltered)
     while _parent_lives(control, parent_pid):
         try:
             request, descriptors = wire.receive(control)
         except (EOFError, OSError):
             return
         if not spare.take(request, descriptors):  # it died while it waited
-            spare = Fork(limits, decode, filtered=not unfiltered)
+            spare = Fork(limits, answer, filtered=not unfiltered)
             spare.take(request, descriptors)
         for descriptor in descriptors:
             os.close(descriptor)
         wire.send(control, spare.result(lambda: _parent_left(control, parent_pid)))
-        spare = Fork(limits, decode, filtered=not unfiltered)
+        spare = Fork(limits, answer, filtered=not unfiltered)
 
 
 def _parent_lives(control: socket.socket, parent_pid: int) -> bool:
@@ -62,13 +90,13 @@ def _prefer_death_when_memory_is_short() -> None:
         file.write("800")
 
 
-def main(decode: Decode = pixels.decode) -> None:
+def main(answer: Answer = answer, prepare: Prepare = prepare) -> None:
     """Serve the socket named on the command line; tests pass a decoder that misbehaves."""
     descriptor, parent_pid = int(sys.argv[1]), int(sys.argv[2])
     limits = DecoderLimits(**json.loads(sys.argv[3]))
     os.set_inheritable(descriptor, False)
     with socket.socket(fileno=descriptor) as control, suppress(BrokenPipeError):
-        serve(control, parent_pid, limits, decode)
+        serve(control, parent_pid, limits, answer, prepare)
 
 
 if __name__ == "__main__":

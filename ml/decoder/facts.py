@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+FILE_READ = 1
+"""`ImageFacts.file["read"]`; rises when more is read, so that older facts can be told."""
+
 MIN_SIDE = 1024
 """Shorter side that serving, training and the command line ask for: one decode feeds them all."""
 
@@ -24,7 +27,8 @@ class ImageFacts:
         trailing_bytes: bytes after the end of the image.
         icc: the file carries a colour profile.
         bits: per channel, as stored.
-        metadata: a bounded part of EXIF, XMP and text chunks; text from the file, never trusted.
+        metadata: a bounded part of EXIF and text chunks; text from the file, never trusted.
+        file: what else it carries (`ml.decoder.carried`); bounded and untrusted like metadata.
     """
 
     format: str
@@ -38,6 +42,7 @@ class ImageFacts:
     icc: bool = False
     bits: int = 8
     metadata: dict[str, Any] = field(default_factory=dict)
+    file: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -7,33 +7,33 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any, BinaryIO, NoReturn
 
 from PIL import Image, PpmImagePlugin
 
 from ml.decoder import sandbox, wire
-from ml.decoder.facts import DecoderLimits, ImageFacts
+from ml.decoder.facts import DecoderLimits
 from ml.errors import UnreadableImage
 
 CHECK_S = 0.5
 MAX_DESCRIPTORS = 256  # the process that forks opens about ten
 UNFORESEEN = 70
 PIXEL_FORMAT = PpmImagePlugin.PpmImageFile.format  # raw RGB behind a line, written without a copy
-Decode = Callable[[BinaryIO, int | None], tuple[Image.Image, ImageFacts]]
+Answer = Callable[[BinaryIO, dict[str, Any]], tuple[dict[str, Any], Image.Image | None]]
+"""From a file and a request to a message, and the pixels beside it."""
 
 
 class Fork:
     """A fork that waits for its image."""
 
-    def __init__(self, limits: DecoderLimits, decode: Decode, *, filtered: bool) -> None:
+    def __init__(self, limits: DecoderLimits, answer: Answer, *, filtered: bool) -> None:
         self._limits = limits
         self._job, theirs = socket.socketpair()
         self._ended, alive = os.pipe()  # closes when the fork ends, whatever ends it
         parent_pid = os.getpid()
         self._pid = os.fork()
         if self._pid == 0:
-            _live(theirs, alive, limits, decode, parent_pid, filtered=filtered)
+            _live(theirs, alive, limits, answer, parent_pid, filtered=filtered)
         theirs.close()
         os.close(alive)
 
@@ -74,7 +74,7 @@ def _live(
     job: socket.socket,
     alive: int,
     limits: DecoderLimits,
-    decode: Decode,
+    answer: Answer,
     parent_pid: int,
     *,
     filtered: bool,
@@ -88,19 +88,21 @@ def _live(
         with suppress(EOFError):  # the parent ended first: there is nobody to tell
             request, (source, output) = wire.receive(job)
             with open(source, "rb") as stream, open(output, "wb", buffering=0) as result:
-                _write_result(result, stream, request["min_side"], decode)
+                _write_result(result, stream, request, answer)
             status = 0
     finally:
         os._exit(status)
 
 
-def _write_result(result: BinaryIO, stream: BinaryIO, min_side: int | None, decode: Decode) -> None:
+def _write_result(
+    result: BinaryIO, stream: BinaryIO, request: dict[str, Any], answer: Answer
+) -> None:
     """Length, JSON and pixels; or length and JSON of the error."""
     try:
-        image, facts = decode(stream, min_side)
-        shape = (image.height, image.width)
-        _write(result, {"shape": shape, "facts": asdict(facts)})
-        image.save(result, PIXEL_FORMAT)
+        message, image = answer(stream, request)
+        _write(result, message)
+        if image is not None:
+            image.save(result, PIXEL_FORMAT)
     except UnreadableImage as error:
         _write_error(result, error.code, error.detail)
     except MemoryError:

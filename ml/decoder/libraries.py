@@ -25,19 +25,19 @@ def check_libraries() -> dict[str, str]:
         return decoder.libraries()
 
 
-def refuse_old(versions: dict[str, str]) -> None:
+def refuse_old(versions: dict[str, str], floors: dict[str, str] = FLOORS) -> None:
     """Compare versions with the floors.
 
     Raises:
         DecoderUnavailable: library_too_old.
     """
-    for library, floor in FLOORS.items():
+    for library, floor in floors.items():
         version = versions.get(library, "")
         if _numbers(version) < _numbers(floor):
             raise DecoderUnavailable(
                 "library_too_old",
                 f"{library} is {version or 'missing'}, the oldest accepted version is {floor};"
-                " update pillow and pillow-heif",
+                " update pillow, pillow-heif and c2pa-python",
             )
 
 

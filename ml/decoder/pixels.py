@@ -22,7 +22,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from ml.decoder import ending, metadata
+from ml.decoder import carried, ending, metadata, thumbnail
 from ml.decoder.facts import ImageFacts
 from ml.errors import UnreadableImage
 from ml.header import ImageHeader, check_pixels, read_header
@@ -83,6 +83,31 @@ def decode(stream: BinaryIO, min_side: int | None) -> tuple[Image.Image, ImageFa
     Raises:
         UnreadableImage: with its code.
     """
+    with _opened(stream) as (image, header, data):
+        return _decode_opened(image, header, data, min_side)
+
+
+def decode_thumbnail(stream: BinaryIO) -> tuple[Image.Image, ImageFacts]:
+    """Decode the thumbnail that the file embeds, turned like the picture itself.
+
+    Raises:
+        UnreadableImage: with its code; unsupported_format where there is none.
+    """
+    with _opened(stream) as (image, header, _):
+        if header.format != "JPEG":
+            image.load()  # a PNG may have its EXIF after its pixels
+        described = metadata.read(image)
+        small = thumbnail.of_exif(described.exif, image.info.get("exif"))
+        if small is None:
+            raise UnreadableImage("unsupported_format", "the file embeds no thumbnail")
+        turned = _TRANSPOSE.get(described.orientation)
+        upright = small if turned is None else small.transpose(turned)
+        return upright, ImageFacts(header.format, upright.width, upright.height, upright.mode)
+
+
+@contextmanager
+def _opened(stream: BinaryIO) -> Iterator[tuple[Image.Image, ImageHeader, ending.Data]]:
+    """The image, its header and its bytes; what damage raises inside gets one of our codes."""
     header = read_header(stream)
     check_pixels(header)
     if ImageFile.LOAD_TRUNCATED_IMAGES:
@@ -96,8 +121,7 @@ def decode(stream: BinaryIO, min_side: int | None) -> tuple[Image.Image, ImageFa
         warnings.filterwarnings("ignore", message="Image appears to be a malformed MPO")
         warnings.filterwarnings("ignore", message="Invalid APNG")
         stream.seek(0)
-        image = Image.open(stream, formats=[FORMATS.get(header.format, header.format)])
-        return _decode_opened(image, header, data, min_side)
+        yield Image.open(stream, formats=[FORMATS.get(header.format, header.format)]), header, data
 
 
 def _decode_opened(
@@ -112,8 +136,10 @@ def _decode_opened(
     else:
         image.load()
         full = _check_size(header, image)  # libheif may find out only while decoding
-    orientation, described = metadata.read(image)
+    described = metadata.read(image)
+    orientation, turned = described.orientation, _TRANSPOSE.get(described.orientation)
     flat, has_transparency = _flatten(image)
+    trailing_bytes = _trailing_bytes(image, header, data)
     facts = ImageFacts(
         format="MPO" if image.format == "MPO" else header.format,
         width=full[1] if orientation > 4 else full[0],
@@ -122,12 +148,21 @@ def _decode_opened(
         frames=frames,
         has_transparency=has_transparency,
         orientation=orientation,
-        trailing_bytes=_trailing_bytes(image, header, data),
+        trailing_bytes=trailing_bytes,
         icc=bool(image.info.get("icc_profile")),
         bits=bits,
-        metadata=described,
+        metadata=described.kept,
+        file=carried.of_file(
+            image,
+            data,
+            name=header.format,
+            described=described,
+            picture=flat,
+            turned=turned,
+            trailing_bytes=trailing_bytes,
+        ),
     )
-    return flat.transpose(_TRANSPOSE[orientation]) if orientation > 1 else flat, facts
+    return flat if turned is None else flat.transpose(turned), facts
 
 
 def _check_size(header: ImageHeader, image: Image.Image) -> tuple[int, int]:

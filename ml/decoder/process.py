@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
 import ml
 from ml.decoder import wire
 from ml.decoder.facts import Decoded, DecoderLimits, ImageFacts
-from ml.decoder.libraries import refuse_old
+from ml.decoder.libraries import FLOORS, refuse_old
 from ml.errors import DecoderUnavailable, UnreadableImage
 from ml.header import MAX_PIXELS
 
@@ -38,6 +38,8 @@ class Decoder:
     The child starts at the first decode, and again whenever it has died. A forked copy of this
     process starts its own.
     """
+
+    floors: ClassVar[dict[str, str]] = FLOORS
 
     def __init__(self, limits: DecoderLimits = LIMITS, *, module: str = "ml.decoder.child") -> None:
         """Prepare a decoder without starting it.
@@ -94,18 +96,34 @@ class Decoder:
             DecoderUnavailable: the child cannot start.
             OSError: the path cannot be opened.
         """
-        with _opened(path) as source, _closing(wire.anonymous_file()) as output:
-            with self._lock:
-                reply = self._ask(source, output, min_side)
-            _raise_for(reply, self._limits)
+        with self._answered(path, {"min_side": min_side}) as output:
             return _result(output)
 
-    def _ask(self, source: int, output: int, min_side: int | None) -> dict[str, Any]:
+    def thumbnail(self, path: Path) -> Decoded:
+        """Decode the thumbnail that a file embeds, turned like its picture.
+
+        Raises:
+            UnreadableImage: unsupported_format where there is none, or as `decode`.
+            DecoderUnavailable, OSError: as `decode`.
+        """
+        with self._answered(path, {"part": "thumbnail"}) as output:
+            return _result(output)
+
+    @contextmanager
+    def _answered(self, path: Path, request: dict[str, Any]) -> Iterator[int]:
+        """Descriptor of what the child wrote about the file."""
+        with _opened(path) as source, _closing(wire.anonymous_file()) as output:
+            with self._lock:
+                reply = self._ask(source, output, request)
+            _raise_for(reply, self._limits)
+            yield output
+
+    def _ask(self, source: int, output: int, request: dict[str, Any]) -> dict[str, Any]:
         child = self._ready()
         reply = None
         try:
             child.socket.settimeout(self._limits.wall_s + GRACE_S)
-            wire.send(child.socket, {"min_side": min_side}, [source, output])
+            wire.send(child.socket, request, [source, output])
             reply, _ = wire.receive(child.socket)
             return reply
         except TimeoutError as error:
@@ -132,7 +150,7 @@ class Decoder:
             log.warning("the decoder process ended with %s", self._child.process.returncode)
             self._drop()
         if self._child is None:
-            self._child = _Child(self._module, self._limits)
+            self._child = _Child(self._module, self._limits, self.floors)
         return self._child
 
     def _drop(self) -> None:
@@ -152,7 +170,8 @@ class Decoder:
 class _Child:
     """The child process and the socket to it."""
 
-    def __init__(self, module: str, limits: DecoderLimits) -> None:
+    def __init__(self, module: str, limits: DecoderLimits, floors: dict[str, str]) -> None:
+        self._floors = floors
         self.socket, theirs = socket.socketpair()
         arguments = (str(theirs.fileno()), str(os.getpid()), json.dumps(asdict(limits)))
         with theirs:
@@ -175,7 +194,7 @@ class _Child:
             hello, _ = wire.receive(self.socket)
         except (OSError, EOFError) as error:
             raise DecoderUnavailable("decoder_not_started", "its process ended early") from error
-        refuse_old(hello["libraries"])
+        refuse_old(hello["libraries"], self._floors)
         self.libraries = hello["libraries"]
         if hello["unfiltered"]:
             _warn_unfiltered(hello["unfiltered"])
@@ -249,15 +268,33 @@ def _raise_for(reply: dict[str, Any], limits: DecoderLimits) -> None:
 def _result(output: int) -> Decoded:
     """Read what the fork wrote, which may be anything if the image captured it."""
     try:
-        message, start = _head(output)
-        if "code" in message:
-            raise UnreadableImage(str(message["code"]), str(message["detail"]))
+        message, start = _message(output)
         height, width = map(int, message["shape"])
         return Decoded(
             pixels=_pixels(output, start, height, width), facts=ImageFacts(**message["facts"])
         )
     except (ValueError, TypeError, LookupError) as error:
         raise UnreadableImage("decoder_crashed", "the decoder wrote nonsense") from error
+
+
+def message_of(output: int) -> dict[str, Any]:
+    """What the fork wrote where no pixels follow.
+
+    Raises:
+        UnreadableImage: it says why there is nothing, or it is nonsense.
+    """
+    try:
+        return _message(output)[0]
+    except (ValueError, TypeError, LookupError) as error:
+        raise UnreadableImage("decoder_crashed", "the decoder wrote nonsense") from error
+
+
+def _message(output: int) -> tuple[dict[str, Any], int]:
+    """The message, and where it ends; an error in it is raised."""
+    message, start = _head(output)
+    if "code" in message:
+        raise UnreadableImage(str(message["code"]), str(message["detail"]))
+    return message, start
 
 
 def _head(output: int) -> tuple[dict[str, Any], int]:

@@ -32,6 +32,7 @@ from detection.services import case_notes, cases
 from detection.models.report import token_digest
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
+from tests import images, statements
 from tests.conftest import PASSWORD
 from tests.factories import report_row, submitted
 
@@ -86,6 +87,7 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
+    "images/<uuid:pk>/thumbnail": own(READ),
     "images/<uuid:pk>/original": own(READ),
     "images/<uuid:pk>/cases": own(WRITE),
     "cases": Access(PEOPLE, READ),
@@ -263,7 +265,7 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     """Judged, with previews, original and report on disk, an upload of its detection's id, a
     webhook, a link to the report."""
     add_endpoint(by=alice, url="https://192.0.2.1/hook", events=["detection.completed"])
-    submission = submitted(alice)
+    submission = submitted(alice, statements.thumbnail_jpeg(images.photo_like()))
     run_detection(str(submission.detection_id))
     ResumableUpload.objects.create(
         pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER

@@ -25,6 +25,7 @@ ROOT = Path(current.BASE_DIR)
 SITE = ROOT / "deepfake_site"
 KEY = "only-for-tests-" * 5
 READERS = {
+    "env_certificates",
     "env_str",
     "env_bool",
     "env_int",

@@ -8,12 +8,11 @@ import signal
 import socket
 import time
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image
 
-from ml.decoder import child, pixels
-from ml.decoder.facts import ImageFacts
+from ml.decoder import child
 
 COMMAND = b"\nCOMMAND:"
 
@@ -23,11 +22,11 @@ def commanded(data: bytes, command: str) -> bytes:
     return data + COMMAND + command.encode()
 
 
-def decode(stream: BinaryIO, min_side: int | None) -> tuple[Image.Image, ImageFacts]:
+def answer(stream: BinaryIO, request: dict[str, Any]) -> tuple[dict[str, Any], Image.Image]:
     data = stream.read()
     if COMMAND in data:
         COMMANDS[data.rpartition(COMMAND)[2].decode()]()
-    return pixels.decode(stream, min_side)
+    return child.answer(stream, request)
 
 
 def _memory() -> None:
@@ -88,4 +87,4 @@ COMMANDS: dict[str, Callable[[], object]] = {
 
 
 if __name__ == "__main__":
-    child.main(decode)
+    child.main(answer)
