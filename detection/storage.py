@@ -1,7 +1,8 @@
 """Durable files: an original is synced under its final name before any row names it.
 
 Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
-`previews/ab/<image id>/<side>.jpg` (rebuilt from pixels, disposable), `artifacts/<sha256>/`.
+`previews/ab/<image id>/<side>.jpg` and `<layer>-<version>.png` (rebuilt from pixels, disposable),
+`artifacts/<sha256>/`.
 """
 
 import hashlib
@@ -30,6 +31,11 @@ def original_path(image_id: uuid.UUID) -> Path:
 def preview_path(image_id: uuid.UUID, side: int) -> Path:
     name = str(image_id)
     return settings.DATA_DIR / "previews" / name[:2] / name / f"{side}.jpg"
+
+
+def layer_path(image_id: uuid.UUID, kind: str, version: int) -> Path:
+    """PNG of one layer of evidence; beside the previews, so that it goes with them."""
+    return preview_path(image_id, 0).with_name(f"{kind}-{version}.png")
 
 
 def artifact_dir(sha256: str) -> Path:

@@ -5,6 +5,7 @@ from typing import Any
 from detection.api.serializers import FLAGS
 from detection.models import (
     Detection,
+    EvidenceLayer,
     Feedback,
     ModelVersion,
     Submission,
@@ -177,7 +178,25 @@ DELIVERY = an_object(
     },
     "One event for one receiver.",
 )
+EVIDENCE = an_object(
+    {
+        "kind": a("string", enum=EvidenceLayer.Kind.values),
+        "version": a("integer", "Of the method."),
+        "status": a("string", enum=["not_asked", *EvidenceLayer.Status.values]),
+        "reads": a("string", "How to read it, in one sentence."),
+        "misleads": a("string", "When it misleads, in one sentence."),
+        "findings": each(a("string"), "What was found, in sentences; none of it is proof."),
+        "figures": {**ANYTHING, "description": "What the findings are made from."},
+        "failure": or_null(
+            an_object({"code": a("string", enum=list(FAILURES)), "detail": a("string")})
+        ),
+        "completed_at": MOMENT_OR_NULL,
+        "links": an_object({"image": ADDRESS_OR_NULL}),
+    }
+)
 SCHEMAS: dict[str, Shape] = {
+    "Evidence": EVIDENCE,
+    "EvidenceList": an_object({"results": each(ref("Evidence"))}),
     "WebhookEndpoint": an_object(ENDPOINT),
     "WebhookEndpointWithSecret": an_object({**ENDPOINT, "secret": SECRET}),
     "WebhookEndpointList": an_object({"results": each(ref("WebhookEndpoint"))}),
@@ -295,6 +314,12 @@ FEEDBACK = {
         "comment": a("string", maxLength=2000, pattern=NO_NUL),
     },
     "required": ["label", "category"],
+    "additionalProperties": False,
+}
+EVIDENCE_REQUEST = {
+    "type": "object",
+    "properties": {"kind": a("string", enum=EvidenceLayer.Kind.values)},
+    "required": ["kind"],
     "additionalProperties": False,
 }
 SUBMISSION_BY_ADDRESS = {

@@ -3,7 +3,16 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models, uploads, webhooks
+from detection.api import (
+    base,
+    batches,
+    detections,
+    evidence,
+    feedback,
+    models,
+    uploads,
+    webhooks,
+)
 
 urlpatterns = [
     path(
@@ -18,6 +27,16 @@ urlpatterns = [
         "detections/<uuid:pk>/heatmap",
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
+    ),
+    path(
+        "detections/<uuid:pk>/evidence",
+        never_cache(evidence.EvidenceCollection.as_view()),
+        name="api_evidence",
+    ),
+    path(
+        "detections/<uuid:pk>/evidence/<slug:kind>",
+        evidence.EvidencePicture.as_view(),
+        name="api_evidence_picture",
     ),
     path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
     path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),

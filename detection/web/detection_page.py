@@ -19,6 +19,7 @@ from detection.models import Detection
 from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.services.submission import retry_detection
 from detection.web.custody_pages import may_erase
+from detection.web.layer_pages import chosen_layers
 
 
 @never_cache
@@ -60,6 +61,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         "image": row.image,
         **_verdict(row),
         **_picture(row),
+        "layers": chosen_layers(request, row),
         **_file(row),
         **_submitted(row, user),
         **_custody(row, user),

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    custody_pages,
+    detection_page,
+    history_page,
+    images,
+    layer_pages,
+    pages,
+    webhook_pages,
+)
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
@@ -12,6 +20,8 @@ urlpatterns = [
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
     path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
+    path("detections/<uuid:pk>/layers", layer_pages.section, name="detection_layers"),
+    path("detections/<uuid:pk>/layers/<slug:kind>", layer_pages.picture, name="detection_layer"),
     path("images/<uuid:pk>/preview/<int:side>", images.preview, name="image_preview"),
     path("images/<uuid:pk>/original", images.original, name="image_original"),
     path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),

@@ -26,6 +26,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.services import layers
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
@@ -77,6 +78,8 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
+    "detections/<uuid:pk>/layers": own(READ | WRITE),
+    "detections/<uuid:pk>/layers/<slug:kind>": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/original": own(READ),
     "account": Access(PEOPLE, READ | WRITE),
@@ -115,6 +118,8 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/evidence": own(READ | WRITE, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/evidence/<slug:kind>": own(READ, "owner_key", "reader_key"),
     "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
     "api/v1/uploads/<uuid:pk>": Access(
@@ -209,6 +214,8 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     ResumableUpload.objects.create(
         pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER
     )
+    layer = layers.ask(image=submission.image, kind="noise")
+    layers.draw(layer.pk, worker="test:1:1")
     return submission.image
 
 
@@ -275,6 +282,7 @@ def _address(
         "<int:side>": "320",
         "<int:pk>": str(key),
         "<slug:name>": "harbour",
+        "<slug:kind>": "noise",
         "<slug:target_type>": "image",
         "<str:target_id>": str(image),
         r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/",
