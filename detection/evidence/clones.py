@@ -1,9 +1,11 @@
 """Clone hints: places that look as if one was copied from the other (copy-move).
 
 0. A picture of more than MOST_PIXELS is reduced to that first ("full size" below).
-1. Y, reduced to MATCHED_PIXELS where it is larger, is described at every pixel by the slowest DCT
-   coefficients of the 16 × 16 block there, rounded to STEP; flat blocks are left out.
-2. Blocks with the same description, sorted next to each other, vote for the shift between them.
+1. Y, reduced to MATCHED_PIXELS where it is larger (from each pixel once, because a copy need not
+   have moved by whole reduced pixels), is described at every pixel by the slowest DCT coefficients
+   of the 16 × 16 block there, rounded to STEP; flat blocks are left out.
+2. About SEARCHED_BLOCKS blocks are looked for among all; those with the same description vote for
+   the shift between them.
 3. A shift with many votes is refined at full size, to the pixel at which the blocks differ least,
    and checked there: both places must differ, on average over a square, by less than ALIKE of what
    a place differs from its own surroundings, and have more detail than FLAT.
@@ -15,6 +17,7 @@ methods find and miss in V. Christlein et al., "An Evaluation of Popular Copy-Mo
 Approaches", IEEE TIFS 7(6), 2012.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,10 +41,11 @@ STEP = 14.0
 # (row, column) of the coefficients that describe a block; the mean is not among them.
 DESCRIBED = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (1, 2), (2, 1), (2, 2))
 LEAST_SHIFT = 24  # reduced pixels: nearer than this, everything is like itself
-# How far apart in the sorted list two like blocks may stand: the next ones are usually those that
-# overlap, and the copy comes after them.
-APART = (1, 2, 3, 5, 8, 12, 18, 27, 40)
-LEAST_VOTES = 60
+SEARCHED_BLOCKS = 100_000
+ALIKE_AT_ONCE = 4  # searched blocks with one description that another is held against
+MOST_MATCHES = 50_000  # of one kind; a picture of tiles matches everywhere
+LEAST_VOTES = 25
+LOOKED_AT = 9  # shifts for each that is checked: those next to it get votes, too
 MOST_SHIFTS = 8
 CHECKED_BLOCKS = 300
 SQUARE = 8  # pixels, over which places are compared
@@ -88,12 +92,11 @@ def _levels(pixels: np.ndarray) -> tuple[int, np.ndarray]:
 
 def find_pairs(levels: np.ndarray) -> list[Pair]:
     """Pairs in a picture of luminance, the largest first."""
-    factor = max(1, int(np.ceil(np.sqrt(levels.size / MATCHED_PIXELS))))
-    small = pooled(levels, factor).astype(np.float32) if factor > 1 else levels
+    votes = _voted(levels)
     levels = _softened(levels)
     pairs: list[Pair] = []
-    for shift, places in _voted(small):
-        fine = _refined(levels, shift * factor, places * factor, factor)
+    for shift, places in votes:
+        fine = _refined(levels, shift, places)
         first = _alike(levels, fine)
         if first.mean() >= LEAST_AREA and not _is_known(first, fine, pairs):
             pairs.append(Pair((int(fine[1]), int(fine[0])), first))
@@ -102,35 +105,71 @@ def find_pairs(levels: np.ndarray) -> list[Pair]:
     return sorted(pairs, key=lambda pair: -int(pair.first.sum()))
 
 
-def _voted(small: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Shifts (down, right) with many votes, and the places (n, 2) that voted for them."""
-    keys, places = _descriptions(small)
-    order = np.argsort(keys, kind="stable")
-    keys, places = keys[order], places[order]
+def _voted(levels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Shifts (down, right) with many votes and the places (n, 2) that voted, in pixels."""
+    factor = max(1, int(np.ceil(np.sqrt(levels.size / MATCHED_PIXELS))))
+    keys, places = _searched(_reduced(levels, factor, 0, 0), factor)
+    if not len(keys):
+        return []
     ones, shifts = [], []
-    for apart in APART:
-        same = keys[apart:] == keys[:-apart]
-        one, other = places[:-apart][same], places[apart:][same]
-        shift = other - one  # places of one key are in reading order: down is never negative
-        far = np.hypot(*shift.T) >= LEAST_SHIFT
-        ones.append(one[far])
-        shifts.append(shift[far])
-    return _most_voted(np.concatenate(ones), np.concatenate(shifts), small.shape[1])
+    for down in range(factor):
+        for right in range(factor):
+            others, there = _descriptions(_reduced(levels, factor, down, right))
+            there = there * factor + np.array([down, right])
+            for one, other in _matched(keys, places, others, there):
+                far = np.hypot(*(other - one).T) >= LEAST_SHIFT * factor
+                ones.append(one[far])
+                shifts.append((other - one)[far])
+    return _most_voted(np.concatenate(ones), np.concatenate(shifts), levels.shape[1], factor)
+
+
+def _reduced(levels: np.ndarray, factor: int, down: int, right: int) -> np.ndarray:
+    """Reduced from this pixel on: a copy need not have moved by whole reduced pixels."""
+    part = levels[down:, right:]
+    return pooled(part, factor).astype(np.float32) if factor > 1 else part
+
+
+def _searched(small: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """Descriptions of some blocks, sorted, and their places in pixels."""
+    keys, places = _descriptions(small)
+    every = max(2, round(np.sqrt(small.size / SEARCHED_BLOCKS)))
+    chosen = (places % every == 0).all(axis=1)
+    keys, places = keys[chosen], places[chosen] * factor
+    order = np.argsort(keys, kind="stable")
+    return keys[order], places[order]
+
+
+def _matched(
+    keys: np.ndarray, places: np.ndarray, others: np.ndarray, there: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Places with the same description: searched ones, and for each another."""
+    first = np.searchsorted(keys, others)
+    for following in range(ALIKE_AT_ONCE):
+        at = np.minimum(first + following, len(keys) - 1)
+        found = np.flatnonzero(keys[at] == others)
+        found = found[:: max(1, len(found) // MOST_MATCHES)]
+        yield places[at[found]], there[found]
 
 
 def _most_voted(
-    one: np.ndarray, shift: np.ndarray, width: int
+    one: np.ndarray, shift: np.ndarray, width: int, factor: int
 ) -> list[tuple[np.ndarray, np.ndarray]]:
+    backwards = shift[:, 0] < 0
+    one = np.where(backwards[:, None], one + shift, one)
+    shift = np.where(backwards[:, None], -shift, shift)
     codes = shift[:, 0] * (2 * width + 1) + shift[:, 1] + width
-    _codes, inverse, votes = np.unique(codes, return_inverse=True, return_counts=True)
+    order = np.argsort(codes, kind="stable")
+    _codes, starts, votes = np.unique(codes[order], return_index=True, return_counts=True)
     kept: list[tuple[np.ndarray, np.ndarray]] = []
-    for i in np.argsort(-votes)[: 9 * MOST_SHIFTS]:
-        chosen = inverse == i
-        this = shift[chosen.argmax()]
-        is_new = all(np.abs(this - other).max() > 2 for other, _places in kept)
+    for i in np.argsort(-votes)[: LOOKED_AT * MOST_SHIFTS]:
+        voters = order[starts[i] : starts[i] + votes[i]]
+        this = shift[voters[0]]
+        is_new = all(np.abs(this - other).max() > 3 * factor for other, _places in kept)
         if votes[i] >= LEAST_VOTES and is_new:
-            kept.append((this, one[chosen]))
-    return kept[:MOST_SHIFTS]
+            kept.append((this, one[voters]))
+        if len(kept) == MOST_SHIFTS:
+            break
+    return kept
 
 
 def _descriptions(small: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,22 +196,19 @@ def _waves() -> np.ndarray:
 
 def _slid(values: np.ndarray, wave: np.ndarray, axis: int) -> np.ndarray:
     """Products with a wave at every place along one axis."""
-    length = values.shape[axis] - BLOCK + 1
-    parts = (np.take(values, range(i, i + length), axis) * w for i, w in enumerate(wave))
-    total = next(parts)
-    for part in parts:
-        total += part
-    return total
+    along = values if axis == 0 else values.T
+    length = len(along) - BLOCK + 1
+    total = along[:length] * wave[0]
+    for i, weight in enumerate(wave[1:], 1):
+        total += along[i : i + length] * weight
+    return total if axis == 0 else total.T
 
 
-def _refined(levels: np.ndarray, shift: np.ndarray, places: np.ndarray, factor: int) -> np.ndarray:
-    """The shift at full size, near this one, at which the blocks that voted differ least."""
+def _refined(levels: np.ndarray, shift: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The shift, of this one and its neighbours, at which the blocks that voted differ least."""
     chosen = places[:: max(1, len(places) // CHECKED_BLOCKS)]
-    tried = [
-        shift + np.array([down, right])
-        for down in range(-factor, factor + 1)
-        for right in range(-factor, factor + 1)
-    ]
+    steps = (-2, -1, 0, 1, 2)
+    tried = [shift + np.array([down, right]) for down in steps for right in steps]
     return min(tried, key=lambda one: _difference(levels, one, chosen))
 
 

@@ -84,8 +84,8 @@ def _blocks(pixels: np.ndarray) -> np.ndarray:
     chosen = np.arange(0, down * right, every)
     rows, columns = np.divmod(chosen, max(right, 1))
     tiles = pixels[: down * 8, : right * 8].reshape(down, 8, right, 8, 3)[rows, :, columns]
-    flat = tiles.reshape(len(tiles), -1)
-    kept = tiles[(flat.min(axis=1) > 0) & (flat.max(axis=1) < 255)] if len(tiles) else tiles
+    flat = tiles.reshape(len(tiles), 8 * 8 * 3)
+    kept = tiles[(flat.min(axis=1) > 0) & (flat.max(axis=1) < 255)]
     return dct_basis() @ (luminance(kept) - 128) @ dct_basis().T
 
 

@@ -11,10 +11,12 @@ const DRAWN_MS = 1000;
 const ARROWS = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
 
 // What a switch of layers keeps: places are compared at the same zoom. Moves are in shares of a pane.
-const view = { zoom: 1, right: 0, down: 0, opacity: 0.6, laid: "over" };
+const view = { zoom: 1, right: 0, down: 0, laid: "over" };
+const strength = { marks: 1, picture: 0.6 }; // marks are transparent between them, a picture is not
 const pointers = new Map();
 
 const stageOf = (section) => section.querySelector("[data-stage]");
+const layerIs = (section) => (section.querySelector("[name=laid]") ? "picture" : "marks");
 const clamp = (value, most) => Math.min(most, Math.max(-most, value));
 
 function show(section) {
@@ -27,7 +29,7 @@ function show(section) {
     image.style.setProperty("--right", `${100 * view.right}%`);
     image.style.setProperty("--down", `${100 * view.down}%`);
   }
-  stage.style.setProperty("--opacity", String(view.opacity));
+  stage.style.setProperty("--opacity", String(strength[layerIs(section)]));
   stage.toggleAttribute("data-zoomed", view.zoom > 1);
   section.querySelector("[data-zoomed]:not([data-stage])").textContent =
     `${Math.round(100 * view.zoom)}\u00a0%`;
@@ -68,10 +70,10 @@ function lay(section) {
   const radios = section.querySelectorAll("[name=laid]");
   for (const radio of radios) radio.checked = radio.value === view.laid;
   if (radios.length) stage.dataset.laid = view.laid;
-  const strength = section.querySelector("[data-strength]");
-  if (strength) strength.hidden = stage.dataset.laid !== "over";
   const slider = section.querySelector("[data-opacity]");
-  if (slider) slider.value = String(100 * view.opacity);
+  if (!slider) return;
+  slider.value = String(100 * strength[layerIs(section)]);
+  slider.closest("[data-strength]").hidden = stage.dataset.laid !== "over";
 }
 
 function prepare(section) {
@@ -158,8 +160,9 @@ document.addEventListener("submit", (event) => {
 document.addEventListener("input", (event) => {
   const section = event.target.closest(SECTION);
   if (!section) return;
-  if (event.target.matches("[data-opacity]")) view.opacity = Number(event.target.value) / 100;
-  else if (event.target.name === "laid") view.laid = event.target.value;
+  if (event.target.matches("[data-opacity]")) {
+    strength[layerIs(section)] = Number(event.target.value) / 100;
+  } else if (event.target.name === "laid") view.laid = event.target.value;
   else return;
   lay(section);
   show(section);
