@@ -8,6 +8,7 @@ from accounts.own_data import Original, Part, Rows, register_part
 from detection import storage
 from detection.models import (
     Detection,
+    EvidenceLayer,
     Feedback,
     Image,
     ResumableUpload,
@@ -53,6 +54,7 @@ def _image_rows(person: User) -> Rows:
             "created_at": image.created_at.isoformat(),
             "original": original,
             "detections": [_detection(row) for row in _detections(image)],
+            "evidence": [_layer(row) for row in image.evidence_layers.order_by("created_at")],
         }
 
 
@@ -72,6 +74,13 @@ def _detection(row: Detection) -> dict[str, Any]:
         "reasons": row.reasons,
         "completed_at": row.completed_at.isoformat() if row.completed_at else "",
     }
+
+
+def _layer(row: EvidenceLayer) -> dict[str, Any]:
+    """Without the picture, which is drawn from the original that is in the ZIP."""
+    names = ("kind", "version", "status", "figures")
+    asked = {"asked_at": row.created_at.isoformat()}
+    return {**{name: getattr(row, name) for name in names}, **asked}
 
 
 def _submission_rows(person: User) -> Rows:
