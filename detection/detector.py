@@ -147,9 +147,12 @@ def _credentials(image: Image) -> dict[str, Any]:
         return {"state": "unreadable"}
 
 
-def decode(image: Image) -> Decoded:
+def decode(image: Image, *, min_side: int | None = MIN_SIDE) -> Decoded:
     """Decode a stored original, after holding its bytes against their fingerprint.
 
+    Args:
+        min_side: a JPEG may be decoded reduced as long as its shorter side keeps this many pixels;
+            None for every pixel of it.
     Raises:
         ml.errors.UnreadableImage: the bytes cannot be decoded; `code` says why.
         ml.errors.DecoderUnavailable: the decoder does not start.
@@ -157,7 +160,7 @@ def decode(image: Image) -> Decoded:
     """
     if not storage.is_intact(image.pk, image.sha256):
         raise OriginalMissing(str(image.pk))
-    return _decoder().decode(storage.original_path(image.pk), min_side=MIN_SIDE)
+    return _decoder().decode(storage.original_path(image.pk), min_side=min_side)
 
 
 class OriginalMissing(Exception):  # noqa: N818 (it names what is wrong with the store)

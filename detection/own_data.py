@@ -10,6 +10,7 @@ from detection.models import (
     Case,
     CaseNote,
     Detection,
+    EvidenceLayer,
     Feedback,
     Image,
     Report,
@@ -59,6 +60,7 @@ def _image_rows(person: User) -> Rows:
             "created_at": image.created_at.isoformat(),
             "original": original,
             "detections": [_detection(row) for row in _detections(image)],
+            "evidence": [_layer(row) for row in image.evidence_layers.order_by("created_at")],
         }
 
 
@@ -78,6 +80,13 @@ def _detection(row: Detection) -> dict[str, Any]:
         "reasons": row.reasons,
         "completed_at": row.completed_at.isoformat() if row.completed_at else "",
     }
+
+
+def _layer(row: EvidenceLayer) -> dict[str, Any]:
+    """Without the picture, which is drawn from the original that is in the ZIP."""
+    names = ("kind", "version", "status", "figures")
+    asked = {"asked_at": row.created_at.isoformat()}
+    return {**{name: getattr(row, name) for name in names}, **asked}
 
 
 def _submission_rows(person: User) -> Rows:

@@ -1,8 +1,9 @@
 """Durable files: an original is synced under its final name before any row names it.
 
 Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
-`previews/ab/<image id>/<side>.jpg` (rebuilt from pixels, disposable), `artifacts/<sha256>/`,
-`reports/ab/<image id>/<report id>…` (signed, never altered, gone with the image).
+`previews/ab/<image id>/<side>.jpg` and `<layer>-<version>.png` (rebuilt from pixels, disposable),
+`artifacts/<sha256>/`, `reports/ab/<image id>/<report id>…` (signed, never altered, gone with the
+image).
 """
 
 import hashlib
@@ -42,6 +43,11 @@ def report_path(image_id: uuid.UUID, report_id: uuid.UUID, ending: str) -> Path:
     """
     name = str(image_id)
     return settings.DATA_DIR / "reports" / name[:2] / name / f"{report_id}{ending}"
+
+
+def layer_path(image_id: uuid.UUID, kind: str, version: int) -> Path:
+    """PNG of one layer of evidence; beside the previews, so that it goes with them."""
+    return preview_path(image_id, 0).with_name(f"{kind}-{version}.png")
 
 
 def artifact_dir(sha256: str) -> Path:

@@ -15,7 +15,7 @@ from django.db import connections, transaction
 from detection import detector, storage
 from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion
-from detection.services import delivering, erasure, idempotency, leases, orphans, sweeping
+from detection.services import delivering, erasure, idempotency, layers, leases, orphans, sweeping
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
@@ -52,6 +52,15 @@ def run_detection(detection_id: str) -> None:
         announce_end(claim.pk)
         delivering.ring_or_leave_due(claim.deliveries_written)
         _describe(claim.image, judgement.pixels)
+
+
+@shared_task
+def draw_layer(layer_id: str) -> None:
+    """Draw one layer of evidence that somebody asked for."""
+    try:
+        layers.draw(layer_id, worker=leases.process_name(os.getpid()))
+    except SoftTimeLimitExceeded:
+        layers.give_up(layer_id, "layer_timeout", worker=leases.process_name(os.getpid()))
 
 
 @shared_task
@@ -111,7 +120,8 @@ def take_over(**_: Any) -> None:
     """Pick up what dead processes of this host left behind."""
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info(
-        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s", *swept.values()
+        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s",
+        *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it
 

@@ -181,6 +181,8 @@ FAILURES: dict[str, str | Promise] = {
     ),
     "erased": _("The image was erased before it was judged."),
     "original_missing": _("The stored original is gone or no longer matches its fingerprint."),
+    "layer_too_small": _("The picture is too small for this to say anything."),
+    "layer_timeout": _("Drawing this took longer than allowed. Try again when less is going on."),
     "artifact_unregistered": _(
         "The model's files do not match the registry, so they were not used."
     ),
@@ -223,6 +225,7 @@ NOT_JUDGED = _("Could not be judged")
 TRANSIENT_FAILURES = frozenset(
     {
         "attempts_exhausted",
+        "layer_timeout",
         "decoder_crashed",
         "decoder_timeout",
         "decoder_memory",

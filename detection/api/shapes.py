@@ -9,6 +9,7 @@ from detection.file_marks import EDITED, GENERATED, IN_PART
 from detection.models import (
     CaseMember,
     Detection,
+    EvidenceLayer,
     Feedback,
     ModelVersion,
     Submission,
@@ -343,6 +344,25 @@ SCHEMAS: dict[str, Shape] = {
             )
         }
     ),
+EVIDENCE = an_object(
+    {
+        "kind": a("string", enum=EvidenceLayer.Kind.values),
+        "version": a("integer", "Of the method."),
+        "status": a("string", enum=["not_asked", *EvidenceLayer.Status.values]),
+        "reads": a("string", "How to read it, in one sentence."),
+        "misleads": a("string", "When it misleads, in one sentence."),
+        "findings": each(a("string"), "What was found, in sentences; none of it is proof."),
+        "figures": {**ANYTHING, "description": "What the findings are made from."},
+        "failure": or_null(
+            an_object({"code": a("string", enum=list(FAILURES)), "detail": a("string")})
+        ),
+        "completed_at": MOMENT_OR_NULL,
+        "links": an_object({"image": ADDRESS_OR_NULL}),
+    }
+)
+SCHEMAS: dict[str, Shape] = {
+    "Evidence": EVIDENCE,
+    "EvidenceList": an_object({"results": each(ref("Evidence"))}),
     "WebhookEndpoint": an_object(ENDPOINT),
     "WebhookEndpointWithSecret": an_object({**ENDPOINT, "secret": SECRET}),
     "WebhookEndpointList": an_object({"results": each(ref("WebhookEndpoint"))}),
@@ -475,6 +495,10 @@ NEW_REPORT = {
         "is_named": a("boolean", "Name the owner of the key as the person who issued it."),
         "has_pictures": a("boolean", "Show the picture, with the marks on it; the default."),
     },
+EVIDENCE_REQUEST = {
+    "type": "object",
+    "properties": {"kind": a("string", enum=EvidenceLayer.Kind.values)},
+    "required": ["kind"],
     "additionalProperties": False,
 }
 SUBMISSION_BY_ADDRESS = {

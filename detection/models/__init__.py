@@ -1,6 +1,7 @@
 from detection.models.batch import Batch
 from detection.models.case import Case, CaseImage, CaseMember, CaseNote, CaseNoteVersion, CaseTag
 from detection.models.detection import Detection
+from detection.models.evidence_layer import EvidenceLayer
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
@@ -20,6 +21,7 @@ __all__ = [
     "CaseNoteVersion",
     "CaseTag",
     "Detection",
+    "EvidenceLayer",
     "Feedback",
     "IdempotencyKey",
     "Image",

@@ -21,6 +21,7 @@ from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
     Detection,
+    EvidenceLayer,
     Feedback,
     IdempotencyKey,
     Image,
@@ -131,6 +132,7 @@ def _forget(image: Image) -> dict[str, int]:
     IdempotencyKey.objects.filter(detection__in=detections).delete()
     IdempotencyKey.objects.filter(batch__in=submissions.values("batch")).delete()
     ResumableUpload.objects.filter(submission__image=image).delete()
+    EvidenceLayer.objects.filter(image=image).delete()
     unfinished = detections.filter(status__in=[Status.QUEUED, Status.RUNNING])
     ended = list(unfinished.select_for_update(no_key=True).values_list("pk", flat=True))
     unfinished.update(

@@ -26,6 +26,7 @@ from detection.services.file_reading import current_facts
 from detection.services.submission import retry_detection
 from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase
+from detection.web.layer_pages import chosen_layers
 
 
 @never_cache
@@ -68,6 +69,8 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_verdict(row),
         **_picture(row),
         **_file(row, user),
+        "layers": chosen_layers(request, row),
+        **_file(row),
         **_submitted(row, user),
         **_custody(row, user),
         **cases_section(row.image, user),

@@ -12,6 +12,8 @@ from detection.web import (
     report_pages,
     shared_pages,
     verify_report_page,
+    layer_pages,
+    pages,
     webhook_pages,
 )
 
@@ -24,6 +26,8 @@ urlpatterns = [
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
     path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
+    path("detections/<uuid:pk>/layers", layer_pages.section, name="detection_layers"),
+    path("detections/<uuid:pk>/layers/<slug:kind>", layer_pages.picture, name="detection_layer"),
     path("images/<uuid:pk>/preview/<int:side>", images.preview, name="image_preview"),
     path("images/<uuid:pk>/thumbnail", images.thumbnail, name="image_thumbnail"),
     path("images/<uuid:pk>/original", images.original, name="image_original"),

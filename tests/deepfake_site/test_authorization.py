@@ -30,6 +30,7 @@ from detection.models import (
 )
 from detection.services import case_notes, cases
 from detection.models.report import token_digest
+from detection.services import layers
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests import images, statements
@@ -86,6 +87,8 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
+    "detections/<uuid:pk>/layers": own(READ | WRITE),
+    "detections/<uuid:pk>/layers/<slug:kind>": own(READ),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/thumbnail": own(READ),
     "images/<uuid:pk>/original": own(READ),
@@ -163,6 +166,8 @@ DECLARED: dict[str, Access] = {
     "api/v1/reports/<uuid:pk>/revoke": Access(
         frozenset({"owner", "admin", "owner_key"}), WRITE, frozenset({"owner", "owner_key"})
     ),
+    "api/v1/detections/<uuid:pk>/evidence": own(READ | WRITE, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/evidence/<slug:kind>": own(READ, "owner_key", "reader_key"),
     "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
     "api/v1/uploads/<uuid:pk>": Access(
@@ -277,6 +282,8 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     )
     link.pk, link.digest = detection.pk, token_digest(TOKEN)
     link.save(force_insert=True)
+    layer = layers.ask(image=submission.image, kind="noise")
+    layers.draw(layer.pk, worker="test:1:1")
     return submission.image
 
 
@@ -346,6 +353,8 @@ def _address(
         "<int:pk>": str(key),
         "<slug:name>": "preview" if route.startswith("shared/") else "harbour",
         "<str:token>": TOKEN,
+        "<slug:name>": "harbour",
+        "<slug:kind>": "noise",
         "<slug:target_type>": "image",
         "<str:target_id>": str(image),
         r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/",
