@@ -365,6 +365,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
     "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
     "detection.tasks.deliver_webhook": {"queue": "deliver"},
+    "detection.tasks.run_region": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},

@@ -10,6 +10,7 @@ from detection.models import (
     Detection,
     Feedback,
     Image,
+    Region,
     ResumableUpload,
     Submission,
     WebhookEndpoint,
@@ -23,6 +24,7 @@ def register() -> None:
     """Tell the download."""
     register_part("images", Part(_image_rows, _originals))
     register_part("feedback", Part(_feedback_rows))
+    register_part("regions", Part(_region_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
     register_part("webhooks", Part(_webhook_rows))
@@ -82,6 +84,22 @@ def _submission_rows(person: User) -> Rows:
             "image": str(row.image_id),
             "detection": str(row.detection_id),
             **{name: getattr(row, name) for name in names},
+            "created_at": row.created_at.isoformat(),
+        }
+
+
+def _region_rows(person: User) -> Rows:
+    """Parts of images that the person had judged; of images that were erased there are none."""
+    rows = Region.objects.filter(by=person).order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "id": str(row.pk),
+            "detection": str(row.detection_id),
+            "box_px": row.box_px,
+            "status": row.status,
+            "verdict": row.verdict,
+            "probability": row.probability,
+            "reasons": row.reasons,
             "created_at": row.created_at.isoformat(),
         }
 

@@ -32,6 +32,11 @@ def preview_path(image_id: uuid.UUID, side: int) -> Path:
     return settings.DATA_DIR / "previews" / name[:2] / name / f"{side}.jpg"
 
 
+def region_path(image_id: uuid.UUID, region_id: uuid.UUID) -> Path:
+    """JPEG of one part of an image; beside the previews, so that it goes with them."""
+    return preview_path(image_id, 0).with_name(f"region-{region_id}.jpg")
+
+
 def artifact_dir(sha256: str) -> Path:
     return settings.DATA_DIR / "artifacts" / sha256
 

@@ -7,6 +7,7 @@ from detection.models import (
     Detection,
     Feedback,
     ModelVersion,
+    Region,
     Submission,
     WebhookDelivery,
     WebhookEndpoint,
@@ -117,6 +118,43 @@ DETECTION = an_object(
         "metadata": METADATA,
     },
     "One image judged by one version of the model.",
+)
+
+BOX = each(
+    a("number", minimum=0, maximum=1),
+    "Left, top, width, height, as shares of the oriented picture.",
+    minItems=4,
+    maxItems=4,
+)
+REGION = an_object(
+    {
+        "id": UUID,
+        "detection": UUID,
+        "status": a("string", enum=Region.Status.values),
+        "created_at": MOMENT,
+        "completed_at": MOMENT_OR_NULL,
+        "box": BOX,
+        "box_px": each(
+            a("integer", minimum=0),
+            "The same in pixels; of a JPEG, from where one of its blocks starts.",
+            minItems=4,
+            maxItems=4,
+        ),
+        "verdict": {
+            "enum": [*Region.Verdict.values, None],
+            "description": "Of this part alone, as if it were a picture of its own.",
+        },
+        "probability": a("number?", minimum=0, maximum=1),
+        "reasons": each(a("string", examples=sorted(REASONS))),
+        "transforms": {
+            "type": "object",
+            "additionalProperties": SHARE,
+            "description": "The probability of mildly altered copies.",
+        },
+        "failure": DETECTION["properties"]["failure"],
+        "links": an_object({"detection": ADDRESS, "page": ADDRESS}),
+    },
+    "A part of an image, judged by itself. It changes no detection's verdict.",
 )
 
 PROBLEM = {
@@ -252,6 +290,8 @@ SCHEMAS: dict[str, Shape] = {
         }
     ),
     "Problem": PROBLEM,
+    "Region": REGION,
+    "RegionList": an_object({"results": each(ref("Region"))}),
 }
 SCHEMAS["ModelList"] = an_object({"results": each(ref("Model"))})
 
@@ -295,6 +335,12 @@ FEEDBACK = {
         "comment": a("string", maxLength=2000, pattern=NO_NUL),
     },
     "required": ["label", "category"],
+    "additionalProperties": False,
+}
+NEW_REGION = {
+    "type": "object",
+    "properties": {"box": BOX},
+    "required": ["box"],
     "additionalProperties": False,
 }
 SUBMISSION_BY_ADDRESS = {

@@ -3,7 +3,16 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models, uploads, webhooks
+from detection.api import (
+    base,
+    batches,
+    detections,
+    feedback,
+    models,
+    regions,
+    uploads,
+    webhooks,
+)
 
 urlpatterns = [
     path(
@@ -18,6 +27,16 @@ urlpatterns = [
         "detections/<uuid:pk>/heatmap",
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
+    ),
+    path(
+        "detections/<uuid:pk>/regions",
+        never_cache(regions.RegionCollection.as_view()),
+        name="api_regions",
+    ),
+    path(
+        "detections/<uuid:pk>/regions/<uuid:region_pk>",
+        never_cache(regions.RegionResource.as_view()),
+        name="api_region",
     ),
     path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
     path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),

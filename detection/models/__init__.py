@@ -4,6 +4,7 @@ from detection.models.detection import Detection
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
+from detection.models.region import Region
 from detection.models.registry import ModelVersion
 from detection.models.resumable_upload import ResumableUpload
 from detection.models.review import Feedback
@@ -20,6 +21,7 @@ __all__ = [
     "Image",
     "Installation",
     "ModelVersion",
+    "Region",
     "ResumableUpload",
     "Submission",
     "WebhookDelivery",

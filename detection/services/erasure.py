@@ -24,6 +24,7 @@ from detection.models import (
     Feedback,
     IdempotencyKey,
     Image,
+    Region,
     ResumableUpload,
     Submission,
     WebhookDelivery,
@@ -126,6 +127,7 @@ def _forget(image: Image) -> dict[str, int]:
     IdempotencyKey.objects.filter(detection__in=detections).delete()
     IdempotencyKey.objects.filter(batch__in=submissions.values("batch")).delete()
     ResumableUpload.objects.filter(submission__image=image).delete()
+    Region.objects.filter(detection__in=detections).delete()
     unfinished = detections.filter(status__in=[Status.QUEUED, Status.RUNNING])
     ended = list(unfinished.select_for_update(no_key=True).values_list("pk", flat=True))
     unfinished.update(

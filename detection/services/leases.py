@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.db.models.functions import Now
 
-from detection.models import Detection
+from detection.models import Detection, Region
 
 
 def process_name(pid: int) -> str:
@@ -17,17 +17,17 @@ def process_name(pid: int) -> str:
 
 def free_dead_leases() -> int:
     """Hand back the leases that dead processes of this host hold, without waiting them out."""
-    host = socket.gethostname()
+    return sum(_free(model) for model in (Detection, Region))
+
+
+def _free(model: type[Detection] | type[Region]) -> int:
+    host, running = socket.gethostname(), model.Status.RUNNING
     freed = 0
-    held = Detection.objects.filter(
-        status=Detection.Status.RUNNING, lease_owner__startswith=f"{host}:"
-    )
-    for detection in held:
-        pid = int(detection.lease_owner.split(":")[1])
-        if process_name(pid) != detection.lease_owner:
-            freed += Detection.objects.filter(
-                pk=detection.pk, attempt=detection.attempt, status=Detection.Status.RUNNING
-            ).update(lease_until=Now() - timedelta(seconds=1), rung_at=None)
+    for row in model.objects.filter(status=running, lease_owner__startswith=f"{host}:"):
+        pid = int(row.lease_owner.split(":")[1])
+        if process_name(pid) != row.lease_owner:
+            held = model.objects.filter(pk=row.pk, attempt=row.attempt, status=running)
+            freed += held.update(lease_until=Now() - timedelta(seconds=1), rung_at=None)
     return freed
 
 

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering
+from detection.services import delivering, regions
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -27,6 +27,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "failed": fail_exhausted(),
         "rung": sum(ring_waiting(queue, ring_again_after) for queue in Detection.Queue.values),
         "rung_for_webhooks": ring_for_webhooks(ring_again_after),
+        "rung_for_regions": ring_for_regions(ring_again_after),
     }
 
 
@@ -39,7 +40,7 @@ def fail_exhausted() -> int:
     for detection in failed:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
-    return len(failed)
+    return len(failed) + regions.fail_exhausted()
 
 
 def ring_waiting(
@@ -70,3 +71,11 @@ def ring_for_webhooks(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return delivering.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_regions(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for parts of images that were asked for and that nobody judges."""
+    pending = unanswered(regions.QUEUE)
+    if pending is None or pending >= ENOUGH_MESSAGES:
+        return 0
+    return regions.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)

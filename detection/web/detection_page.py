@@ -17,6 +17,7 @@ from detection import words
 from detection.explanation import judged_faces, overlay
 from detection.models import Detection
 from detection.presentation import file_facts, metadata_rows, verdict_card
+from detection.region_presentation import parts
 from detection.services.submission import retry_detection
 from detection.web.custody_pages import may_erase
 
@@ -26,7 +27,8 @@ from detection.web.custody_pages import may_erase
 @require_GET
 def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = visible(request, pk)
-    return render(request, "detection/detection_detail.html", _context(request, row))
+    context = {**_context(request, row), "parts": parts(row)}
+    return render(request, "detection/detection_detail.html", context)
 
 
 @never_cache

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    custody_pages,
+    detection_page,
+    history_page,
+    images,
+    pages,
+    region_pages,
+    webhook_pages,
+)
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
@@ -12,6 +20,10 @@ urlpatterns = [
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
     path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
+    path("detections/<uuid:pk>/regions", region_pages.judge, name="detection_regions"),
+    path("regions/<uuid:pk>/card", region_pages.card, name="region_card"),
+    path("regions/<uuid:pk>/preview", region_pages.preview, name="region_preview"),
+    path("regions/<uuid:pk>/retry", region_pages.retry, name="region_retry"),
     path("images/<uuid:pk>/preview/<int:side>", images.preview, name="image_preview"),
     path("images/<uuid:pk>/original", images.original, name="image_original"),
     path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),
