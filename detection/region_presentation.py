@@ -59,13 +59,14 @@ class Parts:
         cards: of the parts that were asked for, the first first.
         photograph: the photograph inside a screenshot, if there seems to be one.
         least: width and height, in percent, under which a part is too small.
+        most: parts of one image.
     """
 
     cards: list[RegionCard]
     photograph: Offer | None
     faces: list[Offer]
     least: dict[str, str]
-    most: int = regions.MOST_PER_DETECTION
+    most: int
 
     @property
     def has_room(self) -> bool:
@@ -84,7 +85,11 @@ def parts(detection: Detection) -> Parts | None:
         cards=[region_card(row) for row in rows],
         photograph=_offer(detection, _photograph(detection), known),
         faces=list(_faces(detection, known)),
-        least={"width": _percent(min(1, least / width)), "height": _percent(min(1, least / height))},
+        most=regions.MOST_PER_DETECTION,
+        least={
+            "width": _percent(min(1, least / width)),
+            "height": _percent(min(1, least / height)),
+        },
     )
 
 
@@ -178,9 +183,7 @@ def _offer(
     left, top, width, height = (float(_percent(share)) / 100 for share in box)
     box = left, top, min(width, 1 - left), min(height, 1 - top)
     try:
-        place = regions.pixel_box(
-            detection.image, box, min_side_px=regions.min_side_px(detection)
-        )
+        place = regions.pixel_box(detection.image, box, min_side_px=regions.min_side_px(detection))
     except Refused:
         return None
     if place in known:

@@ -46,7 +46,11 @@ def slot() -> Iterator[bool]:
 
 
 def wait_for_end(pk: uuid.UUID, seconds: float) -> bool:
-    """Return once the detection or region has ended, or so many seconds have passed; says whether it did."""
+    """Return once it has ended, or so many seconds have passed; says whether it has.
+
+    Args:
+        pk: of a detection or of a region.
+    """
     deadline = time.monotonic() + seconds
     with _ears.listening_for(str(pk)) as woken:
         while not _has_ended(pk):
@@ -61,7 +65,8 @@ def wait_for_end(pk: uuid.UUID, seconds: float) -> bool:
 def _has_ended(pk: uuid.UUID) -> bool:
     open_states = [Detection.Status.QUEUED, Detection.Status.RUNNING]
     return not any(
-        model.objects.filter(pk=pk, status__in=open_states).exists() for model in (Detection, Region)
+        model.objects.filter(pk=pk, status__in=open_states).exists()
+        for model in (Detection, Region)
     )
 
 

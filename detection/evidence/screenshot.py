@@ -22,8 +22,8 @@ RINGING = 6
 # A row or column is plain if no more of it is anything else.
 MOST_OTHER = 0.03
 MIN_AREA, MOST_AREA = 0.08, 0.95
-# Of one of the lines at an edge, so much must be photograph for the edge to be straight.
-MIN_EDGE = 0.7
+# An edge is straight where a line is photograph so far, and one of the next outside no further.
+MIN_EDGE, MOST_BEYOND = 0.7, 0.35
 EDGE_PX = 3
 MIN_PLAIN_AROUND = 0.55
 # In a photograph less is plain, fewer neighbours are equal and no colour is so common.
@@ -60,10 +60,10 @@ def photograph_inside(picture: PIL.Image.Image) -> Shares | None:
     sizes = (MIN_AREA * whole.area, MOST_AREA * whole.area)
     found = [
         piece
-        for piece in _pieces(~plain, whole)
+        for piece in (_trimmed(piece, ~plain) for piece in _pieces(~plain, whole))
         if sizes[0] <= piece.area <= sizes[1]
         and _is_photograph(piece, plain, codes, flat)
-        and _is_framed(piece, plain)
+        and _is_framed(piece, ~plain)
     ]
     return _shares(max(found, key=lambda piece: piece.area), whole) if found else None
 
@@ -126,9 +126,7 @@ def _runs(holds: np.ndarray) -> list[tuple[int, int]]:
     return [(int(start), int(end)) for start, end in zip(steps[::2], steps[1::2], strict=True)]
 
 
-def _is_photograph(
-    piece: _Piece, plain: np.ndarray, codes: np.ndarray, flat: np.ndarray
-) -> bool:
+def _is_photograph(piece: _Piece, plain: np.ndarray, codes: np.ndarray, flat: np.ndarray) -> bool:
     around = (plain.sum() - piece.of(plain).sum()) / (plain.size - piece.area)
     most_common = np.bincount(piece.of(codes).ravel()).max() / piece.area
     return bool(
@@ -139,26 +137,34 @@ def _is_photograph(
     )
 
 
-def _is_framed(piece: _Piece, plain: np.ndarray) -> bool:
+def _trimmed(piece: _Piece, other: np.ndarray) -> _Piece:
+    """Without lines that are mostly plain: what rings beside an edge, or text right below it."""
+    for axis in (1, 0, 1):
+        busy = np.flatnonzero(piece.of(other).mean(axis=axis) >= MIN_EDGE)
+        if not busy.size:
+            return _Piece(piece.left, piece.top, piece.left, piece.top)
+        start, end = int(busy[0]), int(busy[-1]) + 1
+        if axis:
+            piece = _Piece(piece.left, piece.top + start, piece.right, piece.top + end)
+        else:
+            piece = _Piece(piece.left + start, piece.top, piece.left + end, piece.bottom)
+    return piece
+
+
+def _is_framed(piece: _Piece, other: np.ndarray) -> bool:
     """Straight edges wherever the picture goes on, and that on two sides across from each other."""
-    height, width = plain.shape
-    inside = ~piece.of(plain)
-    free = {
-        "left": piece.left > 0,
-        "top": piece.top > 0,
-        "right": piece.right < width,
-        "bottom": piece.bottom < height,
+    height, width = other.shape
+    across, down = slice(piece.left, piece.right), slice(piece.top, piece.bottom)
+    near = {  # the lines just outside each side
+        "left": other[down, max(0, piece.left - EDGE_PX) : piece.left].mean(axis=0),
+        "top": other[max(0, piece.top - EDGE_PX) : piece.top, across].mean(axis=1),
+        "right": other[down, piece.right : piece.right + EDGE_PX].mean(axis=0),
+        "bottom": other[piece.bottom : piece.bottom + EDGE_PX, across].mean(axis=1),
     }
-    lines = {
-        "left": inside[:, :EDGE_PX].mean(axis=0),
-        "top": inside[:EDGE_PX].mean(axis=1),
-        "right": inside[:, -EDGE_PX:].mean(axis=0),
-        "bottom": inside[-EDGE_PX:].mean(axis=1),
-    }
-    is_between = (free["left"] and free["right"]) or (free["top"] and free["bottom"])
-    return is_between and all(
-        lines[side].max() >= MIN_EDGE for side, is_free in free.items() if is_free
-    )
+    ends_there = {"left": 0, "top": 0, "right": width, "bottom": height}
+    free = {side for side, end in ends_there.items() if getattr(piece, side) != end}
+    is_between = free >= {"left", "right"} or free >= {"top", "bottom"}
+    return is_between and all(near[side].min() <= MOST_BEYOND for side in free)
 
 
 def _shares(piece: _Piece, whole: _Piece) -> Shares:

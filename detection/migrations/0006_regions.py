@@ -8,43 +8,122 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('detection', '0004_found_by_index'),
+        ("detection", "0004_found_by_index"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Region',
+            name="Region",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('left_px', models.PositiveIntegerField()),
-                ('top_px', models.PositiveIntegerField()),
-                ('width_px', models.PositiveIntegerField()),
-                ('height_px', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('queued', 'queued'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], default='queued', max_length=8)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('attempt_limit', models.PositiveSmallIntegerField(default=3)),
-                ('lease_owner', models.CharField(blank=True, max_length=128)),
-                ('lease_until', models.DateTimeField(blank=True, null=True)),
-                ('rung_at', models.DateTimeField(blank=True, null=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('verdict', models.CharField(blank=True, choices=[('likely_authentic', 'Likely authentic'), ('likely_manipulated', 'Likely manipulated'), ('inconclusive', 'Cannot tell')], max_length=24)),
-                ('probability', models.FloatField(blank=True, null=True)),
-                ('reasons', models.JSONField(blank=True, default=list)),
-                ('transforms', models.JSONField(blank=True, default=dict)),
-                ('activation', models.BinaryField(blank=True, null=True)),
-                ('activation_shape', models.JSONField(blank=True, default=list)),
-                ('failure_code', models.CharField(blank=True, max_length=32)),
-                ('by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='regions', to=settings.AUTH_USER_MODEL)),
-                ('detection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='regions', to='detection.detection')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("left_px", models.PositiveIntegerField()),
+                ("top_px", models.PositiveIntegerField()),
+                ("width_px", models.PositiveIntegerField()),
+                ("height_px", models.PositiveIntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "queued"),
+                            ("running", "running"),
+                            ("done", "done"),
+                            ("failed", "failed"),
+                        ],
+                        default="queued",
+                        max_length=8,
+                    ),
+                ),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("attempt_limit", models.PositiveSmallIntegerField(default=3)),
+                ("lease_owner", models.CharField(blank=True, max_length=128)),
+                ("lease_until", models.DateTimeField(blank=True, null=True)),
+                ("rung_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "verdict",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("likely_authentic", "Likely authentic"),
+                            ("likely_manipulated", "Likely manipulated"),
+                            ("inconclusive", "Cannot tell"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("probability", models.FloatField(blank=True, null=True)),
+                ("reasons", models.JSONField(blank=True, default=list)),
+                ("transforms", models.JSONField(blank=True, default=dict)),
+                ("activation", models.BinaryField(blank=True, null=True)),
+                ("activation_shape", models.JSONField(blank=True, default=list)),
+                ("failure_code", models.CharField(blank=True, max_length=32)),
+                (
+                    "by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="regions",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "detection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="regions",
+                        to="detection.detection",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'part of an image',
-                'indexes': [models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['status', 'created_at'], name='region_open_work')],
-                'constraints': [models.UniqueConstraint(fields=('detection', 'left_px', 'top_px', 'width_px', 'height_px'), name='region_judged_once_per_detection'), models.CheckConstraint(condition=models.Q(('height_px__gt', 0), ('width_px__gt', 0)), name='region_has_an_area'), models.CheckConstraint(condition=models.Q(models.Q(('completed_at__isnull', False), ('status', 'done'), models.Q(('verdict', ''), _negated=True)), models.Q(models.Q(('status', 'done'), _negated=True), ('verdict', '')), _connector='OR'), name='region_done_means_a_verdict'), models.CheckConstraint(condition=models.Q(models.Q(('status', 'failed'), _negated=True), models.Q(('failure_code', ''), _negated=True), _connector='OR'), name='region_failed_means_a_code')],
+                "verbose_name": "part of an image",
+                "indexes": [
+                    models.Index(
+                        condition=models.Q(("status__in", ["queued", "running"])),
+                        fields=["status", "created_at"],
+                        name="region_open_work",
+                    )
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("detection", "left_px", "top_px", "width_px", "height_px"),
+                        name="region_judged_once_per_detection",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("height_px__gt", 0), ("width_px__gt", 0)),
+                        name="region_has_an_area",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("completed_at__isnull", False),
+                                ("status", "done"),
+                                models.Q(("verdict", ""), _negated=True),
+                            ),
+                            models.Q(models.Q(("status", "done"), _negated=True), ("verdict", "")),
+                            _connector="OR",
+                        ),
+                        name="region_done_means_a_verdict",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("status", "failed"), _negated=True),
+                            models.Q(("failure_code", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="region_failed_means_a_code",
+                    ),
+                ],
             },
         ),
     ]

@@ -151,9 +151,7 @@ class Region(models.Model):
 
     def queue_again(self) -> bool:
         """Give a failed row another set of attempts; False where it is not failed."""
-        failed = Region.objects.filter(
-            pk=self.pk, status=self.Status.FAILED, attempt=self.attempt
-        )
+        failed = Region.objects.filter(pk=self.pk, status=self.Status.FAILED, attempt=self.attempt)
         return bool(
             failed.update(
                 status=self.Status.QUEUED,

@@ -85,9 +85,7 @@ def retry(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 def _seen(request: HttpRequest, pk: uuid.UUID) -> Region:
     """The part, for somebody who may see its image; else 404."""
-    return get_object_or_404(
-        Region.objects.visible_to(signed_in(request)).with_detection(), pk=pk
-    )
+    return get_object_or_404(Region.objects.visible_to(signed_in(request)).with_detection(), pk=pk)
 
 
 def _back(detection_id: uuid.UUID) -> HttpResponse:

@@ -22,6 +22,7 @@ from detection.models import (
     Detection,
     Image,
     ModelVersion,
+    Region,
     ResumableUpload,
     WebhookDelivery,
     WebhookEndpoint,
@@ -77,6 +78,10 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
+    "detections/<uuid:pk>/regions": own(WRITE),
+    "regions/<uuid:pk>/card": own(READ),
+    "regions/<uuid:pk>/preview": own(READ),
+    "regions/<uuid:pk>/retry": own(WRITE),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/original": own(READ),
     "account": Access(PEOPLE, READ | WRITE),
@@ -115,6 +120,8 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/regions": own(READ | WRITE, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/regions/<uuid:region_pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
     "api/v1/uploads/<uuid:pk>": Access(
@@ -209,6 +216,8 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     ResumableUpload.objects.create(
         pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER
     )
+    box = {"left_px": 0, "top_px": 0, "width_px": 96, "height_px": 96}
+    Region.objects.create(detection=submission.detection, by=alice, **box)
     return submission.image
 
 
@@ -272,6 +281,7 @@ def _address(
         pk = WebhookEndpoint.objects.values_list("pk", flat=True).first() or pk
     values = {
         "<uuid:pk>": str(pk),
+        "<uuid:region_pk>": str(Region.objects.values_list("pk", flat=True).first() or pk),
         "<int:side>": "320",
         "<int:pk>": str(key),
         "<slug:name>": "harbour",
@@ -312,7 +322,10 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     key = (
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
-    others = {"api/v1/batches/": Batch.objects.create(by=alice, size=1).pk}
+    others = {
+        "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
+        "regions/": Region.objects.get(detection__image=image).pk,
+    }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}
     for role in sorted(EVERYBODY):

@@ -273,9 +273,7 @@ def test_erased_while_it_is_judged_nothing_comes_back(judged, monkeypatch, alice
     assert not storage.region_path(judged.image_id, region.pk).exists()
 
 
-def test_erasing_removes_rows_and_pictures(
-    judged, alice, django_capture_on_commit_callbacks
-):
+def test_erasing_removes_rows_and_pictures(judged, alice, django_capture_on_commit_callbacks):
     region = ask(judged)
     run_region(str(region.pk))
     path = storage.region_path(judged.image_id, region.pk)
