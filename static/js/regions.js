@@ -85,21 +85,20 @@ class Frame {
   }
 
   grab(event) {
-    if (event.button) return;
+    const isOnFrame = this.element.contains(event.target);
+    // a finger beside the frame scrolls the page
+    if (event.button || (event.pointerType === "touch" && !isOnFrame)) return;
     event.preventDefault();
     this.element.focus({ preventScroll: true });
     const from = this.at(event);
     const began = this.box;
     const handle = event.target.dataset.handle;
-    const isMove = !handle && event.target === this.element;
-    const corner = handle ? opposite(began, handle) : from;
     const move = (moved) => {
       const to = this.at(moved);
-      if (isMove) {
-        this.put([began[0] + to[0] - from[0], began[1] + to[1] - from[1], began[2], began[3]]);
-      } else {
-        this.put(between(corner, to));
-      }
+      const by = [to[0] - from[0], to[1] - from[1]];
+      if (handle) this.put(pulled(began, handle, by));
+      else if (isOnFrame) this.put([began[0] + by[0], began[1] + by[1], began[2], began[3]]);
+      else this.put(between(from, to));
     };
     const stop = () => {
       this.canvas.removeEventListener("pointermove", move);
@@ -113,9 +112,12 @@ class Frame {
   }
 }
 
-// The corner that stays where it is while another is dragged.
-function opposite([left, top, width, height], handle) {
-  return [handle.endsWith("w") ? left + width : left, handle.startsWith("n") ? top + height : top];
+// The box with one corner moved; the one across from it stays.
+function pulled([left, top, width, height], handle, by) {
+  const [west, north] = [handle.endsWith("w"), handle.startsWith("n")];
+  const corner = [west ? left : left + width, north ? top : top + height];
+  const across = [west ? left + width : left, north ? top + height : top];
+  return between(across, [0, 1].map((axis) => clamp(corner[axis] + by[axis], 0, 100)));
 }
 
 function between(one, other) {
