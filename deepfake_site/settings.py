@@ -371,6 +371,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
     "detection.tasks.deliver_webhook": {"queue": "deliver"},
     "detection.tasks.draw_layer": {"queue": "evidence"},
+    "detection.tasks.run_region": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},

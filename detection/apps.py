@@ -10,9 +10,14 @@ class DetectionConfig(AppConfig):
     def ready(self) -> None:
         from accounts import erasure
         from detection import fixed_verdicts, kept_notes, own_data, relatives
-        from detection.services import case_people, feedback, idempotency, resumable, webhooks
-        from detection import fixed_verdicts, own_data, relatives
-        from detection.services import feedback, idempotency, reports, resumable, webhooks
+        from detection.services import (
+            case_people,
+            feedback,
+            idempotency,
+            reports,
+            resumable,
+            webhooks,
+        )
 
         relatives.register()
         own_data.register()

@@ -2,7 +2,9 @@
 
 import io
 import logging
-from dataclasses import asdict, dataclass
+import math
+import uuid
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from time import monotonic
@@ -34,6 +36,7 @@ PREVIEW_SIDES = (1024, 320)
 # Pictures that each worker scores when it starts, and how often one more while it judges.
 GOLDEN_AT_START, GOLDEN_EVERY_S = 4, 60.0
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
+PixelBox = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -147,6 +150,45 @@ def _credentials(image: Image) -> dict[str, Any]:
         return {"state": "unreadable"}
 
 
+def judge_part(image: Image, version: ModelVersion, box: PixelBox) -> Judgement:
+    """Decode a stored image and judge one part of it as if it were a picture of its own.
+
+    Args:
+        box: left, top, width, height in pixels of the whole oriented picture.
+    Raises:
+        as `judge`.
+    """
+    predictor = _model(version.artifact_sha256).checked()
+    decoded = _part(decode(image, min_side=_min_side_for(image, box)), box)
+    prediction = predictor.predict([decoded])[0]
+    return Judgement(_columns(prediction), asdict(decoded.facts), decoded.pixels)
+
+
+def decode_part(image: Image, box: PixelBox) -> np.ndarray:
+    """The pixels of one part of a stored original.
+
+    Raises:
+        as `decode`.
+    """
+    return _part(decode(image, min_side=_min_side_for(image, box)), box).pixels
+
+
+def _min_side_for(image: Image, box: PixelBox) -> int:
+    """What the picture's shorter side must keep, so that the part's keeps `MIN_SIDE`."""
+    return math.ceil(MIN_SIDE * min(image.oriented_size) / min(box[2:]))
+
+
+def _part(decoded: Decoded, box: PixelBox) -> Decoded:
+    """One part of a decoded picture, which may be a reduced version of the whole."""
+    height, width = decoded.pixels.shape[:2]
+    across, down = width / decoded.facts.width, height / decoded.facts.height
+    left, top = round(box[0] * across), round(box[1] * down)
+    right = max(left + 1, round((box[0] + box[2]) * across))
+    bottom = max(top + 1, round((box[1] + box[3]) * down))
+    pixels = np.ascontiguousarray(decoded.pixels[top:bottom, left:right])
+    return Decoded(pixels, replace(decoded.facts, width=box[2], height=box[3]))
+
+
 def decode(image: Image, *, min_side: int | None = MIN_SIDE) -> Decoded:
     """Decode a stored original, after holding its bytes against their fingerprint.
 
@@ -181,6 +223,15 @@ def write_previews(image: Image, pixels: np.ndarray) -> None:
         path = storage.preview_path(image.pk, side)
         if not path.exists():
             storage.write_atomically(path, _encoded(picture))
+
+
+def write_part_preview(image_id: uuid.UUID, region_id: uuid.UUID, pixels: np.ndarray) -> Path:
+    """Rebuild the small preview of one part from its pixels."""
+    picture = PIL.Image.fromarray(pixels)
+    picture.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.LANCZOS)
+    path = storage.region_path(image_id, region_id)
+    storage.write_atomically(path, _encoded(picture))
+    return path
 
 
 def perceptual_hash(pixels: np.ndarray) -> str:

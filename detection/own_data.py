@@ -13,6 +13,7 @@ from detection.models import (
     EvidenceLayer,
     Feedback,
     Image,
+    Region,
     Report,
     ResumableUpload,
     Submission,
@@ -30,6 +31,7 @@ def register() -> None:
     register_part("case_notes", Part(_note_rows))
     register_part("feedback", Part(_feedback_rows))
     register_part("reports", Part(_report_rows))
+    register_part("regions", Part(_region_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
     register_part("webhooks", Part(_webhook_rows))
@@ -115,6 +117,22 @@ def _report_rows(person: User) -> Rows:
             "links": [
                 {"id": str(link.pk), "expires_at": link.expires_at.isoformat()} for link in links
             ],
+        }
+
+
+def _region_rows(person: User) -> Rows:
+    """Parts of images that the person had judged; of images that were erased there are none."""
+    rows = Region.objects.filter(by=person).order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "id": str(row.pk),
+            "detection": str(row.detection_id),
+            "box_px": row.box_px,
+            "status": row.status,
+            "verdict": row.verdict,
+            "probability": row.probability,
+            "reasons": row.reasons,
+            "created_at": row.created_at.isoformat(),
         }
 
 

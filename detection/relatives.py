@@ -6,8 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.trail import Target, register_relatives
-from detection.models import Case, Detection, Feedback, Image, Submission
-from detection.models import Detection, Feedback, Image, Report, ReportLink, Submission
+from detection.models import Case, Detection, Feedback, Image, Report, ReportLink, Submission
 
 
 def register() -> None:

@@ -50,6 +50,11 @@ def layer_path(image_id: uuid.UUID, kind: str, version: int) -> Path:
     return preview_path(image_id, 0).with_name(f"{kind}-{version}.png")
 
 
+def region_path(image_id: uuid.UUID, region_id: uuid.UUID) -> Path:
+    """JPEG of one part of an image; beside the previews, so that it goes with them."""
+    return preview_path(image_id, 0).with_name(f"region-{region_id}.jpg")
+
+
 def artifact_dir(sha256: str) -> Path:
     return settings.DATA_DIR / "artifacts" / sha256
 

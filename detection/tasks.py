@@ -14,13 +14,30 @@ from django.db import connections, transaction
 
 from detection import detector, storage
 from detection.doorbell import announce_end, ring
-from detection.models import Detection, Image, ModelVersion
-from detection.services import delivering, erasure, idempotency, layers, leases, orphans, sweeping
+from detection.models import Detection, Image, ModelVersion, Region
+from detection.services import (
+    delivering,
+    erasure,
+    idempotency,
+    layers,
+    leases,
+    orphans,
+    regions,
+    sweeping,
+)
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
 
 AFTER_A_START = timedelta(seconds=2)
+REGION_COLUMNS = (
+    "verdict",
+    "probability",
+    "reasons",
+    "transforms",
+    "activation",
+    "activation_shape",
+)
 # A crash may be the moment's and not the file's: try again while attempts are left.
 WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"}
 
@@ -61,6 +78,28 @@ def draw_layer(layer_id: str) -> None:
         layers.draw(layer_id, worker=leases.process_name(os.getpid()))
     except SoftTimeLimitExceeded:
         layers.give_up(layer_id, "layer_timeout", worker=leases.process_name(os.getpid()))
+
+
+def run_region(region_id: str) -> None:
+    """Judge one part of an image. A repeated delivery finds nothing to claim and returns."""
+    claim = Region.objects.claim(region_id, worker=leases.process_name(os.getpid()))
+    if claim is None:
+        return
+    detection = claim.detection
+    try:
+        judgement = detector.judge_part(detection.image, detection.model_version, claim.box_px)
+    except UnreadableImage as error:
+        code = error.code
+    except (ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
+        log.error("region %s: %s", claim.pk, error.code)
+        code = error.code
+    except SoftTimeLimitExceeded:
+        code = "decoder_timeout"
+    else:
+        if claim.complete(**{name: judgement.result[name] for name in REGION_COLUMNS}):
+            regions.show(claim, judgement)
+        return
+    regions.fail_or_try_again(claim, code, is_worth_it=code in WORTH_ANOTHER_TRY)
 
 
 @shared_task
@@ -121,6 +160,7 @@ def take_over(**_: Any) -> None:
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info(
         "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s",
+        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for parts %s",
         *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it

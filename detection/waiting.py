@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from detection.doorbell import FINISHED_CHANNEL, impatient_connection
-from detection.models import Detection
+from detection.models import Detection, Region
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,11 @@ def slot() -> Iterator[bool]:
 
 
 def wait_for_end(pk: uuid.UUID, seconds: float) -> bool:
-    """Return once the detection has ended, or so many seconds have passed; says whether it did."""
+    """Return once it has ended, or so many seconds have passed; says whether it has.
+
+    Args:
+        pk: of a detection or of a region.
+    """
     deadline = time.monotonic() + seconds
     with _ears.listening_for(str(pk)) as woken:
         while not _has_ended(pk):
@@ -60,7 +64,10 @@ def wait_for_end(pk: uuid.UUID, seconds: float) -> bool:
 
 def _has_ended(pk: uuid.UUID) -> bool:
     open_states = [Detection.Status.QUEUED, Detection.Status.RUNNING]
-    return not Detection.objects.filter(pk=pk, status__in=open_states).exists()
+    return not any(
+        model.objects.filter(pk=pk, status__in=open_states).exists()
+        for model in (Detection, Region)
+    )
 
 
 def _leave_database() -> None:

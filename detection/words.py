@@ -45,6 +45,21 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
+    "no_parts_yet": (
+        409,
+        _("Parts of an image can be judged once the whole image has its verdict."),
+    ),
+    "region_outside": (422, _("This part does not lie within the picture.")),
+    "region_too_small": (422, _("This part is too small to be judged.")),
+    "region_is_whole": (422, _("This is the whole picture, which has its verdict already.")),
+    "too_many_regions": (
+        409,
+        _("Of this image 20 parts were judged, as many as this desk judges of one image."),
+    ),
+    "too_many_regions_at_once": (
+        429,
+        _("You had 60 parts of images judged within an hour. Go on later."),
+    ),
     "too_many_uploads": (
         429,
         _("Too many of your uploads are open. Finish or end one of them, then begin another."),
@@ -125,11 +140,12 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "too_many_in_case": (
         422,
         _("So many images cannot be added at once. Add them in smaller parts."),
+    ),
     "no_verdict_to_report": (409, _("There is no verdict yet that a report could state.")),
     "too_many_reports": (429, _("You have made many reports just now. Try again in a minute.")),
     "report_removed": (410, _("The files of this report were removed.")),
     "report_revoked": (409, _("This report was revoked, so it cannot be shared.")),
-    "not_yours_to_share": (
+    "confidential_report": (
         409,
         _("This image is confidential: only its owner may share reports about it."),
     ),

@@ -107,7 +107,12 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
     ):
         monkeypatch.setattr(f"{module}.ring", ring)
     monkeypatch.setattr("detection.services.sweeping.unanswered", lambda queue: 0)
-    for module in ("detection.services.erasure", "detection.services.sweeping", "detection.tasks"):
+    for module in (
+        "detection.services.erasure",
+        "detection.services.regions",
+        "detection.services.sweeping",
+        "detection.tasks",
+    ):
         monkeypatch.setattr(f"{module}.announce_end", lambda detection_id: None)
     return calls
 

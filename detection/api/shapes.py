@@ -12,6 +12,7 @@ from detection.models import (
     EvidenceLayer,
     Feedback,
     ModelVersion,
+    Region,
     Submission,
     WebhookDelivery,
     WebhookEndpoint,
@@ -70,7 +71,7 @@ METADATA = {**ANYTHING, "description": "As it was sent with your latest submissi
 
 TEXTS: Shape = {"type": "object", "additionalProperties": {"type": "string"}}
 
-FILE = an_object(
+FILE_FACTS = an_object(
     {
         "marks": each(
             an_object(
@@ -197,10 +198,47 @@ DETECTION = an_object(
         "links": an_object(
             {"page": ADDRESS, "report": ADDRESS_OR_NULL, "heatmap": ADDRESS_OR_NULL}
         ),
-        "file": or_null(FILE),
+        "file": or_null(FILE_FACTS),
         "metadata": METADATA,
     },
     "One image judged by one version of the model.",
+)
+
+BOX = each(
+    a("number", minimum=0, maximum=1),
+    "Left, top, width, height, as shares of the oriented picture.",
+    minItems=4,
+    maxItems=4,
+)
+REGION = an_object(
+    {
+        "id": UUID,
+        "detection": UUID,
+        "status": a("string", enum=Region.Status.values),
+        "created_at": MOMENT,
+        "completed_at": MOMENT_OR_NULL,
+        "box": BOX,
+        "box_px": each(
+            a("integer", minimum=0),
+            "The same in pixels; of a JPEG, from where one of its blocks starts.",
+            minItems=4,
+            maxItems=4,
+        ),
+        "verdict": {
+            "enum": [*Region.Verdict.values, None],
+            "description": "Of this part alone, as if it were a picture of its own.",
+        },
+        "probability": a("number?", minimum=0, maximum=1),
+        "reasons": each(a("string", examples=sorted(REASONS))),
+        "transforms": {
+            "type": "object",
+            "additionalProperties": SHARE,
+            "description": "The probability of mildly altered copies.",
+        },
+        "failure": DETECTION["properties"]["failure"],
+        "links": an_object({"detection": ADDRESS, "page": ADDRESS}),
+    },
+    "A part of an image, judged by itself. It changes no detection's verdict.",
 )
 
 PROBLEM = {
@@ -324,6 +362,22 @@ REPORT = {
     "json_sha256": SHA256,
     "links": an_object({"status": ADDRESS, "pdf": ADDRESS_OR_NULL, "json": ADDRESS_OR_NULL}),
 }
+EVIDENCE = an_object(
+    {
+        "kind": a("string", enum=EvidenceLayer.Kind.values),
+        "version": a("integer", "Of the method."),
+        "status": a("string", enum=["not_asked", *EvidenceLayer.Status.values]),
+        "reads": a("string", "How to read it, in one sentence."),
+        "misleads": a("string", "When it misleads, in one sentence."),
+        "findings": each(a("string"), "What was found, in sentences; none of it is proof."),
+        "figures": {**ANYTHING, "description": "What the findings are made from."},
+        "failure": or_null(
+            an_object({"code": a("string", enum=list(FAILURES)), "detail": a("string")})
+        ),
+        "completed_at": MOMENT_OR_NULL,
+        "links": an_object({"image": ADDRESS_OR_NULL}),
+    }
+)
 SCHEMAS: dict[str, Shape] = {
     "Report": an_object(REPORT),
     "ReportList": an_object({"results": each(ref("Report"))}),
@@ -344,23 +398,6 @@ SCHEMAS: dict[str, Shape] = {
             )
         }
     ),
-EVIDENCE = an_object(
-    {
-        "kind": a("string", enum=EvidenceLayer.Kind.values),
-        "version": a("integer", "Of the method."),
-        "status": a("string", enum=["not_asked", *EvidenceLayer.Status.values]),
-        "reads": a("string", "How to read it, in one sentence."),
-        "misleads": a("string", "When it misleads, in one sentence."),
-        "findings": each(a("string"), "What was found, in sentences; none of it is proof."),
-        "figures": {**ANYTHING, "description": "What the findings are made from."},
-        "failure": or_null(
-            an_object({"code": a("string", enum=list(FAILURES)), "detail": a("string")})
-        ),
-        "completed_at": MOMENT_OR_NULL,
-        "links": an_object({"image": ADDRESS_OR_NULL}),
-    }
-)
-SCHEMAS: dict[str, Shape] = {
     "Evidence": EVIDENCE,
     "EvidenceList": an_object({"results": each(ref("Evidence"))}),
     "WebhookEndpoint": an_object(ENDPOINT),
@@ -441,6 +478,8 @@ SCHEMAS: dict[str, Shape] = {
     "CasePage": _page_of("Case"),
     "CaseNote": CASE_NOTE,
     "CaseNotePage": _page_of("CaseNote"),
+    "Region": REGION,
+    "RegionList": an_object({"results": each(ref("Region"))}),
 }
 SCHEMAS["ModelList"] = an_object({"results": each(ref("Model"))})
 
@@ -495,10 +534,18 @@ NEW_REPORT = {
         "is_named": a("boolean", "Name the owner of the key as the person who issued it."),
         "has_pictures": a("boolean", "Show the picture, with the marks on it; the default."),
     },
+    "additionalProperties": False,
+}
 EVIDENCE_REQUEST = {
     "type": "object",
     "properties": {"kind": a("string", enum=EvidenceLayer.Kind.values)},
     "required": ["kind"],
+    "additionalProperties": False,
+}
+NEW_REGION = {
+    "type": "object",
+    "properties": {"box": BOX},
+    "required": ["box"],
     "additionalProperties": False,
 }
 SUBMISSION_BY_ADDRESS = {

@@ -5,6 +5,7 @@ from detection.models.evidence_layer import EvidenceLayer
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
+from detection.models.region import Region
 from detection.models.registry import ModelVersion
 from detection.models.report import Report, ReportKey, ReportLink, ReportLinkView
 from detection.models.resumable_upload import ResumableUpload
@@ -27,6 +28,7 @@ __all__ = [
     "Image",
     "Installation",
     "ModelVersion",
+    "Region",
     "Report",
     "ReportKey",
     "ReportLink",

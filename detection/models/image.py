@@ -83,3 +83,8 @@ class Image(models.Model):
 
     def __str__(self) -> str:
         return f"{self.format} {self.width} × {self.height} {self.sha256[:12]}"
+
+    @property
+    def oriented_size(self) -> tuple[int, int]:
+        """Width and height as the picture is shown; the header's until it was decoded."""
+        return self.facts.get("width", self.width), self.facts.get("height", self.height)

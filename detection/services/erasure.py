@@ -25,13 +25,14 @@ from detection.models import (
     Feedback,
     IdempotencyKey,
     Image,
+    Region,
     ResumableUpload,
     Submission,
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services.cases import drop_image
 from detection.services import reports
+from detection.services.cases import drop_image
 
 RETENTION_BATCH = 200
 
@@ -133,6 +134,7 @@ def _forget(image: Image) -> dict[str, int]:
     IdempotencyKey.objects.filter(batch__in=submissions.values("batch")).delete()
     ResumableUpload.objects.filter(submission__image=image).delete()
     EvidenceLayer.objects.filter(image=image).delete()
+    Region.objects.filter(detection__in=detections).delete()
     unfinished = detections.filter(status__in=[Status.QUEUED, Status.RUNNING])
     ended = list(unfinished.select_for_update(no_key=True).values_list("pk", flat=True))
     unfinished.update(

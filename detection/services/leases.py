@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.db.models.functions import Now
 
-from detection.models import Detection, EvidenceLayer
+from detection.models import Detection, EvidenceLayer, Region
 
 
 def process_name(pid: int) -> str:
@@ -17,10 +17,10 @@ def process_name(pid: int) -> str:
 
 def free_dead_leases() -> int:
     """Hand back the leases that dead processes of this host hold, without waiting them out."""
-    return sum(_free(model) for model in (Detection, EvidenceLayer))
+    return sum(_free(model) for model in (Detection, EvidenceLayer, Region))
 
 
-def _free(model: type[Detection] | type[EvidenceLayer]) -> int:
+def _free(model: type[Detection] | type[EvidenceLayer] | type[Region]) -> int:
     host, running = socket.gethostname(), model.Status.RUNNING
     freed = 0
     for row in model.objects.filter(status=running, lease_owner__startswith=f"{host}:"):

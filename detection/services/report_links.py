@@ -37,7 +37,7 @@ def share(
     with transaction.atomic():
         image = Image.objects.select_related("owner").held_fast(report.detection.image_id)
         if not may_share(by, image):
-            raise Refused("not_yours_to_share")
+            raise Refused("confidential_report")
         row = Report.objects.select_for_update(of=("self",)).get(pk=report.pk)
         if row.revoked_at or row.removed_at:
             raise Refused("report_revoked" if row.revoked_at else "report_removed")

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers
+from detection.services import delivering, layers, regions
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -28,6 +28,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung": sum(ring_waiting(queue, ring_again_after) for queue in Detection.Queue.values),
         "rung_for_webhooks": ring_for_webhooks(ring_again_after),
         "rung_for_layers": ring_for_layers(ring_again_after),
+        "rung_for_regions": ring_for_regions(ring_again_after),
     }
 
 
@@ -41,6 +42,7 @@ def fail_exhausted() -> int:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
     return len(failed) + layers.fail_exhausted()
+    return len(failed) + regions.fail_exhausted()
 
 
 def ring_waiting(
@@ -79,3 +81,11 @@ def ring_for_layers(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return layers.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_regions(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for parts of images that were asked for and that nobody judges."""
+    pending = unanswered(regions.QUEUE)
+    if pending is None or pending >= ENOUGH_MESSAGES:
+        return 0
+    return regions.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)

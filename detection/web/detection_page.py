@@ -16,12 +16,11 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from detection import words
 from detection.explanation import judged_faces, overlay
-from detection.models import Detection
-from detection.presentation import file_facts, metadata_rows, verdict_card
-from detection.report_presentation import report_section
 from detection.file_section import file_section, technical_rows
 from detection.models import Detection, Submission
 from detection.presentation import file_facts, verdict_card
+from detection.region_presentation import parts
+from detection.report_presentation import report_section
 from detection.services.file_reading import current_facts
 from detection.services.submission import retry_detection
 from detection.web.case_image_pages import cases_section
@@ -34,7 +33,8 @@ from detection.web.layer_pages import chosen_layers
 @require_GET
 def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = visible(request, pk)
-    return render(request, "detection/detection_detail.html", _context(request, row))
+    context = {**_context(request, row), "parts": parts(row)}
+    return render(request, "detection/detection_detail.html", context)
 
 
 @never_cache
@@ -70,7 +70,6 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_picture(row),
         **_file(row, user),
         "layers": chosen_layers(request, row),
-        **_file(row),
         **_submitted(row, user),
         **_custody(row, user),
         **cases_section(row.image, user),

@@ -23,14 +23,14 @@ from detection.models import (
     Detection,
     Image,
     ModelVersion,
+    Region,
     ReportLink,
     ResumableUpload,
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import case_notes, cases
 from detection.models.report import token_digest
-from detection.services import layers
+from detection.services import case_notes, cases, layers
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests import images, statements
@@ -89,6 +89,10 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/heatmap": own(READ),
     "detections/<uuid:pk>/layers": own(READ | WRITE),
     "detections/<uuid:pk>/layers/<slug:kind>": own(READ),
+    "detections/<uuid:pk>/regions": own(WRITE),
+    "regions/<uuid:pk>/card": own(READ),
+    "regions/<uuid:pk>/preview": own(READ),
+    "regions/<uuid:pk>/retry": own(WRITE),
     "images/<uuid:pk>/preview/<int:side>": own(READ),
     "images/<uuid:pk>/thumbnail": own(READ),
     "images/<uuid:pk>/original": own(READ),
@@ -168,6 +172,8 @@ DECLARED: dict[str, Access] = {
     ),
     "api/v1/detections/<uuid:pk>/evidence": own(READ | WRITE, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/evidence/<slug:kind>": own(READ, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/regions": own(READ | WRITE, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/regions/<uuid:region_pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
     "api/v1/uploads/<uuid:pk>": Access(
@@ -284,6 +290,8 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     link.save(force_insert=True)
     layer = layers.ask(image=submission.image, kind="noise")
     layers.draw(layer.pk, worker="test:1:1")
+    box = {"left_px": 0, "top_px": 0, "width_px": 96, "height_px": 96}
+    Region.objects.create(detection=submission.detection, by=alice, **box)
     return submission.image
 
 
@@ -347,13 +355,13 @@ def _address(
         pk = WebhookEndpoint.objects.values_list("pk", flat=True).first() or pk
     values = {
         "<uuid:pk>": str(pk),
+        "<uuid:region_pk>": str(Region.objects.values_list("pk", flat=True).first() or pk),
         "<int:side>": "320",
         "<uuid:note>": str(CaseNote.objects.values_list("pk", flat=True).first() or uuid.uuid4()),
         "<uuid:detection>": str(detection),
         "<int:pk>": str(key),
         "<slug:name>": "preview" if route.startswith("shared/") else "harbour",
         "<str:token>": TOKEN,
-        "<slug:name>": "harbour",
         "<slug:kind>": "noise",
         "<slug:target_type>": "image",
         "<str:target_id>": str(image),
@@ -394,6 +402,10 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     )
     others = {"api/v1/batches/": Batch.objects.create(by=alice, size=1).pk}
     others |= dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image))
+    others = {
+        "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
+        "regions/": Region.objects.get(detection__image=image).pk,
+    }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}
     for role in sorted(EVERYBODY):
