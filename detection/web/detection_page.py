@@ -15,7 +15,7 @@ from accounts.models import User
 from accounts.permissions import signed_in
 from detection import words
 from detection.explanation import judged_faces, overlay
-from detection.models import Detection
+from detection.models import Detection, Installation
 from detection.presentation import file_facts, metadata_rows, verdict_card
 from detection.services.submission import retry_detection
 from detection.web.custody_pages import may_erase
@@ -68,7 +68,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
 
 def _verdict(row: Detection) -> dict[str, object]:
     return {
-        "card": verdict_card(row),
+        "card": verdict_card(row, fake_share=Installation.objects.expected_fake_share()),
         "can_retry": row.failure_code in words.TRANSIENT_FAILURES,
     }
 

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    custody_pages,
+    detection_page,
+    history_page,
+    images,
+    model_pages,
+    pages,
+    webhook_pages,
+)
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
@@ -17,6 +25,8 @@ urlpatterns = [
     path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),
     path("images/<uuid:pk>/hold", custody_pages.hold, name="image_hold"),
     path("images/<uuid:pk>/confidential", custody_pages.confidential, name="image_confidential"),
+    path("models/<uuid:pk>", model_pages.model, name="model"),
+    path("expected-share", model_pages.expected_share, name="expected_share"),
     path("webhooks", webhook_pages.endpoints, name="webhooks"),
     path("webhooks/callbacks", webhook_pages.callbacks, name="webhook_callbacks"),
     path("webhooks/<uuid:pk>", webhook_pages.endpoint, name="webhook"),

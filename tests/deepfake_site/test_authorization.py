@@ -98,6 +98,8 @@ DECLARED: dict[str, Access] = {
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
+    "models/<uuid:pk>": Access(PEOPLE, READ),
+    "expected-share": Access(ADMINS, READ | WRITE),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
     "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
@@ -312,7 +314,10 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     key = (
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
-    others = {"api/v1/batches/": Batch.objects.create(by=alice, size=1).pk}
+    others = {
+        "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
+        "models/": ModelVersion.objects.get().pk,
+    }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}
     for role in sorted(EVERYBODY):
