@@ -19,11 +19,12 @@ export async function dropped(transfer) {
   return { found: below, others: unreadable };
 }
 
-// Files of a folder that this desk may read; hidden ones are nobody's and not even counted.
+// Files of a folder that this desk may read, by name; hidden ones are nobody's and not counted.
 export function imagesOf(files, accept) {
   const kinds = accept.split(",");
   const seen = files.filter(({ file }) => !file.name.startsWith("."));
   const found = seen.filter(({ file }) => isAccepted(file, kinds));
+  found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
   return { found, others: seen.length - found.length };
 }
 

@@ -125,12 +125,14 @@ def paths(detections: list[Detection], alice: User, endpoint: WebhookEndpoint) -
         "audit_trail",
         "people",
         "invite",
+        "expected_share",
     )
     return [
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
+        reverse("model", args=[detections[0].model_version_id]),
         reverse("webhook", args=[endpoint.pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",

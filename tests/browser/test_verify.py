@@ -183,7 +183,7 @@ def test_a_chosen_folder_brings_its_images_under_its_names(page: Page, tmp_path:
     (folder / "readme.md").write_text("no image")
     page.set_input_files("[data-folder]", folder)
     expect(page.locator(".row")).to_contain_text("received, being checked")
-    expect(page.locator(".row [data-name]")).to_have_text("trip › day <b>1 › a.jpg")
+    expect(page.locator(".row bdi[data-name]")).to_have_text("trip › day <b>1 › a.jpg")
     expect(page.locator("[data-total]")).to_have_text("0 of 1 judged, 1 left out, not images")
     assert Submission.objects.get().file_name == "trip › day <b>1 › a.jpg"
 
@@ -296,9 +296,7 @@ def test_leaving_warns_only_while_bytes_are_still_to_be_sent(
     assert len(visiting.dialogs) == 1
 
 
-def test_a_large_upload_goes_on_after_a_reload(
-    page: Page, files: Callable[..., list[str]]
-) -> None:
+def test_a_large_upload_goes_on_after_a_reload(page: Page, files: Callable[..., list[str]]) -> None:
     asked: list[str] = []
 
     def stop_after_one_piece(route: Route) -> None:
@@ -433,6 +431,23 @@ def test_it_works_without_script(
     judge(Detection.objects.get(), 0.05, Detection.Verdict.LIKELY_AUTHENTIC)
     expect(page.get_by_role("heading", name="Likely authentic")).to_be_visible()
     assert Submission.objects.get().via == Submission.Via.PAGE
+
+
+def test_several_files_go_without_script_and_each_is_answered(
+    visit: Visiting, model: object, alice: User, files: Callable[..., list[str]]
+) -> None:
+    visiting = visit(java_script_enabled=False)
+    visiting.sign_in(alice)
+    page = visiting.page
+    expect(page.get_by_text("Choose a folder")).to_be_hidden()
+    page.set_input_files(
+        "#image",
+        files(a_jpg=images.jpeg_bytes(), b_jpg=images.text_bytes(), c_png=images.png_bytes()),
+    )
+    page.get_by_role("main").get_by_role("button", name="Verify", exact=True).click()
+    expect(page.get_by_role("link", name="See the verdict")).to_have_count(2)
+    expect(page.get_by_role("alert")).to_contain_text("not a photograph this desk can read")
+    assert sorted(Submission.objects.values_list("file_name", flat=True)) == ["a.jpg", "c.png"]
 
 
 def test_the_page_of_a_detection_fills_in_by_itself(

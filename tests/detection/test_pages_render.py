@@ -94,7 +94,7 @@ def test_it_says_that_a_reason_outweighs_the_number(client: Client, submit: Subm
     text = _text(_page(client, detection))
     assert "Cannot tell" in text
     assert "merely re-saved or resized" in text
-    assert "By its number alone (95 %) it would be “Likely manipulated”" in text
+    assert "By its number alone, 95 %, it would be “Likely manipulated”" in text
 
 
 def test_it_shows_no_number_where_nothing_was_scored(client: Client, submit: Submit) -> None:
