@@ -30,6 +30,14 @@ class Face(TypedDict):
     probability: float
 
 
+class Expected(TypedDict):
+    """The probability under the share of fakes that the desk expects."""
+
+    probability: float
+    fake_share: float
+    calibration_fake_share: float
+
+
 class Model(TypedDict):
     name: str
     version: str
@@ -52,6 +60,7 @@ class Detection(TypedDict):
     image: Image
     verdict: str | None
     probability: float | None
+    expected: NotRequired[Expected | None]
     reasons: list[str]
     faces: list[Face]
     failure: Code | None

@@ -285,6 +285,15 @@ def artifact_facts(folder: Path, sha256: str) -> dict[str, Any]:
     }
 
 
+def stated_limits(version: ModelVersion) -> tuple[str, ...]:
+    """What a version's own sidecar says that its network cannot do; nothing without its files."""
+    sha256 = version.artifact_sha256
+    try:
+        return Artifact.read(storage.artifact_dir(sha256), registered={sha256}).limits
+    except ArtifactError:
+        return ()
+
+
 def is_artifact(folder: Path, sha256: str) -> bool:
     """Whether a folder holds the artifact with this hash, complete and unaltered."""
     try:

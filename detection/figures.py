@@ -18,6 +18,15 @@ class Scale:
 
 
 @dataclass(frozen=True)
+class Hundred:
+    """So many of 100 squares, ten a line: lines that are full, and how far the next one goes."""
+
+    count: int
+    lines: int
+    rest: int
+
+
+@dataclass(frozen=True)
 class Figures:
     """A probability and the two cuts, each as text; None where there is nothing to state.
 
@@ -55,6 +64,22 @@ def percent(share: float, digits: int = 1) -> str:
     return (text % {"number": number}).replace(" ", "\N{NO-BREAK SPACE}")
 
 
+def of_a_hundred(share: float) -> Hundred:
+    """A share as squares to be drawn; never none or all of them for what is not quite that."""
+    count = min(max(round(100 * share), 1 if share > 0 else 0), 99 if share < 1 else 100)
+    return Hundred(count, count // 10, count % 10)
+
+
+def share_words(share: float) -> str:
+    """A share of many images: whole per cent, or tenths where a whole one would be too coarse."""
+    return percent(share, 0 if 0.1 <= share <= 0.9 else 1)
+
+
+def position(share: float) -> str:
+    """Where a share lies on a scale from 0 to 100, as text that no locale touches."""
+    return f"{100 * min(max(share, 0.0), 1.0):.2f}"
+
+
 def _digits(probability: float | None, cuts: list[float]) -> int:
     if probability is None:
         return 1
@@ -68,4 +93,4 @@ def _digits(probability: float | None, cuts: list[float]) -> int:
 def _scale(probability: float | None, low: float | None, high: float | None) -> Scale | None:
     if probability is None or low is None or high is None:
         return None
-    return Scale(*(f"{100 * min(max(share, 0.0), 1.0):.2f}" for share in (probability, low, high)))
+    return Scale(*map(position, (probability, low, high)))

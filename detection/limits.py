@@ -6,7 +6,8 @@ from typing import Any
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
-from detection.figures import percent
+from detection.expected_share import Expectation
+from detection.figures import percent, share_words
 from detection.models import ModelVersion
 from ml.metrics import rate
 
@@ -42,19 +43,35 @@ def limit_beside(verdict: str, limits: dict[str, str]) -> str:
     return " ".join(filter(None, chosen))
 
 
-def in_a_hundred(probability: float, version: ModelVersion) -> str:
-    """What a calibrated P(fake) says in images, and where it holds; empty if that is unknown."""
-    share = version.metrics.get("calibration", {}).get("fake_share")
-    if share is None:
-        return ""
-    fakes = round(100 * probability)
+def in_a_hundred(found: Expectation) -> str:
+    """What a probability says in images, and among which images it holds."""
+    fakes = round(100 * found.probability)
     count = {0: _("fewer than 1"), 100: _("more than 99")}.get(
         fakes, _("about %(number)s") % {"number": number_format(fakes)}
     )
     return _(
-        "Of 100 images that score like this, %(count)s were fake"
-        " where %(share)s of all images were fake."
-    ) % {"count": count, "share": percent(share, 0)}
+        "Of 100 images that score like this, %(count)s are manipulated,"
+        " if %(share)s of all submitted are."
+    ) % {"count": count, "share": share_words(found.fake_share)}
+
+
+def shift_note(found: Expectation | None, calibrated: str) -> str:
+    """Why the number in images is not the calibrated one; empty where it is.
+
+    Args:
+        calibrated: the calibrated probability as the page shows it.
+    """
+    if found is None or not found.is_shifted:
+        return ""
+    return _(
+        "The model was calibrated where %(calibrated_at)s of the images were manipulated; this"
+        " desk expects %(expected)s. The verdict and the scale keep to the calibrated"
+        " %(calibrated)s."
+    ) % {
+        "calibrated_at": share_words(found.calibration_fake_share),
+        "expected": share_words(found.fake_share),
+        "calibrated": calibrated,
+    }
 
 
 def rare_fakes(version: ModelVersion) -> dict[str, str | bool]:

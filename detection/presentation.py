@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from detection import words
-from detection.figures import Figures, figures, percent
-from detection.limits import in_a_hundred, limit_beside, model_limits
+from detection.expected_share import expectation
+from detection.figures import Figures, Hundred, figures, of_a_hundred, percent, position
+from detection.limits import in_a_hundred, limit_beside, model_limits, shift_note
 from detection.models import Detection, Image
 
 MEGAPIXEL = 1_000_000
@@ -19,10 +20,18 @@ MEGAPIXEL = 1_000_000
 
 @dataclass(frozen=True)
 class Resaved:
-    """The answer for one mildly altered copy of the picture."""
+    """The answer for one mildly altered copy of the picture.
+
+    Attributes:
+        position: where its probability lies on the scale, 0 to 100.
+        start, length: of the line between it and where the picture itself lies.
+    """
 
     name: str | Promise
     probability: str
+    position: str
+    start: str
+    length: str
     verdict: str | Promise
     tone: str
     is_same: bool
@@ -35,30 +44,33 @@ class VerdictCard:
     Attributes:
         tone: authentic, manipulated, inconclusive, failed or waiting; chooses icon and colour.
         figures: calibrated P(fake) and the cuts between which the desk says it cannot tell.
+        is_number_decisive: whether the number decided, and not a reason that outweighs it.
         odds: the number once more, in images; empty where it decided nothing.
-        reasons: why it cannot tell, in sentences.
+        hundred: that number as squares.
+        shift: why that is not the calibrated number, where the desk expects another share of fakes.
+        reasons: why it says this, or why it cannot tell, in sentences.
         overruled: what the number alone would have said, where a reason speaks against deciding.
         notes: what else was found about the file, in sentences.
         limit: how often the model is wrong when it says just this; empty if nobody measured it.
         limits: everything that was measured about the model, in sentences.
+        steps: what to do next.
     """
 
     tone: str
     title: str | Promise
     meaning: str | Promise
     figures: Figures
+    is_number_decisive: bool
     odds: str
+    hundred: Hundred | None
+    shift: str
     reasons: list[str]
     overruled: str | Promise
     notes: list[str]
     stability: list[Resaved]
     limit: str
     limits: list[str]
-
-    @property
-    def is_stable(self) -> bool:
-        """Whether every re-saved copy got the same answer."""
-        return all(copy.is_same for copy in self.stability)
+    steps: tuple[str | Promise, ...]
 
 
 TONES: dict[str, str] = {
@@ -68,21 +80,35 @@ TONES: dict[str, str] = {
 }
 
 
-def verdict_card(detection: Detection) -> VerdictCard:
-    """Put a detection into words, in the reader's language."""
-    reasons, limits = _reasons(detection), model_limits(detection.model_version)
+def verdict_card(detection: Detection, *, fake_share: float | None = None) -> VerdictCard:
+    """Put a detection into words, in the reader's language.
+
+    Args:
+        fake_share: which share of all submitted images is expected to be fake; None for the share
+            that the model's calibration presumes.
+    """
+    limits = model_limits(detection.model_version)
+    shown = figures(detection.probability, *cuts(detection))
+    stability = _stability(detection)
+    reasons = _reasons(detection, shown) + _whether_it_holds(detection, stability)
+    decisive = None if detection.reasons else detection.probability
+    found = expectation(decisive, detection.model_version, fake_share)
     return VerdictCard(
         tone=_tone(detection),
         title=_title(detection),
         meaning=_meaning(detection),
-        figures=figures(detection.probability, *cuts(detection)),
-        odds=_odds(detection),
+        figures=shown,
+        is_number_decisive=decisive is not None,
+        odds=in_a_hundred(found) if found else "",
+        hundred=of_a_hundred(found.probability) if found else None,
+        shift=shift_note(found, shown.probability or ""),
         reasons=reasons,
         overruled=_overruled(detection),
         notes=[note for note in file_notes(detection.image.facts) if note not in reasons],
-        stability=_stability(detection),
+        stability=stability,
         limit=limit_beside(detection.verdict, limits),
         limits=list(limits.values()),
+        steps=words.NEXT_STEPS.get(detection.verdict, ()),
     )
 
 
@@ -150,18 +176,54 @@ def _meaning(detection: Detection) -> str | Promise:
     return words.VERDICT_MEANINGS.get(detection.verdict, "")
 
 
-def _reasons(detection: Detection) -> list[str]:
-    if detection.verdict != Detection.Verdict.INCONCLUSIVE:
-        return []
+def _reasons(detection: Detection, shown: Figures) -> list[str]:
     if detection.reasons:
         return [words.reason_sentence(code) for code in detection.reasons]
-    return [_("The signs are too weak either way to decide at the accuracy this desk promises.")]
+    sentences = {
+        Detection.Verdict.LIKELY_AUTHENTIC: _(
+            "Its probability of %(p)s lies below the cut of %(low)s."
+        ),
+        Detection.Verdict.LIKELY_MANIPULATED: _(
+            "Its probability of %(p)s lies at or above the cut of %(high)s."
+        ),
+        Detection.Verdict.INCONCLUSIVE: _(
+            "The signs are too weak either way to decide at the accuracy this desk promises."
+        ),
+    }
+    cut = {
+        "p": shown.probability,
+        "low": shown.authentic_below,
+        "high": shown.manipulated_from,
+    }
+    reasons = [sentences[Detection.Verdict(detection.verdict)] % cut] if detection.verdict else []
+    return reasons + _faces_with_signs(detection)
 
 
-def _odds(detection: Detection) -> str:
-    if detection.probability is None or detection.reasons:  # a reason outweighs the number
-        return ""
-    return in_a_hundred(detection.probability, detection.model_version)
+def _faces_with_signs(detection: Detection) -> list[str]:
+    """How many of the faces show the signs by themselves, where that is what the verdict says."""
+    _low, high = cuts(detection)
+    if detection.verdict != Detection.Verdict.LIKELY_MANIPULATED or high is None:
+        return []
+    judged = [p for face in detection.faces if (p := face.get("probability")) is not None]
+    signs = sum(p >= high for p in judged)
+    if not signs:
+        return []
+    return [
+        ngettext(
+            "By itself, %(signs)s of %(count)s face in it shows such signs.",
+            "By themselves, %(signs)s of %(count)s faces in it show such signs.",
+            len(judged),
+        )
+        % {"signs": number_format(signs), "count": number_format(len(judged))}
+    ]
+
+
+def _whether_it_holds(detection: Detection, copies: list[Resaved]) -> list[str]:
+    if not copies or "unstable" in detection.reasons:
+        return []
+    if all(copy.is_same for copy in copies):
+        return [_("The answer stays the same when the picture is re-saved or reduced.")]
+    return [_("Re-saved or reduced copies of the picture get different answers.")]
 
 
 def _overruled(detection: Detection) -> str | Promise:
@@ -180,17 +242,23 @@ def cuts(detection: Detection) -> tuple[float | None, float | None]:
 
 def _stability(detection: Detection) -> list[Resaved]:
     low, high = cuts(detection)
-    if detection.probability is None or low is None or high is None:
+    as_it_is = detection.probability
+    if as_it_is is None or low is None or high is None:
         return []
-    own = side_of(detection.probability, low, high)
-    return [_resaved(name, p, own, low, high) for name, p in detection.transforms.items()]
+    own = side_of(as_it_is, low, high)
+    return [
+        _resaved(name, p, as_it_is, side_of(p, low, high), own)
+        for name, p in detection.transforms.items()
+    ]
 
 
-def _resaved(name: str, probability: float, own: str, low: float, high: float) -> Resaved:
-    verdict = side_of(probability, low, high)
+def _resaved(name: str, probability: float, as_it_is: float, verdict: str, own: str) -> Resaved:
     return Resaved(
         name=words.TRANSFORMS.get(name, name),
         probability=percent(probability),
+        position=position(probability),
+        start=position(min(probability, as_it_is)),
+        length=position(abs(probability - as_it_is)),
         verdict=Detection.Verdict(verdict).label,
         tone=TONES[verdict],
         is_same=verdict == own,

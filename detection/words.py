@@ -229,10 +229,74 @@ TRANSFORMS: dict[str, str | Promise] = {
     "scale_65": _("Reduced to 65 % of its size"),
 }
 
+# Where the images come from that models were measured on; the keys are those of the datasets.
+SOURCES: dict[str, str | Promise] = {
+    "all": _("All kinds together"),
+    "autoencoder": _("Real pictures passed through an autoencoder (not among all)"),
+    "dfdc": _("Faces swapped in videos (DFDC)"),
+    "gan_portraits": _("Portraits made by GANs"),
+    "lfw_faceswap": _("Faces swapped in news photographs (LFW)"),
+    "photographs": _("Ordinary photographs"),
+    "photoshop": _("Retouched faces"),
+    "stylegan_ffhq": _("Portraits made by StyleGAN (FFHQ)"),
+    "text_to_image": _("Pictures made from a text"),
+}
+
+# What was done to the test images first; the keys are those of `ml.alterations`.
+DAMAGES: dict[str, str | Promise] = {
+    "clean": _("As they are"),
+    "jpeg_50": _("Saved again as JPEG, quality 50"),
+    "jpeg_70": _("Saved again as JPEG, quality 70"),
+    "jpeg_90": _("Saved again as JPEG, quality 90"),
+    "webp_50": _("Saved again as WebP, quality 50"),
+    "webp_80": _("Saved again as WebP, quality 80"),
+    "scale_50": _("Reduced to half of its size"),
+    "scale_60": _("Reduced to 60 % of its size"),
+    "scale_75": _("Reduced to three quarters of its size"),
+    "screenshot": _("Taken again as a screenshot"),
+}
+
+# What the sidecars of the shipped models say of themselves, so that it can be said in Arabic.
+MODEL_LIMITS = (
+    _(
+        "It learnt from a few kinds of generators, face swaps and retouching; on kinds it never"
+        " saw it can be wrong without knowing it."
+    ),
+    _(
+        "It sees the picture at 224 pixels a view: the whole and each face. Small retouches away"
+        " from faces can be gone before it looks."
+    ),
+    _("Strong compression, small sizes and screenshots erase the traces it looks for."),
+)
+
 VERDICT_MEANINGS: dict[str, str | Promise] = {
     "likely_authentic": _("No signs of manipulation were found that this model can see."),
     "likely_manipulated": _("The model sees signs of generation or manipulation."),
-    "inconclusive": _("The model cannot tell. Treat the picture as unverified."),
+    "inconclusive": _(
+        "The model says so rather than guess. That is an answer too: treat the picture as"
+        " unverified, neither as real nor as fake."
+    ),
+}
+
+# What to do next, the most useful first.
+NEXT_STEPS: dict[str, tuple[str | Promise, ...]] = {
+    "likely_authentic": (
+        _("Check the caption: a real picture of another place or year is still a false report."),
+        _("Look for earlier copies with a reverse image search."),
+        _("Ask the sender for the unedited file and for more frames of the same moment."),
+    ),
+    "likely_manipulated": (
+        _("Look for the original: find the earliest copy with a reverse image search."),
+        _("Ask the sender for the file as the camera wrote it, not a screenshot or forward."),
+        _("Check where the picture was published first, and by whom."),
+        _("Have a moderator look before you publish or accuse anybody."),
+    ),
+    "inconclusive": (
+        _("Ask the sender for the file as the camera wrote it, and submit that one."),
+        _("Look for a larger or earlier copy with a reverse image search."),
+        _("Check by other means: place, weather, shadows, witnesses, first publication."),
+        _("Have a moderator look, and say “unverified” if you must publish."),
+    ),
 }
 
 NOT_JUDGED = _("Could not be judged")

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+from dataclasses import asdict
+from functools import cached_property
 from typing import Any
 
 from django.urls import reverse
@@ -11,7 +13,8 @@ from rest_framework.fields import empty
 
 from deepfake_site import outbound
 from detection.api.file_answer import file_answer
-from detection.models import Batch, Detection, Submission
+from detection.expected_share import expectation
+from detection.models import Batch, Detection, Installation, Submission
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
@@ -35,6 +38,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     model = serializers.SerializerMethodField()
     operating_point = serializers.JSONField(source="model_version.operating_point")
     verdict = serializers.SerializerMethodField()
+    expected = serializers.SerializerMethodField()
     faces = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
@@ -51,6 +55,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
             "image",
             "verdict",
             "probability",
+            "expected",
             "reasons",
             "faces",
             "failure",
@@ -81,6 +86,15 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
 
     def get_verdict(self, row: Detection) -> str | None:
         return row.verdict or None
+
+    def get_expected(self, row: Detection) -> dict[str, float] | None:
+        """The probability under the share of fakes that the desk expects."""
+        found = expectation(row.probability, row.model_version, self._expected_fake_share)
+        return None if found is None else asdict(found)
+
+    @cached_property  # one question for all rows of a list
+    def _expected_fake_share(self) -> float | None:
+        return Installation.objects.expected_fake_share()
 
     def get_faces(self, row: Detection) -> list[dict[str, Any]]:
         """Without the maps: they are what the heatmap shows."""

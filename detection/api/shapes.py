@@ -166,6 +166,25 @@ DETECTION = an_object(
             minimum=0,
             maximum=1,
         ),
+        "expected": or_null(
+            an_object(
+                {
+                    "probability": a(
+                        "number",
+                        "P(manipulated) where `fake_share` of all submitted images are.",
+                        minimum=0,
+                        maximum=1,
+                    ),
+                    "fake_share": {**SHARE, "description": "What the desk expects."},
+                    "calibration_fake_share": {
+                        **SHARE,
+                        "description": "Where the calibrated `probability` holds as it is.",
+                    },
+                },
+                "The same evidence under the share of fakes that the desk expects. The verdict "
+                "and the thresholds keep to `probability`.",
+            )
+        ),
         "reasons": each(
             a("string", examples=sorted(REASONS)), "Why the verdict is not a plainer one."
         ),

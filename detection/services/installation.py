@@ -5,6 +5,8 @@ from pathlib import Path
 from django.conf import settings
 from django.db import transaction
 
+from accounts import audit
+from accounts.models import User
 from detection import storage
 from detection.models import Installation
 
@@ -43,6 +45,32 @@ def is_ours() -> bool:
         return row is not None and _mark().read_text(encoding="ascii").strip() == str(row.pk)
     except FileNotFoundError:
         return False
+
+
+def expect_fakes(fake_share: float | None, *, by: User) -> None:
+    """Say which share of all submitted images is expected to be fake; no verdict changes.
+
+    Args:
+        fake_share: in (0, 1); None for the share that the model's calibration presumes.
+    Raises:
+        ForeignData: the installation has no row, and the data folder is not its own.
+    """
+    if not Installation.objects.exists():
+        bind()
+    with transaction.atomic():
+        row = Installation.objects.select_for_update().get()
+        before = row.expected_fake_share
+        if fake_share == before:
+            return
+        row.expected_fake_share = fake_share
+        row.save(update_fields=["expected_fake_share"])
+        audit.record(
+            "installation.expected_share_changed",
+            actor=by,
+            target=row,
+            before={"expected_fake_share": before},
+            after={"expected_fake_share": fake_share},
+        )
 
 
 def _mark() -> Path:

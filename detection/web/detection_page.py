@@ -17,7 +17,7 @@ from accounts.permissions import signed_in
 from detection import words
 from detection.explanation import judged_faces, overlay
 from detection.file_section import file_section, technical_rows
-from detection.models import Detection, Submission
+from detection.models import Detection, Installation, Submission
 from detection.presentation import file_facts, verdict_card
 from detection.region_presentation import parts
 from detection.report_presentation import report_section
@@ -79,7 +79,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
 
 def _verdict(row: Detection) -> dict[str, object]:
     return {
-        "card": verdict_card(row),
+        "card": verdict_card(row, fake_share=Installation.objects.expected_fake_share()),
         "can_retry": row.failure_code in words.TRANSIENT_FAILURES,
     }
 

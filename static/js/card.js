@@ -4,9 +4,10 @@ const FIRST_MS = 100;
 const SLOWEST_MS = 1000;
 const PATIENCE_MS = 60_000;
 const AFTER_PATIENCE_MS = 4000;
-const SPREAD_MS = 20; // for each other card in waiting, so that a hundred do not ask at once
+const FOLLOWED_AT_ONCE = 8; // the others wait: five hundred must not all ask
 
-let following = 0;
+let followed = 0;
+const inLine = [];
 
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -31,12 +32,32 @@ export async function fetchCard(url) {
   return response.ok ? response.text() : null;
 }
 
+function turn() {
+  if (followed < FOLLOWED_AT_ONCE) {
+    followed += 1;
+    return undefined;
+  }
+  return new Promise((resolve) => inLine.push(resolve));
+}
+
+function yieldTurn() {
+  const next = inLine.shift();
+  if (next) next();
+  else followed -= 1;
+}
+
+// One that takes long lets those behind it have a look.
+function passOn() {
+  yieldTurn();
+  return turn();
+}
+
 // Puts the card at `url` into `place` whenever it changes; resolves with the finished one.
 export async function follow(url, place) {
-  const began = performance.now();
   let delay = FIRST_MS;
   let shown = place.innerHTML;
-  following += 1;
+  await turn();
+  const began = performance.now();
   try {
     for (;;) {
       const html = await fetchCard(url);
@@ -47,12 +68,13 @@ export async function follow(url, place) {
       }
       const card = place.querySelector("[data-card]");
       if (card?.dataset.finished === "yes") return card;
-      await pause(delay + SPREAD_MS * (following - 1));
+      await pause(delay);
       const isLate = performance.now() - began > PATIENCE_MS;
+      if (isLate && inLine.length) await passOn();
       delay = isLate ? AFTER_PATIENCE_MS : Math.min(2 * delay, SLOWEST_MS);
     }
   } finally {
-    following -= 1;
+    yieldTurn();
   }
 }
 

@@ -17,11 +17,13 @@ export class Stopped extends Error {
 
 export class ResumableUpload {
   // `fields` go with the submission; `onProgress` hears how many bytes the desk has, or nearly;
-  // `onPause` hears whether it is the network that is waited for.
-  constructor(file, { address, token, fields, onProgress, onPause }) {
-    Object.assign(this, { file, token, fields, onProgress, onPause });
+  // `onPause` hears whether it is the network that is waited for; `memory` outlives a reload.
+  constructor(file, { address, token, fields, memory, onProgress, onPause }) {
+    Object.assign(this, { file, token, fields, memory, onProgress, onPause });
     this.collection = address;
-    this.startOver();
+    this.address = memory.recall();
+    this.detection = null;
+    this.offset = -1; // not known: it is asked for
   }
 
   // Resolves with the id of the detection; after a rejection it may be called again and goes on.
@@ -35,11 +37,13 @@ export class ResumableUpload {
         if (this.offset > most) failures = 0;
         most = Math.max(most, this.offset);
       } catch (error) {
+        if (error.reason === "refused") this.memory.forget();
         if (!mayPass(error) || failures === PAUSES_MS.length) throw error;
         await this.pause(PAUSES_MS[failures]);
         failures += 1;
       }
     }
+    this.memory.forget();
     return this.detection;
   }
 
@@ -54,8 +58,9 @@ export class ResumableUpload {
   }
 
   startOver() {
+    this.memory.forget();
     this.address = this.detection = null;
-    this.offset = -1; // not known: it is asked for
+    this.offset = -1;
   }
 
   // One request: whatever is next.
@@ -73,6 +78,7 @@ export class ResumableUpload {
     });
     if (request.status !== 201) throw stoppedBy(request, "unavailable");
     this.address = new URL(request.getResponseHeader("Location"), location.href).pathname;
+    this.memory.keep(this.address);
     this.offset = 0;
   }
 

@@ -148,12 +148,14 @@ def paths(
         "audit_trail",
         "people",
         "invite",
+        "expected_share",
     )
     return [
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
+        reverse("model", args=[detections[0].model_version_id]),
         reverse("webhook", args=[endpoint.pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
         reverse("case_note", args=[case.pk, case.notes.get().pk]),

@@ -129,6 +129,8 @@ DECLARED: dict[str, Access] = {
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
+    "models/<uuid:pk>": Access(PEOPLE, READ),
+    "expected-share": Access(ADMINS, READ | WRITE),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
     "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
@@ -405,6 +407,9 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     others = {
         "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
         "regions/": Region.objects.get(detection__image=image).pk,
+    others = {
+        "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
+        "models/": ModelVersion.objects.get().pk,
     }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from detection.expected_share import Expectation
 from detection.limits import in_a_hundred, limit_beside, model_limits, rare_fakes
 from detection.models import ModelVersion
 from ml.artifact import DEFAULT_ARTIFACT
@@ -107,25 +108,19 @@ def test_the_example_multiplies_the_measured_rates(measured: ModelVersion) -> No
 @pytest.mark.parametrize(
     ("probability", "count"),
     [
-        (0.0, "fewer than 1 were"),
-        (0.004, "fewer than 1 were"),
-        (0.006, "about 1 were"),
-        (0.934, "about 93 were"),
-        (0.994, "about 99 were"),
-        (0.996, "more than 99 were"),
-        (1.0, "more than 99 were"),
+        (0.0, "fewer than 1 are"),
+        (0.004, "fewer than 1 are"),
+        (0.006, "about 1 are"),
+        (0.934, "about 93 are"),
+        (0.994, "about 99 are"),
+        (0.996, "more than 99 are"),
+        (1.0, "more than 99 are"),
     ],
 )
 def test_a_probability_in_images_is_never_all_or_none(probability: float, count: str) -> None:
-    version = ModelVersion(metrics={"calibration": {"fake_share": 0.2}})
-    text = _plain(in_a_hundred(probability, version))
+    text = _plain(in_a_hundred(Expectation(probability, 0.2, 0.5)))
     assert count in text
-    assert "where 20 % of all images were fake" in text
-
-
-@pytest.mark.parametrize("metrics", [{}, {"calibration": {}}, {"calibration": {"n": 9}}])
-def test_without_the_share_of_fakes_a_probability_is_not_put_into_images(metrics: dict) -> None:
-    assert in_a_hundred(0.5, ModelVersion(metrics=metrics)) == ""
+    assert "if 20 % of all submitted are" in text
 
 
 def test_the_shipped_model_states_what_its_verdicts_were_worth() -> None:

@@ -94,7 +94,7 @@ def test_it_says_that_a_reason_outweighs_the_number(client: Client, submit: Subm
     text = _text(_page(client, detection))
     assert "Cannot tell" in text
     assert "merely re-saved or resized" in text
-    assert "By its number alone it would be “Likely manipulated”" in text
+    assert "By its number alone, 95 %, it would be “Likely manipulated”" in text
 
 
 def test_it_shows_no_number_where_nothing_was_scored(client: Client, submit: Submit) -> None:
@@ -176,8 +176,8 @@ def test_the_card_puts_its_number_into_images(client: Client, submit: Submit) ->
     ModelVersion.objects.update(metrics={"calibration": {"fake_share": 0.4787}})
     _finish(detection, 0.934, "likely_manipulated")
     assert (
-        "Of 100 images that score like this, about 93 were fake where 48 % of all images were fake."
-        in _text(_page(client, detection))
+        "Of 100 images that score like this, about 93 are manipulated,"
+        " if 48 % of all submitted are." in _text(_page(client, detection))
     )
 
 
