@@ -7,10 +7,11 @@ hide costs this person no time either.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import BooleanField, F, Func, Q
 
 from accounts.models import User
 from detection import likeness
@@ -20,7 +21,10 @@ from detection.models import Case, Detection, Image
 MOST_CANDIDATES = 20_000
 MOST_MATCHES = 50
 # Large columns that no list of matches shows.
-UNSEEN = ("activation", "faces", "transforms", "timings_ms", "image__facts")
+UNSEEN = (
+    *("activation", "faces", "transforms", "timings_ms"),
+    *("image__facts", "model_version__metrics"),
+)
 
 
 class Kind(StrEnum):
@@ -48,9 +52,18 @@ class Fingerprint:
 
     def distance(self, other: str) -> tuple[int, bool]:
         """To another picture's hash, and whether its mirrored copy is what comes near."""
-        straight = likeness.distance(self.upright, other)
-        turned = likeness.distance(self.in_mirror, other)
-        return min((straight, False), (turned, True))
+        number = int(other, 16)
+        straight = (number ^ self._upright).bit_count()
+        turned = (number ^ self._in_mirror).bit_count()
+        return (turned, True) if turned < straight else (straight, False)
+
+    @cached_property
+    def _upright(self) -> int:
+        return int(self.upright, 16)
+
+    @cached_property
+    def _in_mirror(self) -> int:
+        return int(self.in_mirror, 16)
 
 
 @dataclass(frozen=True)
@@ -92,14 +105,14 @@ def find(user: User, picture: Fingerprint, *, beside: Detection | None = None) -
     """
     search = _Search(user, picture)
     nearest = sorted(search.images().items(), key=_exact_then_near)
-    latest = _latest(user, [pk for pk, _ in nearest[: MOST_MATCHES + 1]], beside)
+    latest = _latest(user, [pk for pk, _ in nearest[: _enough()]], beside)
     matches = [
         Match(latest[pk], _kind(distance, is_exact=is_exact), distance, is_mirrored)
         for pk, (distance, is_mirrored, is_exact) in nearest
         if pk in latest
     ]
     matches.sort(key=_rank)
-    is_whole = search.is_whole and len(nearest) <= MOST_MATCHES
+    is_whole = search.is_whole and len(matches) <= MOST_MATCHES
     return Found(matches[:MOST_MATCHES], picture.is_telling, is_whole)
 
 
@@ -112,7 +125,7 @@ class _Search:
     def images(self) -> dict[UUID, tuple[int, bool, bool]]:
         """Distance, whether it is mirrored, whether it is the same file; by image."""
         same = Image.objects.visible_to(self.user).filter(sha256=self.picture.sha256)
-        found = dict.fromkeys(same.values_list("pk", flat=True)[: MOST_MATCHES + 1], (0, False, True))
+        found = dict.fromkeys(same.values_list("pk", flat=True)[: _enough()], (0, False, True))
         if self.picture.is_telling:
             for pk, distance, is_mirrored in self._alike():
                 found.setdefault(pk, (distance, is_mirrored, False))
@@ -120,45 +133,52 @@ class _Search:
 
     def _alike(self) -> Iterator[tuple[UUID, int, bool]]:
         for scope in _scopes(self.user):
-            near = self._near(self._candidates(scope))
-            yield from self._rows(scope, near)
+            if near := self._near(self._candidates(scope)):
+                yield from ((pk, *near[value]) for value, pk in self._rows(scope, near))
         shared = self._bounded(_shared_with(self.user).values_list("perceptual_hash", "pk"))
-        near = self._near(value for value, _ in shared)
+        near = self._near(value for value, _ in shared if value)
         yield from ((pk, *near[value]) for value, pk in shared if value in near)
 
     def _candidates(self, scope: dict[str, Any]) -> Iterator[str]:
-        """Hashes that share a band with the picture or its mirrored copy, or nearly so."""
-        pairs = zip(*map(likeness.bands, (self.picture.upright, self.picture.in_mirror)), strict=True)
-        for number, pair in enumerate(pairs):
-            values = {value for band in pair for value in likeness.probes(band)}
-            rows = Image.objects.filter(**scope, **{f"band_{number}__in": sorted(values)})
+        """Hashes that share a band with the picture or its mirrored copy, or nearly so.
+
+        A statement a band: over all three together PostgreSQL starts parallel workers, which takes
+        ten times as long as the three.
+        """
+        for number, values in enumerate(self._probes):
+            rows = Image.objects.filter(_is_one_of(f"band_{number}", values), **scope)
             yield from self._bounded(rows.values_list("perceptual_hash", flat=True))
 
+    @cached_property
+    def _probes(self) -> list[set[int]]:
+        """Of each band, the values to look for."""
+        both = map(likeness.bands, (self.picture.upright, self.picture.in_mirror))
+        return [
+            {value for band in pair for value in likeness.probes(band)}
+            for pair in zip(*both, strict=True)
+        ]
+
     def _near(self, hashes: Iterable[str]) -> dict[str, tuple[int, bool]]:
-        near = {}
-        for value in {value for value in hashes if likeness.is_telling(value)}:
-            distance, is_mirrored = self.picture.distance(value)
-            if distance <= likeness.POSSIBLE_DISTANCE:
-                near[value] = (distance, is_mirrored)
-        return near
+        nearest = {value: self.picture.distance(value) for value in set(hashes)}
+        return {
+            value: pair
+            for value, pair in nearest.items()
+            if pair[0] <= likeness.POSSIBLE_DISTANCE and likeness.is_telling(value)
+        }
 
     def _rows(
         self, scope: dict[str, Any], near: dict[str, tuple[int, bool]]
-    ) -> Iterator[tuple[UUID, int, bool]]:
-        """Images with these hashes, the nearest first, until there are enough."""
-        left = MOST_MATCHES + 1
+    ) -> list[tuple[str, UUID]]:
+        """Images with these hashes; where there are too many, the nearest of them."""
+        found = _with_hashes(scope, near)
+        if len(found) < _enough():
+            return found
+        self.is_whole, found = False, []
         for distance in sorted({distance for distance, _ in near.values()}):
-            values = [value for value, (far, _) in near.items() if far == distance]
-            first_band = {likeness.bands(value)[0] for value in values}
-            rows = Image.objects.filter(
-                **scope, band_0__in=sorted(first_band), perceptual_hash__in=values
-            )
-            for value, pk in rows.values_list("perceptual_hash", "pk")[:left]:
-                left -= 1
-                yield pk, *near[value]
-            if not left:
-                self.is_whole = False
-                return
+            found += _with_hashes(scope, [v for v, (far, _) in near.items() if far == distance])
+            if len(found) >= _enough():
+                break
+        return found
 
     def _bounded(self, rows: Any) -> list[Any]:
         some = list(rows[:MOST_CANDIDATES])
@@ -167,14 +187,39 @@ class _Search:
         return some
 
 
+def _is_one_of(column: str, numbers: Iterable[int]) -> Func:
+    """As `column__in`, which takes Django as long to write down as the database to answer."""
+    listed = ",".join(str(int(number)) for number in numbers)
+    template = f"%(expressions)s IN ({listed})"
+    return Func(F(column), template=template, output_field=BooleanField())
+
+
+def _enough() -> int:
+    """As many images as there may be matches, the one that asks, and another that is too many."""
+    return MOST_MATCHES + 2
+
+
 def _scopes(user: User) -> list[dict[str, Any]]:
     """Which images are a person's to see, apart from those of a case, each as one index finds it.
 
     Together with `_shared_with` what `detection.models.image.visibility` says.
     """
-    if user.is_reviewer:
-        return [{"is_confidential": False}, {"is_confidential": True, "owner": user}]
-    return [{"is_confidential__in": [False, True], "owner": user}]
+    # As lists, because `NOT is_confidential` is no equality that SQLite's index could use; and one
+    # by one, because PostgreSQL may filter by a list of both only after reading others' entries.
+    secret, public = {"is_confidential__in": [True]}, {"is_confidential__in": [False]}
+    own = {"owner": user}
+    return [public if user.is_reviewer else public | own, secret | own]
+
+
+def _with_hashes(scope: dict[str, Any], values: Iterable[str]) -> list[tuple[str, UUID]]:
+    """Hash and image, as many as are of use; found by the first band, which the hashes imply."""
+    values = [*values]
+    rows = Image.objects.filter(
+        _is_one_of("band_0", {likeness.bands(value)[0] for value in values}),
+        perceptual_hash__in=values,
+        **scope,
+    )
+    return list(rows.values_list("perceptual_hash", "pk")[: _enough()])
 
 
 def _shared_with(user: User) -> Any:
