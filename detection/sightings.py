@@ -50,6 +50,7 @@ class SeenBefore:
     Attributes:
         copies: how many are the same picture; the others only may be.
         first_at: when the first of those copies came, None without any.
+        came_earlier: whether one of them did before the detection that asks.
         verdicts: the different verdicts that the same picture got, the asking one included; empty
             while they agree.
         hidden: how many matches there are beside those shown.
@@ -58,6 +59,7 @@ class SeenBefore:
     sightings: list[Sighting]
     copies: int
     first_at: datetime | None
+    came_earlier: bool
     verdicts: list[str | Promise]
     hidden: int
     is_telling: bool
@@ -71,6 +73,7 @@ def seen_before(found: Found, *, reader: User, beside: Detection | None = None) 
         sightings=[_sighting(match, reader) for match in found.matches[:SHOWN]],
         copies=len(copies),
         first_at=min((match.detection.image.created_at for match in copies), default=None),
+        came_earlier=any(not beside or _is_before(copy.detection, beside) for copy in copies),
         verdicts=_different([*([beside] if beside else []), *(m.detection for m in copies)]),
         hidden=max(0, len(found.matches) - SHOWN),
         is_telling=found.is_telling,
@@ -95,6 +98,10 @@ def _title(row: Detection) -> str | Promise:
     if row.verdict:
         return Detection.Verdict(row.verdict).label
     return words.NOT_JUDGED if row.status == Detection.Status.FAILED else _("Being checked…")
+
+
+def _is_before(row: Detection, other: Detection) -> bool:
+    return row.created_at < other.created_at
 
 
 def _different(rows: list[Detection]) -> list[str | Promise]:

@@ -200,6 +200,16 @@ def test_the_page_warns_when_verdicts_disagree(alice, client_of, judged):
     assert reverse("detection", args=[other.pk]) in page
 
 
+def test_the_page_says_whether_it_came_earlier_or_later(alice, client_of, judged):
+    first, second = judged(alice), judged(alice)
+    pages = [
+        client_of(alice).get(reverse("detection", args=[row.pk])).content.decode()
+        for row in (first, second)
+    ]
+    assert "This picture came again later" in pages[0]
+    assert "This picture was here before" in pages[1]
+
+
 def test_a_similar_picture_is_no_copy_and_its_verdict_no_disagreement(alice, client_of, judged):
     asking = judged(alice)
     judged(alice, flipped(HASH, *range(6)), verdict=Detection.Verdict.LIKELY_MANIPULATED)
