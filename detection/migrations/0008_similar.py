@@ -1,27 +1,33 @@
 """Perceptual hashes are found by their neighbourhood, and mirrored copies too."""
 
 from django.conf import settings
-from django.db import connections, migrations, models
+from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
 
 CHUNK = 5000
 FEWEST_BITS = 16
-BY_BAND = "UPDATE detection_image SET band_0 = %s, band_1 = %s, band_2 = %s WHERE id = %s"
+# One statement a chunk: psycopg2 would send each row of `executemany` by itself.
+BY_BAND = """
+UPDATE detection_image SET band_0 = v.column2, band_1 = v.column3, band_2 = v.column4
+FROM (VALUES {rows}) AS v WHERE id = {key}
+"""
+KEYS = {"postgresql": "v.column1::uuid", "sqlite": "v.column1"}
 
 
 def fill_bands(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
     """Cut up the hashes that are there, as `detection.likeness.bands` does."""
-    alias = schema_editor.connection.alias
+    connection = schema_editor.connection
     field = apps.get_model("detection", "Image")._meta.pk
-    with connections[alias].cursor() as cursor:
-        for chunk in _chunks(apps, alias):
+    with connection.cursor() as cursor:
+        for chunk in _chunks(apps, connection.alias):
             rows = [
-                (*_bands(value), field.get_db_prep_value(pk, schema_editor.connection))
+                f"('{field.get_db_prep_value(pk, connection)}', {', '.join(map(str, _bands(value)))})"
                 for pk, value in chunk
                 if value and int(value, 16).bit_count() >= FEWEST_BITS
             ]
-            cursor.executemany(BY_BAND, rows)
+            if rows:
+                cursor.execute(BY_BAND.format(rows=", ".join(rows), key=KEYS[connection.vendor]))
 
 
 def _chunks(apps: StateApps, alias: str):

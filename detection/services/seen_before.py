@@ -16,6 +16,7 @@ from django.db.models import BooleanField, F, Func, Q
 from accounts.models import User
 from detection import likeness
 from detection.models import Case, Detection, Image
+from detection.models.image import visibility
 
 # Of one band; a thousand are usual among a million pictures, ten thousand among a million faces.
 MOST_CANDIDATES = 20_000
@@ -230,7 +231,8 @@ def _shared_with(user: User) -> Any:
 
 def _latest(user: User, images: list[UUID], beside: Detection | None) -> dict[UUID, Detection]:
     """The latest detection of each image, if there is a verdict the latest that has one."""
-    rows = Detection.objects.visible_to(user).filter(image__in=images).defer(*UNSEEN)
+    # Not `visible_to`: SQLite would list all images of a person to look for these few among them.
+    rows = Detection.objects.filter(visibility(user, "image__"), image__in=images).defer(*UNSEEN)
     if beside is not None:
         rows = rows.exclude(pk=beside.pk)
     rows = rows.select_related("image__owner", "model_version").order_by("created_at")
