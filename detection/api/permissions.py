@@ -32,6 +32,10 @@ class CaseScopes(KeyScopes):
     to_read, to_write = Scope.CASES_READ, Scope.CASES_WRITE
 
 
+class SimilarScopes(KeyScopes):
+    to_read = to_write = Scope.DETECTIONS_READ  # searching with an image writes nothing
+
+
 class FeedbackScopes(KeyScopes):
     to_read = to_write = Scope.FEEDBACK_WRITE
 

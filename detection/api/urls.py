@@ -13,6 +13,7 @@ from detection.api import (
     models,
     regions,
     reports,
+    similar,
     uploads,
     webhooks,
 )
@@ -67,6 +68,12 @@ urlpatterns = [
         never_cache(regions.RegionResource.as_view()),
         name="api_region",
     ),
+    path(
+        "detections/<uuid:pk>/similar",
+        never_cache(similar.SimilarToDetection.as_view()),
+        name="api_detection_similar",
+    ),
+    path("similar", never_cache(similar.ImageSearch.as_view()), name="api_similar"),
     path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
     path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),
     path(

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,7 +23,9 @@ from detection.presentation import file_facts, verdict_card
 from detection.region_presentation import parts
 from detection.report_presentation import report_section
 from detection.services.file_reading import current_facts
+from detection.services.seen_before import find, fingerprint
 from detection.services.submission import retry_detection
+from detection.sightings import SeenBefore, seen_before
 from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase
 from detection.web.layer_pages import chosen_layers
@@ -74,6 +77,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_custody(row, user),
         **cases_section(row.image, user),
         **_report(row, user),
+        **_seen_before(row, user),
     }
 
 
@@ -109,6 +113,18 @@ def _submitted(row: Detection, user: User) -> dict[str, object]:
 
 def _report(row: Detection, user: User) -> dict[str, object]:
     return report_section(row, user)
+
+
+def _seen_before(row: Detection, user: User) -> dict[str, object]:
+    """Looked for only where a template asks: the card that many pages poll shows none of it."""
+    if row.status != Detection.Status.DONE:
+        return {}
+
+    def look() -> SeenBefore:
+        found = find(user, fingerprint(row.image), beside=row)
+        return seen_before(found, reader=user, beside=row)
+
+    return {"seen": SimpleLazyObject(look)}
 
 
 def _custody(row: Detection, user: User) -> dict[str, object]:
