@@ -241,7 +241,7 @@ def _stability(card: VerdictCard) -> Section:
         return {}
     sentence = (
         _("Every re-saved copy got the same answer.")
-        if all(copy.tone == card.tone for copy in card.stability)
+        if all(copy.is_same for copy in card.stability)
         else _("The answer changes when the picture is merely re-saved or resized.")
     )
     head = [_("Copy"), _("Probability"), _("Verdict")]

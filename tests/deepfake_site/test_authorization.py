@@ -442,8 +442,8 @@ def _may(route: str, has_access: bool, role: str, method: str, methods: frozense
         return {*refused, "yes"}
     if not has_access:
         return refused
-    if role == "reader_key" and method == "POST" and route.startswith("api/"):
-    if role == "reader_key" and method == "POST" and route not in WRITES_NOTHING:
+    is_api = route.startswith("api/")
+    if role == "reader_key" and method == "POST" and is_api and route not in WRITES_NOTHING:
         return {"no", "no such method"}
     if method in methods:
         return {"yes"}
