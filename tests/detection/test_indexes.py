@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts.models import User
-from detection.models import Detection, Image, WebhookDelivery
+from detection.models import CaseImage, CaseNote, Detection, Image, WebhookDelivery
 from detection.services import delivering
 from tests.factories import done_row
 
@@ -32,6 +32,14 @@ def _of_any_owner(row: Detection, owner: User) -> QuerySet:
     return Image.objects.filter(sha256=row.image.sha256)
 
 
+def _images_of_a_case(row: Detection, owner: User) -> QuerySet:
+    return CaseImage.objects.filter(case=row.pk).newest_first()[:24]
+
+
+def _notes_of_a_case(row: Detection, owner: User) -> QuerySet:
+    return CaseNote.objects.filter(case=row.pk).newest_first()[:20]
+
+
 def _latest(row: Detection, owner: User) -> QuerySet:
     return row.submissions.filter(by=owner).order_by("-created_at")[:1]
 
@@ -43,6 +51,8 @@ def _latest(row: Detection, owner: User) -> QuerySet:
         (_to_be_dropped, "delivery_ended"),
         (_of_any_owner, "image_by_sha256"),
         (_latest, "submission_latest"),
+        (_images_of_a_case, "case_images_newest_first"),
+        (_notes_of_a_case, "case_notes_newest_first"),
     ],
 )
 def test_it_is_found_by_index_and_sorted_by_it(
