@@ -74,9 +74,12 @@ def run_detection(detection_id: str) -> None:
         _describe(claim.image, judgement.pixels)
 
 
-@shared_task
+@shared_task(soft_time_limit=30, time_limit=35)  # still less than the lease
 def draw_layer(layer_id: str) -> None:
-    """Draw one layer of evidence that somebody asked for."""
+    """Draw one layer of evidence that somebody asked for.
+
+    Longer than others take: on a busy machine the largest pictures need it.
+    """
     try:
         layers.draw(layer_id, worker=leases.process_name(os.getpid()))
     except SoftTimeLimitExceeded:

@@ -24,7 +24,7 @@ from tests.deepfake_site.test_authorization import DECLARED, EVERYBODY, OPERATOR
 
 ask, image = table.ask, table.image  # its fixtures
 pytestmark = pytest.mark.django_db
-PICTURE = re.compile(r"/heatmap|/preview/")
+PICTURE = re.compile(r"/heatmap|/preview/|/layers/|/evidence/")
 TELLING = {"Access-Control-Allow-Origin", "Server", "X-Powered-By"}
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
