@@ -157,6 +157,8 @@ def _photograph(detection: Detection) -> Shares | None:
 def _faces(detection: Detection, known: set[detector.PixelBox]) -> Iterator[Offer]:
     width, height = detection.image.oriented_size
     for number, face in enumerate(detection.faces, 1):
+        if "box" not in face:
+            continue
         left, top, across, down = face["box"]
         side = SURROUNDINGS * max(across * width, down * height)
         box = _within(left + across / 2, top + down / 2, side / width, side / height)

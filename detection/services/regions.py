@@ -96,11 +96,10 @@ def pixel_box(image: Image, box: Sequence[float], *, min_side_px: int) -> detect
     )
     across, down = round(right * width) - first, round(bottom * height) - above
     if min(across, down) < max(1, min_side_px):
-        found = {"width": max(0, across), "height": max(0, down), "least": max(1, min_side_px)}
-        raise Refused(
-            "region_too_small",
-            _("%(width)d × %(height)d pixels; each side needs %(least)d") % found,
-        )
+        size = f"\u2066{max(0, across)} × {max(0, down)}\u2069"  # from left to right in Arabic too
+        least = max(1, min_side_px)
+        bound = _("%(size)s pixels; each side needs %(least)s") % {"size": size, "least": least}
+        raise Refused("region_too_small", bound)
     if (across, down) == (width, height):
         raise Refused("region_is_whole")
     return first, above, across, down

@@ -52,7 +52,7 @@ def test_a_refusal_says_how_large_a_part_must_be(alices, done):
     done.model_version.operating_point["min_side_px"] = 96
     done.model_version.save()
     shown = post(alices, done, {**LEFT, "width": "1"})
-    assert "8 × 600 pixels; each side needs 96" in shown
+    assert "8 × 600\u2069 pixels; each side needs 96" in shown
 
 
 def test_a_verdict_of_a_part_stands_with_number_reason_and_limits(alices, done, alice):
