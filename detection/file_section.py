@@ -119,17 +119,16 @@ def file_section(
         Group(file_words.DATES, [_date_row(date) for date in dates]),
         Group(file_words.RIGHTS, _rows(fields, file_words.RIGHTS_FIELDS)),
     ]
-    others = _others(fields, dates)
     position = _position(facts)
     return FileSection(
         marks=mark_sentences(file_marks(facts)),
         findings=_findings(facts, dates, file_name, received),
         groups=[group for group in groups if group.rows],
-        others=others,
+        others=_others(fields, dates),
         position=position if may_see_original else None,
         thumbnail=_thumbnail(file) if may_see_original else None,
         credentials=_credentials(file),
-        is_silent=not (any(group.rows for group in groups) or others or position),
+        is_silent=not (any(fields.values()) or position),
     )
 
 
@@ -192,6 +191,7 @@ def _others(fields: dict[str, dict[str, str]], dates: list[StatedDate]) -> list[
         *file_words.EDITING_FIELDS,
         *file_words.RIGHTS_FIELDS,
         *((date.group, date.name) for date in dates),
+        ("exif", "Orientation"),  # in words beside the dimensions
     }
     return [
         Row(str(name), str(value), _OF_GROUP[group])

@@ -2,6 +2,7 @@
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from detection.file_marks import EDITED, GENERATED, IN_PART
 
@@ -12,7 +13,7 @@ EDITING = _("Software and editing")
 DATES = _("Dates")
 RIGHTS = _("Rights and author")
 
-_MAKER, _MODEL, _LENS = _("Maker"), _("Model"), _("Lens")
+_MAKER, _MODEL, _LENS = _("Maker"), pgettext_lazy("of a camera", "Model"), _("Lens")
 _SERIAL, _LENS_SERIAL, _SOFTWARE = _("Serial number"), _("Lens serial number"), _("Software")
 CAMERA_FIELDS: Labels = {
     ("exif", "Make"): _MAKER,
@@ -130,7 +131,7 @@ TRAILING = {
     "zeros": _("nothing but zero bytes"),
     "other": _("bytes of no kind that this desk knows"),
 }
-# state: tone, title, sentence
+# state: tone (grey where there is nothing to hold against it), title, sentence
 CREDENTIALS: dict[str, tuple[str, Promise, Promise]] = {
     "trusted": (
         "authentic",
@@ -167,7 +168,7 @@ CREDENTIALS: dict[str, tuple[str, Promise, Promise]] = {
         ),
     ),
     "none": (
-        "inconclusive",
+        "failed",
         _("Content credentials: none"),
         _(
             "The file carries no content credentials (C2PA). Most files have none: it counts "

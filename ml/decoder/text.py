@@ -36,6 +36,8 @@ def _text(value: Any, limit: int) -> str:
 
 
 def _printable(text: str) -> str:
+    if text.isprintable():
+        return text.strip()
     line = "".join(" " if c in "\r\n\t" else c for c in text)
     kept = (c for c in line if unicodedata.category(c) not in _UNPRINTABLE and c not in _TURNS)
     return "".join(kept).strip()

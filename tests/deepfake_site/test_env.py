@@ -5,7 +5,15 @@ from pathlib import Path
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from deepfake_site.env import env_bool, env_choice, env_int, env_list, env_secret, env_str
+from deepfake_site.env import (
+    env_bool,
+    env_certificates,
+    env_choice,
+    env_int,
+    env_list,
+    env_secret,
+    env_str,
+)
 
 NAME = "A_VARIABLE"
 
@@ -132,3 +140,31 @@ def test_a_secret_is_not_in_the_message(monkeypatch, tmp_path: Path):
     with pytest.raises(ImproperlyConfigured) as error:
         env_secret(NAME)
     assert "hush" not in str(error.value)
+
+
+PEM = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
+
+def test_certificates_come_from_a_file_or_a_folder(given, tmp_path):
+    assert env_certificates(NAME) == ""
+    for name in ("a.pem", "b.pem", "notes.txt"):
+        (tmp_path / name).write_text(PEM)
+    given(str(tmp_path / "a.pem"))
+    assert env_certificates(NAME) == PEM
+    given(str(tmp_path))
+    assert env_certificates(NAME).count("BEGIN") == 2
+
+
+@pytest.mark.parametrize("content", ["", "no certificate", "\u00e9", PEM + " " * 500_000])
+def test_what_is_no_certificate_is_named(given, tmp_path, content):
+    (tmp_path / "a.pem").write_text(content)
+    for place in (tmp_path / "a.pem", tmp_path):
+        given(str(place))
+        with pytest.raises(ImproperlyConfigured, match=NAME):
+            env_certificates(NAME)
+
+
+def test_certificates_that_are_missing_are_named(given, tmp_path):
+    given(str(tmp_path / "nothing.pem"))
+    with pytest.raises(ImproperlyConfigured, match=NAME):
+        env_certificates(NAME)
