@@ -171,6 +171,38 @@ def feedback(
     _say("Thank you; a person will look at it.", style="dim")
 
 
+@app.command(name="verify-report")
+def verify_report(
+    file: Annotated[Path, typer.Argument(help="A report, as PDF or JSON, or -.", metavar="FILE")],
+    *,
+    key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Public keys that you trust, kept from before."),
+    ] = None,
+    server: Server = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check a signed report: against a key, or against a desk that also says whether it stands.
+
+    Exit code: 0 intact, 1 altered or not issued by the desk, 2 superseded, revoked or erased, 3 no
+    report or no answer, 4 signed with an unknown key.
+    """
+    from client.verify_report import SENTENCES, verify
+
+    if not server and key is None:
+        raise typer.BadParameter("name public keys with --key, or a desk with --server")
+    with _ends_well():
+        try:
+            found = verify(file, keys=key, server=server)
+        except (OSError, ValueError) as error:
+            _stop(output.shown(str(error)))
+    if as_json:
+        print(found.line())  # noqa: T201
+    else:
+        print(f"{output.shown(str(file))}: {SENTENCES[found.result]}")  # noqa: T201
+    raise Judged(found.exit_code)
+
+
 def run() -> None:
     """Entry point of the command."""
     for stream in (sys.stdout, sys.stderr):

@@ -34,14 +34,14 @@ class Transport:
         patience_s: float,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = _checked(url)
+        self.url = checked_address(url)
         if not KEY.fullmatch(key):
             raise DeskError("key_malformed", "this is no API key: those begin with umk_")
         self._patience_s = patience_s
         self._has_answered = False
         self._http = httpx.Client(
             base_url=f"{self.url}/api/v1/",
-            headers={"Authorization": f"Bearer {key}", "User-Agent": _user_agent()},
+            headers={"Authorization": f"Bearer {key}", "User-Agent": user_agent()},
             timeout=TIMEOUT,
             transport=transport,
         )
@@ -238,7 +238,7 @@ def _sentence(problem: dict[str, Any]) -> str:
     return " ".join([str(problem.get("detail", "")), *fields]).strip()
 
 
-def _checked(url: str) -> str:
+def checked_address(url: str) -> str:
     """The address without what may follow it.
 
     Raises:
@@ -257,7 +257,7 @@ def _checked(url: str) -> str:
     return plain.rstrip("/").removesuffix("/api/v1")
 
 
-def _user_agent() -> str:
+def user_agent() -> str:
     try:
         return f"unmask/{version('unmask')}"
     except PackageNotFoundError:
