@@ -41,11 +41,11 @@ def mac_of(key: bytes, event_hash: str) -> str:
 
 
 def _seed() -> str:
-    return settings.AUDIT_KEY or _kept(settings.DATA_DIR / KEY_FILE)
+    return settings.AUDIT_KEY or kept_secret(settings.DATA_DIR / KEY_FILE)
 
 
-def _kept(path: Path) -> str:
-    """The kept secret, made first if need be; another process never sees half of it."""
+def kept_secret(path: Path) -> str:
+    """The seed of an Ed25519 key in a file, made first if need be; nobody sees half of it."""
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")

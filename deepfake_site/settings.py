@@ -176,6 +176,9 @@ AUDIT_DIR = Path(env_str("UNMASK_AUDIT_DIR") or DATA_DIR / "audit")
 AUDIT_KEY = env_secret("AUDIT_KEY")
 if AUDIT_KEY and not re.fullmatch(r"[0-9a-f]{64}", AUDIT_KEY):
     raise ImproperlyConfigured("AUDIT_KEY must be 64 hexadecimal digits: openssl rand -hex 32.")
+REPORT_KEY = env_secret("REPORT_KEY")
+if REPORT_KEY and not re.fullmatch(r"[0-9a-f]{64}", REPORT_KEY):
+    raise ImproperlyConfigured("REPORT_KEY must be 64 hexadecimal digits: openssl rand -hex 32.")
 AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 
 # --- Files -------------------------------------------------------------------------------------

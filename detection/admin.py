@@ -14,6 +14,7 @@ from detection.models import (
     IdempotencyKey,
     Image,
     ModelVersion,
+    Report,
     Submission,
 )
 from detection.models.image import visibility
@@ -48,6 +49,12 @@ class DetectionAdmin(VisibleAdmin):
 class SubmissionAdmin(VisibleAdmin):
     list_display = ("id", "by", "via", "priority", "created_at")
     list_filter = ("via", "priority")
+
+
+@admin.register(Report)
+class ReportAdmin(VisibleAdmin):
+    image_path = "detection__image__"
+    list_display = ("id", "by", "language", "key", "created_at", "revoked_at")
 
 
 @admin.register(ModelVersion)

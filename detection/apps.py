@@ -10,12 +10,13 @@ class DetectionConfig(AppConfig):
     def ready(self) -> None:
         from accounts import erasure
         from detection import fixed_verdicts, own_data, relatives
-        from detection.services import feedback, idempotency, resumable, webhooks
+        from detection.services import feedback, idempotency, reports, resumable, webhooks
 
         relatives.register()
         own_data.register()
         erasure.register_part(feedback.forget_person)
         erasure.register_part(idempotency.forget_person)
+        erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)

@@ -10,6 +10,7 @@ from detection.models import (
     Detection,
     Feedback,
     Image,
+    Report,
     ResumableUpload,
     Submission,
     WebhookEndpoint,
@@ -23,6 +24,7 @@ def register() -> None:
     """Tell the download."""
     register_part("images", Part(_image_rows, _originals))
     register_part("feedback", Part(_feedback_rows))
+    register_part("reports", Part(_report_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
     register_part("webhooks", Part(_webhook_rows))
@@ -83,6 +85,23 @@ def _submission_rows(person: User) -> Rows:
             "detection": str(row.detection_id),
             **{name: getattr(row, name) for name in names},
             "created_at": row.created_at.isoformat(),
+        }
+
+
+def _report_rows(person: User) -> Rows:
+    """Reports that the person issued, with the links they made; the tokens are kept nowhere."""
+    names = ("language", "recipient", "is_named", "pdf_sha256", "json_sha256")
+    for row in Report.objects.filter(by=person).order_by("created_at").iterator():
+        links = row.links.filter(by=person).order_by("created_at")
+        yield {
+            "id": str(row.pk),
+            "detection": str(row.detection_id),
+            **{name: getattr(row, name) for name in names},
+            "created_at": row.created_at.isoformat(),
+            "revoked_at": row.revoked_at.isoformat() if row.revoked_at else "",
+            "links": [
+                {"id": str(link.pk), "expires_at": link.expires_at.isoformat()} for link in links
+            ],
         }
 
 

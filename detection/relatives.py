@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from accounts.trail import Target, register_relatives
-from detection.models import Detection, Feedback, Image, Submission
+from detection.models import Detection, Feedback, Image, Report, ReportLink, Submission
 
 
 def register() -> None:
@@ -15,6 +15,8 @@ def register() -> None:
     register_relatives("detection", lambda pk: _of(Detection, pk))
     register_relatives("submission", lambda pk: _of(Submission, pk))
     register_relatives("feedback", lambda pk: _of(Feedback, pk, "detection__image_id"))
+    register_relatives("report", lambda pk: _of(Report, pk, "detection__image_id"))
+    register_relatives("reportlink", lambda pk: _of(ReportLink, pk, "report__detection__image_id"))
 
 
 def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator[Target]:
@@ -39,3 +41,7 @@ def _of_image(pk: str) -> Iterator[Target]:
         yield from ((target_type, str(one)) for one in ids)
     claims = Feedback.objects.filter(detection__image_id=pk).values_list("pk", flat=True)
     yield from (("feedback", str(one)) for one in claims)
+    issued = Report.objects.filter(detection__image_id=pk)
+    yield from (("report", str(one)) for one in issued.values_list("pk", flat=True))
+    links = ReportLink.objects.filter(report__in=issued)
+    yield from (("reportlink", str(one)) for one in links.values_list("pk", flat=True))

@@ -1,13 +1,15 @@
 """Durable files: an original is synced under its final name before any row names it.
 
 Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
-`previews/ab/<image id>/<side>.jpg` (rebuilt from pixels, disposable), `artifacts/<sha256>/`.
+`previews/ab/<image id>/<side>.jpg` (rebuilt from pixels, disposable), `artifacts/<sha256>/`,
+`reports/ab/<image id>/<report id>…` (signed, never altered, gone with the image).
 """
 
 import hashlib
 import os
 import shutil
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 from django.conf import settings
@@ -32,6 +34,16 @@ def preview_path(image_id: uuid.UUID, side: int) -> Path:
     return settings.DATA_DIR / "previews" / name[:2] / name / f"{side}.jpg"
 
 
+def report_path(image_id: uuid.UUID, report_id: uuid.UUID, ending: str) -> Path:
+    """A file of a report.
+
+    Args:
+        ending: `.pdf`, `.json`, or the name of one of its pictures, such as `-marks.jpg`.
+    """
+    name = str(image_id)
+    return settings.DATA_DIR / "reports" / name[:2] / name / f"{report_id}{ending}"
+
+
 def artifact_dir(sha256: str) -> Path:
     return settings.DATA_DIR / "artifacts" / sha256
 
@@ -47,6 +59,30 @@ def keep_original(incoming: Path, image_id: uuid.UUID) -> Path:
     sync_dir(final.parent)
     incoming.unlink()
     return final
+
+
+def keep_report(image_id: uuid.UUID, report_id: uuid.UUID, files: Mapping[str, bytes]) -> None:
+    """Make the files of a report durable, by their endings.
+
+    Raises:
+        OSError: not all were kept; ENOSPC when the disk is full.
+    """
+    folder = report_path(image_id, report_id, "").parent
+    _make_durable_dir(folder)
+    for ending, content in files.items():
+        path = report_path(image_id, report_id, ending)
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        path.chmod(READ_ONLY)
+    sync_dir(folder)
+
+
+def drop_report(image_id: uuid.UUID, report_id: uuid.UUID) -> None:
+    """Remove the files of one report; what is not there is no error."""
+    for path in report_path(image_id, report_id, "").parent.glob(f"{report_id}*"):
+        path.unlink(missing_ok=True)
 
 
 def restore_original(incoming: Path, image_id: uuid.UUID) -> None:
@@ -77,6 +113,7 @@ def erase(image_id: uuid.UUID) -> None:
             path.unlink(missing_ok=True)
             sync_dir(path.parent)
     shutil.rmtree(preview_path(image_id, 0).parent, ignore_errors=True)
+    shutil.rmtree(report_path(image_id, image_id, "").parent, ignore_errors=True)
 
 
 def image_id(path: Path) -> uuid.UUID | None:

@@ -75,6 +75,14 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
             "Tell your administrator."
         ),
     ),
+    "no_verdict_to_report": (409, _("There is no verdict yet that a report could state.")),
+    "too_many_reports": (429, _("You have made many reports just now. Try again in a minute.")),
+    "report_removed": (410, _("The files of this report were removed.")),
+    "report_revoked": (409, _("This report was revoked, so it cannot be shared.")),
+    "not_yours_to_share": (
+        409,
+        _("This image is confidential: only its owner may share reports about it."),
+    ),
     "too_many_webhooks": (
         409,
         _("You have as many webhook endpoints as one person may. Delete one that is not needed."),

@@ -15,8 +15,10 @@ from django.utils import timezone
 
 from accounts.audit_key import KEY_FILE
 from accounts.models import User
+from client import report_file
 from detection import storage
-from detection.models import Detection, Image, ModelVersion, Submission
+from detection.models import Detection, Image, ModelVersion, Report, Submission
+from detection.reports.keys import signing_key
 from detection.services.submission import submit_image
 from detection.uploads import StoredUpload
 from tests import images
@@ -85,6 +87,32 @@ def done_row(owner: User, version: ModelVersion, **fields: Any) -> Detection:
         "attempt": 1,
     }
     return detection_row(owner, version, **(defaults | fields))
+
+
+def report_row(detection: Detection, by: User, **fields: Any) -> Report:
+    """A signed report with its files, of which only the JSON says anything."""
+    key, key_row = signing_key()
+    report = Report(detection=detection, by=by, key=key_row, language="en", **fields)
+    about = {
+        "desk": settings.UNMASK_ORIGIN,
+        "detection": str(detection.pk),
+        "image_sha256": detection.image.sha256,
+        "issued_at": report.created_at.isoformat(),
+        "report": str(report.pk),
+    }
+    text = {"language": "en", "sections": [], "title": "Report on an image", "tone": "authentic"}
+    pictures = [{"caption": "The picture", "name": "preview", "sha256": "0" * 64}]
+    body = {"format": report_file.FORMAT, "pictures": pictures, "text": text}
+    files = {
+        ".json": report_file.sealed_json(body, about, key),
+        ".pdf": report_file.sealed_pdf(b"%PDF-1.4 unmask-report\n%%EOF\n", about, key),
+        "-preview.jpg": _photograph(),
+    }
+    storage.keep_report(detection.image_id, report.pk, files)
+    report.json_sha256 = hashlib.sha256(files[".json"]).hexdigest()
+    report.pdf_sha256 = hashlib.sha256(files[".pdf"]).hexdigest()
+    report.save(force_insert=True)
+    return report
 
 
 def files_below(folder: str) -> list[Path]:

@@ -5,6 +5,7 @@ from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
 from detection.models.registry import ModelVersion
+from detection.models.report import Report, ReportKey, ReportLink, ReportLinkView
 from detection.models.resumable_upload import ResumableUpload
 from detection.models.review import Feedback
 from detection.models.submission import Submission
@@ -20,6 +21,10 @@ __all__ = [
     "Image",
     "Installation",
     "ModelVersion",
+    "Report",
+    "ReportKey",
+    "ReportLink",
+    "ReportLinkView",
     "ResumableUpload",
     "Submission",
     "WebhookDelivery",

@@ -29,6 +29,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.services import reports
 
 RETENTION_BATCH = 200
 
@@ -93,7 +94,7 @@ def erase_expired(*, limit: int = RETENTION_BATCH) -> int:
 def finish() -> int:
     """Remove files of erased images: what a crash left, or a worker wrote too late."""
     removed = 0
-    for kind in ("originals", "previews"):
+    for kind in ("originals", "previews", "reports"):
         for folder in settings.DATA_DIR.glob(f"{kind}/*"):
             ids = [pk for path in folder.iterdir() if (pk := storage.image_id(path))]
             erased = Image.objects.filter(pk__in=ids).exclude(erased_at=None)
@@ -136,6 +137,7 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
+    reports.forget_image(image)
     told = WebhookDelivery.objects.filter(detection__in=detections)
     WebhookEndpoint.objects.filter(pk__in=told.values("endpoint")).lock()
     told.cancel()
