@@ -12,6 +12,7 @@ _PERSONAL = re.compile(
     r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+"  # an e-mail address
     r"|(?<=umk_)\w+"  # an API key
     r"|(?<=/reset/key/)[^/\s]+|(?<=/confirm-email/)[^/\s]+"  # what a mailed link opens
+    r"|(?<=/shared/)[^/\s?'\"]+"  # what a shared report opens with
     r"|(?<=ip=)\S+"  # gunicorn, of whom it did not understand
     r"|(?<=\S\?)[^\s?'\"<>]*=[^\s'\"<>]*"  # a query string
 )

@@ -17,6 +17,7 @@ from detection import words
 from detection.explanation import judged_faces, overlay
 from detection.models import Detection
 from detection.presentation import file_facts, metadata_rows, verdict_card
+from detection.report_presentation import report_section
 from detection.services.submission import retry_detection
 from detection.web.custody_pages import may_erase
 
@@ -63,6 +64,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_file(row),
         **_submitted(row, user),
         **_custody(row, user),
+        **_report(row, user),
     }
 
 
@@ -84,6 +86,10 @@ def _file(row: Detection) -> dict[str, object]:
 def _submitted(row: Detection, user: User) -> dict[str, object]:
     requests = row.submissions.select_related("by")
     return {"submissions": requests if user.is_reviewer else requests.filter(by=user)}
+
+
+def _report(row: Detection, user: User) -> dict[str, object]:
+    return report_section(row, user)
 
 
 def _custody(row: Detection, user: User) -> dict[str, object]:

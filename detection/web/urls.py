@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    custody_pages,
+    detection_page,
+    history_page,
+    images,
+    pages,
+    report_pages,
+    shared_pages,
+    verify_report_page,
+    webhook_pages,
+)
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
@@ -25,5 +35,17 @@ urlpatterns = [
     path("webhooks/<uuid:pk>/delete", webhook_pages.delete, name="webhook_delete"),
     path("webhooks/<uuid:pk>/resend", webhook_pages.resend_failed, name="webhook_resend"),
     path("deliveries/<uuid:pk>/resend", webhook_pages.resend, name="delivery_resend"),
+    path("detections/<uuid:pk>/reports", report_pages.issue, name="report_issue"),
+    path("reports/<uuid:pk>/pdf", report_pages.download, {"kind": "pdf"}, name="report_pdf"),
+    path("reports/<uuid:pk>/json", report_pages.download, {"kind": "json"}, name="report_json"),
+    path("reports/<uuid:pk>/revoke", report_pages.revoke, name="report_revoke"),
+    path("reports/<uuid:pk>/links", report_pages.share, name="report_share"),
+    path("report-links/<uuid:pk>/revoke", report_pages.revoke_link, name="report_link_revoke"),
+    path("verify-report", verify_report_page.verify_report, name="verify_report"),
+    path("shared/<str:token>", shared_pages.shared, name="shared_report"),
+    path("shared/<str:token>/pdf", shared_pages.pdf, name="shared_pdf"),
+    path("shared/<str:token>/json", shared_pages.as_json, name="shared_json"),
+    path("shared/<str:token>/original", shared_pages.original, name="shared_original"),
+    path("shared/<str:token>/pictures/<slug:name>", shared_pages.picture, name="shared_picture"),
     path("responsible-use", pages.responsible_use, name="responsible_use"),
 ]
