@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
-from detection.models import Detection, Submission
+from detection.models import Detection, Report, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import AnyRow, Rows, is_cursor, page
 
@@ -59,10 +59,15 @@ def visible_detections(request: Request) -> DetectionQuerySet:
     """Detections the caller may see, with what an answer about them needs."""
     person = caller(request)
     own = Submission.objects.filter(detection=OuterRef("pk"), by=person).order_by("-created_at")
+    standing = Report.objects.filter(revoked_at=None, removed_at=None)
+    issued = standing.filter(detection=OuterRef("pk")).order_by("-created_at")
     return (
         Detection.objects.visible_to(person)
         .select_related("image", "model_version")
-        .annotate(own_metadata=Subquery(own.values("metadata")[:1]))
+        .annotate(
+            own_metadata=Subquery(own.values("metadata")[:1]),
+            latest_report=Subquery(issued.values("pk")[:1]),
+        )
     )
 
 

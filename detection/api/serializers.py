@@ -92,7 +92,9 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
         request = self.context["request"]
         page = request.build_absolute_uri(reverse("detection", args=[row.pk]))
         heatmap = request.build_absolute_uri(reverse("api_detection_heatmap", args=[row.pk]))
-        return {"page": page, "report": None, "heatmap": heatmap if row.has_heatmap else None}
+        issued = getattr(row, "latest_report", None)
+        report = issued and request.build_absolute_uri(reverse("api_report_pdf", args=[issued]))
+        return {"page": page, "report": report, "heatmap": heatmap if row.has_heatmap else None}
 
     def get_metadata(self, row: Detection) -> dict[str, Any]:
         """The caller's latest; where a submission is being answered, that one's."""

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.conf import settings
+
 from detection.api.serializers import FLAGS
 from detection.models import (
     Detection,
@@ -11,6 +13,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.services.report_checks import LATER_MODEL, STATES
 from detection.words import FAILURES, REASONS
 
 Shape = dict[str, Any]
@@ -177,7 +180,47 @@ DELIVERY = an_object(
     },
     "One event for one receiver.",
 )
+REPORT_STATUS = {
+    "id": UUID,
+    "issued_at": MOMENT,
+    "language": a("string", enum=[code for code, _name in settings.LANGUAGES]),
+    "state": a("string", "What became of it since.", enum=list(STATES)),
+    "because": {
+        "enum": [LATER_MODEL, None],
+        "description": "What superseded it. More codes may come.",
+    },
+    "key": a("string", "The id of the key that signed it.", pattern="^[0-9a-f]{16}$"),
+}
+REPORT = {
+    **REPORT_STATUS,
+    "detection": UUID,
+    "recipient": a("string"),
+    "is_named": a("boolean", "Whether it names who issued it."),
+    "has_pictures": a("boolean"),
+    "pdf_sha256": SHA256,
+    "json_sha256": SHA256,
+    "links": an_object({"status": ADDRESS, "pdf": ADDRESS_OR_NULL, "json": ADDRESS_OR_NULL}),
+}
 SCHEMAS: dict[str, Shape] = {
+    "Report": an_object(REPORT),
+    "ReportList": an_object({"results": each(ref("Report"))}),
+    "ReportStatus": an_object(REPORT_STATUS),
+    "ReportKeyList": an_object(
+        {
+            "keys": each(
+                an_object(
+                    {
+                        "id": a("string", pattern="^[0-9a-f]{16}$"),
+                        "algorithm": a("string", enum=["Ed25519"]),
+                        "public_key": a("string", "In hex.", pattern="^[0-9a-f]{64}$"),
+                        "created_at": MOMENT,
+                        "retired_at": MOMENT_OR_NULL,
+                    }
+                ),
+                "Newest first; what a retired one signed stays valid.",
+            )
+        }
+    ),
     "WebhookEndpoint": an_object(ENDPOINT),
     "WebhookEndpointWithSecret": an_object({**ENDPOINT, "secret": SECRET}),
     "WebhookEndpointList": an_object({"results": each(ref("WebhookEndpoint"))}),
@@ -295,6 +338,16 @@ FEEDBACK = {
         "comment": a("string", maxLength=2000, pattern=NO_NUL),
     },
     "required": ["label", "category"],
+    "additionalProperties": False,
+}
+NEW_REPORT = {
+    "type": "object",
+    "properties": {
+        "language": a("string", enum=[code for code, _name in settings.LANGUAGES]),
+        "recipient": a("string", "For whom it is.", maxLength=200, pattern=NO_NUL),
+        "is_named": a("boolean", "Name the owner of the key as the person who issued it."),
+        "has_pictures": a("boolean", "Show the picture, with the marks on it; the default."),
+    },
     "additionalProperties": False,
 }
 SUBMISSION_BY_ADDRESS = {

@@ -3,7 +3,16 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models, uploads, webhooks
+from detection.api import (
+    base,
+    batches,
+    detections,
+    feedback,
+    models,
+    reports,
+    uploads,
+    webhooks,
+)
 
 urlpatterns = [
     path(
@@ -18,6 +27,22 @@ urlpatterns = [
         "detections/<uuid:pk>/heatmap",
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
+    ),
+    path(
+        "detections/<uuid:pk>/reports",
+        never_cache(reports.ReportCollection.as_view()),
+        name="api_reports",
+    ),
+    path("reports/keys", reports.ReportKeys.as_view(), name="api_report_keys"),
+    path("reports/<uuid:pk>", never_cache(reports.ReportResource.as_view()), name="api_report"),
+    path("reports/<uuid:pk>/pdf", never_cache(reports.ReportPdf.as_view()), name="api_report_pdf"),
+    path(
+        "reports/<uuid:pk>/json", never_cache(reports.ReportJson.as_view()), name="api_report_json"
+    ),
+    path(
+        "reports/<uuid:pk>/revoke",
+        never_cache(reports.ReportRevocation.as_view()),
+        name="api_report_revoke",
     ),
     path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
     path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),

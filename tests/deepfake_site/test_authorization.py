@@ -22,14 +22,16 @@ from detection.models import (
     Detection,
     Image,
     ModelVersion,
+    ReportLink,
     ResumableUpload,
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.models.report import token_digest
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests.conftest import PASSWORD
-from tests.factories import submitted
+from tests.factories import report_row, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -65,6 +67,7 @@ def own_key() -> Access:
 
 
 ANY = frozenset(METHODS)
+TOKEN = "t" * 43
 LATER = timedelta(days=1)
 TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
@@ -106,6 +109,22 @@ DECLARED: dict[str, Access] = {
     "webhooks/<uuid:pk>/delete": own_key(),
     "webhooks/<uuid:pk>/resend": own_key(),
     "deliveries/<uuid:pk>/resend": own_key(),
+    "detections/<uuid:pk>/reports": own(WRITE),
+    "reports/<uuid:pk>/pdf": own(READ),
+    "reports/<uuid:pk>/json": own(READ),
+    # hers who issued it, the owner's and an administrator's
+    "reports/<uuid:pk>/revoke": Access(frozenset({"owner", "admin"}), WRITE, frozenset({"owner"})),
+    "reports/<uuid:pk>/links": own(WRITE),
+    "report-links/<uuid:pk>/revoke": Access(
+        frozenset({"owner", "admin"}), WRITE, frozenset({"owner"})
+    ),
+    "verify-report": Access(EVERYBODY, READ | WRITE),
+    # whoever has the address
+    "shared/<str:token>": Access(EVERYBODY, READ),
+    "shared/<str:token>/pdf": Access(EVERYBODY, READ),
+    "shared/<str:token>/json": Access(EVERYBODY, READ),
+    "shared/<str:token>/original": Access(EVERYBODY, READ),
+    "shared/<str:token>/pictures/<slug:name>": Access(EVERYBODY, READ),
     "responsible-use": Access(EVERYBODY, READ),
     "audit": Access(TRAIL, READ),
     "audit/export": Access(TRAIL, WRITE),
@@ -115,6 +134,14 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/reports": own(READ | WRITE, "owner_key", "reader_key"),
+    "api/v1/reports/keys": Access(EVERYBODY - {"revoked_key"}, READ),
+    "api/v1/reports/<uuid:pk>": own(READ, "owner_key", "reader_key"),
+    "api/v1/reports/<uuid:pk>/pdf": own(READ, "owner_key", "reader_key"),
+    "api/v1/reports/<uuid:pk>/json": own(READ, "owner_key", "reader_key"),
+    "api/v1/reports/<uuid:pk>/revoke": Access(
+        frozenset({"owner", "admin", "owner_key"}), WRITE, frozenset({"owner", "owner_key"})
+    ),
     "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
     "api/v1/uploads/<uuid:pk>": Access(
@@ -175,6 +202,8 @@ DECLARED: dict[str, Access] = {
     "healthz": Access(EVERYBODY, READ),
     "readyz": Access(EVERYBODY, READ),
 }
+# who holds a report's file asks about it without being anybody
+ANSWERS_ANYBODY = {"api/v1/reports/<uuid:pk>"}
 NOT_FOR_NOBODY = {
     *(
         route
@@ -202,13 +231,21 @@ OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
 
 @pytest.fixture
 def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
-    """Judged, with previews and original on disk, an upload of its detection's id, a webhook."""
+    """Judged, with previews, original and report on disk, an upload of its detection's id, a
+    webhook, a link to the report."""
     add_endpoint(by=alice, url="https://192.0.2.1/hook", events=["detection.completed"])
     submission = submitted(alice)
     run_detection(str(submission.detection_id))
     ResumableUpload.objects.create(
         pk=submission.detection_id, owner=alice, size_bytes=9, expires_at=timezone.now() + LATER
     )
+    detection = Detection.objects.select_related("image").get(pk=submission.detection_id)
+    report = report_row(detection, alice, pk=detection.pk)
+    link, _ = ReportLink.made(
+        life="1", report=report, by=alice, shows_pictures=True, gives_original=True
+    )
+    link.pk, link.digest = detection.pk, token_digest(TOKEN)
+    link.save(force_insert=True)
     return submission.image
 
 
@@ -274,7 +311,8 @@ def _address(
         "<uuid:pk>": str(pk),
         "<int:side>": "320",
         "<int:pk>": str(key),
-        "<slug:name>": "harbour",
+        "<slug:name>": "preview" if route.startswith("shared/") else "harbour",
+        "<str:token>": TOKEN,
         "<slug:target_type>": "image",
         "<str:target_id>": str(image),
         r"^confirm-email/(?P<key>[-:\w]+)/$": "confirm-email/abc/",
@@ -326,7 +364,8 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
 def _may(route: str, has_access: bool, role: str, method: str, methods: frozenset[str]) -> set[str]:
     """The outcomes that keep to the table."""
     refused = {"sign in", "no", "no such method"}
-    if method == "OPTIONS" and route.startswith("api/") and role not in PAST | {"nobody"}:
+    is_known = route in ANSWERS_ANYBODY or role not in PAST | {"nobody"}
+    if method == "OPTIONS" and route.startswith("api/") and is_known:
         return {*refused, "yes"}  # says what the address takes, whether there is a row or not
     if route in NOT_FOR_NOBODY and role not in PEOPLE:
         return refused
@@ -334,7 +373,7 @@ def _may(route: str, has_access: bool, role: str, method: str, methods: frozense
         return {*refused, "yes"}
     if not has_access:
         return refused
-    if role == "reader_key" and method == "POST":
+    if role == "reader_key" and method == "POST" and route.startswith("api/"):
         return {"no", "no such method"}
     if method in methods:
         return {"yes"}
