@@ -117,6 +117,7 @@ def paths(detections: list[Detection], alice: User, endpoint: WebhookEndpoint) -
         "verify",
         "history",
         "responsible_use",
+        "verify_report",
         "account",
         "account_change_password",
         "keys",
