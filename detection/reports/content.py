@@ -140,7 +140,7 @@ def _sections(
 
 
 def _section(name: str, title: str, **parts: Any) -> Section:
-    """A section: any of `paragraphs` and `items` (texts), `rows` (label, value) and `table`."""
+    """A section: any of `paragraphs` and `points` (texts), `rows` (label, value) and `table`."""
     return {"name": name, "title": title, **{part: value for part, value in parts.items() if value}}
 
 
@@ -161,7 +161,7 @@ def _verdict(card: VerdictCard) -> Section:
         "verdict",
         _("Verdict: %(verdict)s") % {"verdict": card.title},
         paragraphs=[str(card.meaning), *(str(text) for text in said if text)],
-        items=card.reasons,
+        points=card.reasons,
     )
 
 
@@ -202,18 +202,18 @@ def _file(detection: Detection, card: VerdictCard, name: str) -> Section:
         *((label, value) for label, value in file_facts(image)),
         (_("Received"), left_to_right(f"{image.created_at:%Y-%m-%d %H:%M:%S} UTC")),
     ]
-    return _section("file", _("The file"), rows=rows, items=card.notes)
+    return _section("file", _("The file"), rows=rows, points=card.notes)
 
 
 def _limits(card: VerdictCard) -> Section:
     none = _("No figures were recorded for this model version.")
     title = _("The model, and how well it was measured")
-    return _section("limits", title, items=card.limits or [none])
+    return _section("limits", title, points=card.limits or [none])
 
 
 def _unknown() -> Section:
     """What no model of this desk knows; the sentences are those of the page about verdicts."""
-    items = [
+    points = [
         _(
             "“Likely manipulated” does not say that somebody lied. It says that the image resembles"
             " generated and manipulated images more than camera images, for this model."
@@ -229,7 +229,7 @@ def _unknown() -> Section:
         ),
         _("Somebody who knows the model can work against it."),
     ]
-    return _section("unknown", _("What the model does not know"), items=items)
+    return _section("unknown", _("What the model does not know"), points=points)
 
 
 def _stability(card: VerdictCard) -> Section:
@@ -312,7 +312,7 @@ def _custody(custody: Custody) -> Section:
 def _checking() -> Section:
     page = left_to_right(f"{settings.UNMASK_ORIGIN}/verify-report")
     command = left_to_right(f"unmask verify-report FILE --server {settings.UNMASK_ORIGIN}")
-    items = [
+    points = [
         _("On the desk: give the file to %(address)s") % {"address": page},
         _("On your own machine: %(command)s") % {"command": command},
         _(
@@ -320,4 +320,4 @@ def _checking() -> Section:
             " has taken its place. A print or a screenshot cannot be checked."
         ),
     ]
-    return _section("checking", _("How to check this report"), items=items)
+    return _section("checking", _("How to check this report"), points=points)

@@ -84,8 +84,8 @@ class Setter:
         self.text(section["title"], style, indent=indent)
         for paragraph in section.get("paragraphs", []):
             self.text(paragraph, BODY, indent=indent)
-        for item in section.get("items", []):
-            self._item(item, indent)
+        for point in section.get("points", []):
+            self._point(point, indent)
         for label, value in section.get("rows", []):
             self.row([(label, FAINT, LABEL_SHARE), (value, BODY, 1 - LABEL_SHARE)])
         if "table" in section:
@@ -151,7 +151,7 @@ class Setter:
             bottoms.append(self.y)
         self.y = min(bottoms)
 
-    def _item(self, text: str, indent: float) -> None:
+    def _point(self, text: str, indent: float) -> None:
         dot = self.y - TEXT
         before = len(self.pages)
         self.text(text, BODY, indent=indent + 2 * GAP)

@@ -107,7 +107,8 @@ def _mirrored(found: re.Match[str]) -> str:
 
 @cache
 def _joiner() -> arabic_reshaper.ArabicReshaper:
-    return arabic_reshaper.ArabicReshaper({"delete_harakat": False, "ARABIC LIGATURE ALLAH": False})
+    # Without vowel signs: nothing here sets a mark over its letter, it would stand over the next.
+    return arabic_reshaper.ArabicReshaper({"delete_harakat": True, "ARABIC LIGATURE ALLAH": False})
 
 
 def _joined(text: str) -> str:

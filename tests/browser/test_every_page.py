@@ -134,6 +134,7 @@ def paths(
         "cases",
         "case_new",
         "responsible_use",
+        "verify_report",
         "account",
         "account_change_password",
         "keys",

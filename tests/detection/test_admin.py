@@ -9,7 +9,7 @@ from accounts.models import ApiKey, AuditEvent, User
 from detection.models import Detection
 from tests.factories import done_row, submitted
 
-DOMAIN = ["image", "detection", "submission", "modelversion", "case", "idempotencykey"]
+DOMAIN = ["image", "detection", "submission", "modelversion", "case", "idempotencykey", "report"]
 READ_ONLY = [f"detection_{name}" for name in DOMAIN] + ["accounts_apikey", "accounts_auditevent"]
 
 

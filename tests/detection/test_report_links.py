@@ -1,5 +1,6 @@
 """Links to reports: who makes them, what they open, and that they end."""
 
+import json
 import logging
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,13 +10,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
 from accounts.models import AuditEvent, User
 from deepfake_site.logging import without_persons
 from deepfake_site.rate_limits import Limit
 from detection.errors import Refused
-from detection.models import Case, Detection, Image, ModelVersion, Report, ReportLink
-from detection.services import report_links
+from detection.models import Case, Detection, Image, ModelVersion, Report, ReportLink, Submission
+from detection.services import report_links, reports
 from detection.services.report_links import share
 from detection.tasks import run_detection
 from tests import images
@@ -55,6 +57,20 @@ def test_it_shows_the_report_to_whoever_has_it(report, opened):
     answer = opened(token)
     assert answer.status_code == 200
     assert "Report on an image" in answer.content.decode()
+
+
+def test_it_shows_what_was_signed_and_nothing_as_markup(report, opened):
+    Submission.objects.update(file_name="<script>alert(1)</script>\u202e.jpg")
+    real = reports.issue(by=report.by, detection=report.detection, language="en")
+    _link, token = _shared(real, shows_pictures=True)
+    page = opened(token).content.decode()
+    signed = json.loads(reports.file_of(real, ".json"))["report"]["text"]["sections"]
+    for section in signed:
+        for text in [section["title"], *section.get("paragraphs", []), *section.get("points", [])]:
+            assert escape(text) in page
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;‹U+202E›.jpg" in page
+    assert "dict_items" not in page
+    assert "(&#x27;" not in page
 
 
 def test_robots_and_other_sites_learn_nothing(report, opened):
