@@ -148,11 +148,24 @@ def write_previews(image: Image, pixels: np.ndarray) -> None:
             storage.write_atomically(path, _encoded(picture))
 
 
-def perceptual_hash(pixels: np.ndarray) -> str:
-    """`imagehash.phash` of a picture, 16 hex digits; equal or near for re-saved copies."""
+def perceptual_hashes(pixels: np.ndarray) -> tuple[str, str]:
+    """`imagehash.phash` of a picture and of its mirrored copy, 16 hex digits each.
+
+    Equal or near for re-saved copies.
+    """
     small = PIL.Image.fromarray(pixels)
     small.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.BOX)
-    return str(imagehash.phash(small))
+    in_mirror = small.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
+    return str(imagehash.phash(small)), str(imagehash.phash(in_mirror))
+
+
+def hashes_of_file(path: Path) -> tuple[str, str]:
+    """The perceptual hashes of a file that is no stored original; nothing is kept of it.
+
+    Raises:
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to compare.
+    """
+    return perceptual_hashes(_decoder().decode(path, min_side=MIN_SIDE).pixels)
 
 
 def preview(image: Image, side: int) -> Path:

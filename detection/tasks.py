@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
-from detection import detector, storage
+from detection import detector, likeness, storage
 from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion
 from detection.services import delivering, erasure, idempotency, leases, orphans, sweeping
@@ -43,10 +43,13 @@ def run_detection(detection_id: str) -> None:
     except SoftTimeLimitExceeded:
         _fail_or_try_again(claim, "decoder_timeout")
         return
+    hashes = likeness.columns(*detector.perceptual_hashes(judgement.pixels))
     with transaction.atomic():  # one sync to disk instead of two
         # The image's row before the detection's and the event, as a submission takes them. What
         # decoding found is the same at every attempt, whoever holds the lease by now.
-        Image.objects.filter(pk=claim.image_id, erased_at=None).update(facts=judgement.facts)
+        Image.objects.filter(pk=claim.image_id, erased_at=None).update(
+            facts=judgement.facts, **hashes
+        )
         is_recorded = claim.complete(**judgement.result)
     if is_recorded:
         announce_end(claim.pk)
@@ -117,11 +120,10 @@ def take_over(**_: Any) -> None:
 
 
 def _describe(image: Image, pixels: np.ndarray) -> None:
-    """What nobody waits for: previews, and the hash by which re-saved copies are found."""
+    """What nobody waits for: previews."""
     detector.write_previews(image, pixels)
-    kept = Image.objects.filter(pk=image.pk, erased_at=None)
-    if not kept.update(perceptual_hash=detector.perceptual_hash(pixels)):
-        storage.erase(image.pk)  # erased while it was being described
+    if erasure.is_erased(image.pk):
+        storage.erase(image.pk)  # while it was being described
 
 
 def _fail_or_try_again(claim: Detection, code: str) -> None:

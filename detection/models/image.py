@@ -53,6 +53,11 @@ class Image(models.Model):
     width = models.PositiveIntegerField(_("width"))  # as the header says, before orientation
     height = models.PositiveIntegerField(_("height"))
     perceptual_hash = models.CharField(max_length=16, blank=True)  # imagehash.phash, once decoded
+    mirrored_hash = models.CharField(max_length=16, blank=True)  # that of the mirrored picture
+    # of the perceptual hash, as detection.likeness cuts it up
+    band_0 = models.IntegerField(null=True, editable=False)
+    band_1 = models.IntegerField(null=True, editable=False)
+    band_2 = models.IntegerField(null=True, editable=False)
     facts = models.JSONField(default=dict, blank=True)  # what decoding found; ml.decoder.ImageFacts
     is_confidential = models.BooleanField(_("confidential"), default=False)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
@@ -72,7 +77,14 @@ class Image(models.Model):
         ]
         indexes = [
             models.Index(fields=["sha256"], name="image_by_sha256"),  # whoever owns it
-            models.Index(fields=["perceptual_hash"], name="image_by_phash"),
+            # whose it is before the hash, so that only what somebody may see is ever compared
+            *(
+                models.Index(
+                    fields=[f"band_{number}", "is_confidential", "owner", "perceptual_hash"],
+                    name=f"image_by_band_{number}",
+                )
+                for number in range(3)
+            ),
             models.Index(
                 fields=["created_at"], condition=Q(erased_at=None), name="image_kept_longest"
             ),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import AuditDetail, User
 from accounts.trail import life_of
-from detection import storage
+from detection import likeness, storage
 from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
@@ -158,8 +158,8 @@ def _forget(image: Image) -> dict[str, int]:
         media_type="",
         width=0,
         height=0,
-        perceptual_hash="",
         facts={},
+        **likeness.NO_COLUMNS,
     )
     return counts
 
