@@ -8,6 +8,7 @@ import uuid
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.functional import SimpleLazyObject
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -17,7 +18,9 @@ from detection import words
 from detection.explanation import judged_faces, overlay
 from detection.models import Detection
 from detection.presentation import file_facts, metadata_rows, verdict_card
+from detection.services.seen_before import find, fingerprint
 from detection.services.submission import retry_detection
+from detection.sightings import SeenBefore, seen_before
 from detection.web.custody_pages import may_erase
 
 
@@ -63,6 +66,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_file(row),
         **_submitted(row, user),
         **_custody(row, user),
+        **_seen_before(row, user),
     }
 
 
@@ -84,6 +88,18 @@ def _file(row: Detection) -> dict[str, object]:
 def _submitted(row: Detection, user: User) -> dict[str, object]:
     requests = row.submissions.select_related("by")
     return {"submissions": requests if user.is_reviewer else requests.filter(by=user)}
+
+
+def _seen_before(row: Detection, user: User) -> dict[str, object]:
+    """Looked for only where a template asks: the card that many pages poll shows none of it."""
+    if row.status != Detection.Status.DONE:
+        return {}
+
+    def look() -> SeenBefore:
+        found = find(user, fingerprint(row.image), beside=row)
+        return seen_before(found, reader=user, beside=row)
+
+    return {"seen": SimpleLazyObject(look)}
 
 
 def _custody(row: Detection, user: User) -> dict[str, object]:
