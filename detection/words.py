@@ -7,6 +7,19 @@ ACCEPTED = _("Accepted are JPEG, PNG, WebP, GIF, HEIC and AVIF photographs.")
 
 REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "no_file": (400, _("No photograph was chosen. Choose at least one file.")),
+    "one_file_only": (400, _("Search with one image at a time.")),
+    "too_many_searches": (
+        429,
+        _("That were many searches within a minute. Wait a minute, then search again."),
+    ),
+    "not_decoded": (
+        422,
+        _("This image cannot be decoded, so there is nothing to compare. Nothing was kept."),
+    ),
+    "decoder_away": (
+        503,
+        _("The decoder of this desk could not start, so nothing was compared. Tell your operator."),
+    ),
     "empty_file": (400, _("The file is empty: it has no bytes.")),
     "too_large": (413, _("The file is larger than this desk accepts.")),
     "unsupported_format": (

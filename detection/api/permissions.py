@@ -28,6 +28,10 @@ class DetectionScopes(KeyScopes):
     to_read, to_write = Scope.DETECTIONS_READ, Scope.DETECTIONS_WRITE
 
 
+class SimilarScopes(KeyScopes):
+    to_read = to_write = Scope.DETECTIONS_READ  # searching with an image writes nothing
+
+
 class FeedbackScopes(KeyScopes):
     to_read = to_write = Scope.FEEDBACK_WRITE
 

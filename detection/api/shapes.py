@@ -11,6 +11,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from detection.services.seen_before import Kind
 from detection.words import FAILURES, REASONS
 
 Shape = dict[str, Any]
@@ -196,6 +197,35 @@ SCHEMAS: dict[str, Shape] = {
             "next": a("string?", "The `cursor` of the next page; null on the last one."),
         }
     ),
+    "SimilarImages": an_object(
+        {
+            "results": each(
+                an_object(
+                    {
+                        "kind": a(
+                            "string",
+                            "The same bytes; a copy (up to 4 bits); perhaps a copy (up to 8).",
+                            enum=[kind.value for kind in Kind],
+                        ),
+                        "distance": a(
+                            "integer",
+                            "Bits in which the perceptual hashes differ.",
+                            minimum=0,
+                            maximum=8,
+                        ),
+                        "is_mirrored": a("boolean", "Whether its mirrored copy is what is near."),
+                        "detection": ref("Detection"),
+                    }
+                ),
+                "The nearest first, 50 at most; of each image the latest detection.",
+            ),
+            "is_comparable": a(
+                "boolean",
+                "False where the picture is too uniform: then only equal bytes are found.",
+            ),
+            "is_complete": a("boolean", "False where there are more."),
+        }
+    ),
     "BatchAcceptance": an_object(
         {
             "id": UUID,
@@ -270,6 +300,12 @@ SUBMISSION = {
         "metadata": a("string", "A JSON object, echoed back.", contentMediaType="application/json"),
         **SHARED_FIELDS,
     },
+    "required": ["image"],
+    "additionalProperties": False,
+}
+SEARCH = {
+    "type": "object",
+    "properties": {"image": FILE},
     "required": ["image"],
     "additionalProperties": False,
 }

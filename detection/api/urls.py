@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 from django.views.decorators.cache import never_cache
 
-from detection.api import base, batches, detections, feedback, models, uploads, webhooks
+from detection.api import base, batches, detections, feedback, models, similar, uploads, webhooks
 
 urlpatterns = [
     path(
@@ -19,6 +19,12 @@ urlpatterns = [
         detections.DetectionHeatmap.as_view(),
         name="api_detection_heatmap",
     ),
+    path(
+        "detections/<uuid:pk>/similar",
+        never_cache(similar.SimilarToDetection.as_view()),
+        name="api_detection_similar",
+    ),
+    path("similar", never_cache(similar.ImageSearch.as_view()), name="api_similar"),
     path("uploads", never_cache(uploads.UploadCollection.as_view()), name="api_uploads"),
     path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),
     path(

@@ -2,11 +2,20 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    custody_pages,
+    detection_page,
+    history_page,
+    image_search,
+    images,
+    pages,
+    webhook_pages,
+)
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
     path("samples/<slug:name>", pages.submit_sample, name="submit_sample"),
+    path("search/image", image_search.search, name="image_search"),
     path("history", history_page.history, name="history"),
     path("detections/<uuid:pk>", detection_page.detection, name="detection"),
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),

@@ -28,6 +28,7 @@ from accounts import authentication
 from deepfake_site.rate_limits import Limit
 from deepfake_site.wsgi import application
 from detection.models import Detection, IdempotencyKey
+from detection.services import image_search
 from tests import images
 from tests.factories import detection_row, done_row
 
@@ -86,6 +87,7 @@ def _requests_stay_in_the_transaction_of_the_test() -> Iterator[None]:
 def _no_limits_and_no_patience(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("detection.waiting.wait_for_end", lambda pk, seconds: False)
     settings.API_REQUESTS_PER_MINUTE = 1_000_000
+    monkeypatch.setattr(image_search, "SEARCHES", Limit(1_000_000, 60))
     monkeypatch.setattr(authentication, "BAD_KEYS_FROM_ADDRESS", Limit(1_000_000, 60))
 
 

@@ -73,6 +73,7 @@ DECLARED: dict[str, Access] = {
     "": Access(PEOPLE, READ | WRITE),
     "samples/<slug:name>": Access(PEOPLE, WRITE),
     "history": Access(PEOPLE, READ),
+    "search/image": Access(PEOPLE, READ | WRITE),
     "detections/<uuid:pk>": own(READ),
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
@@ -115,6 +116,8 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections": Access(PEOPLE | KEYS, READ | WRITE),
     "api/v1/detections/<uuid:pk>": own(READ, "owner_key", "reader_key"),
     "api/v1/detections/<uuid:pk>/heatmap": own(READ, "owner_key", "reader_key"),
+    "api/v1/detections/<uuid:pk>/similar": own(READ, "owner_key", "reader_key"),
+    "api/v1/similar": Access(PEOPLE | KEYS, WRITE),
     "api/v1/uploads": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     # an upload is nobody's but its owner's: no reviewer sees it, and no key that only reads
     "api/v1/uploads/<uuid:pk>": Access(
@@ -175,6 +178,7 @@ DECLARED: dict[str, Access] = {
     "healthz": Access(EVERYBODY, READ),
     "readyz": Access(EVERYBODY, READ),
 }
+WRITES_NOTHING = {"api/v1/similar"}  # a POST because it brings a file
 NOT_FOR_NOBODY = {
     *(
         route
@@ -334,7 +338,7 @@ def _may(route: str, has_access: bool, role: str, method: str, methods: frozense
         return {*refused, "yes"}
     if not has_access:
         return refused
-    if role == "reader_key" and method == "POST":
+    if role == "reader_key" and method == "POST" and route not in WRITES_NOTHING:
         return {"no", "no such method"}
     if method in methods:
         return {"yes"}
