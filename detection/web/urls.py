@@ -16,6 +16,7 @@ from detection.web import (
     report_pages,
     shared_pages,
     verify_report_page,
+    pages,
     webhook_pages,
 )
 

@@ -22,13 +22,19 @@ NOBODY = "ab000000-0000-4000-8000-000000000001"
 PAGES = {
     "verify": [],
     "history": [],
+    "image_search": [],
     "detection": [NOBODY],
     "detection_card": [NOBODY],
     "detection_heatmap": [NOBODY],
     "image_preview": [NOBODY, 320],
     "image_original": [NOBODY],
 }
-POSTS = {"verify": [], "detection_retry": [NOBODY], "submit_sample": ["harbour"]}
+POSTS = {
+    "verify": [],
+    "image_search": [],
+    "detection_retry": [NOBODY],
+    "submit_sample": ["harbour"],
+}
 
 
 @pytest.fixture
