@@ -444,7 +444,6 @@ def _may(route: str, has_access: bool, role: str, method: str, methods: frozense
         return refused
     is_api = route.startswith("api/")
     if role == "reader_key" and method == "POST" and is_api and route not in WRITES_NOTHING:
-    if role == "reader_key" and method == "POST" and route not in WRITES_NOTHING:
         return {"no", "no such method"}
     if method in methods:
         return {"yes"}
