@@ -9,7 +9,7 @@ class DetectionConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import erasure
-        from detection import fixed_verdicts, own_data, relatives
+        from detection import fixed_verdicts, history_triggers, own_data, relatives
         from detection.services import feedback, idempotency, resumable, webhooks
 
         relatives.register()
@@ -19,3 +19,4 @@ class DetectionConfig(AppConfig):
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)
+        post_migrate.connect(history_triggers.install, sender=self)

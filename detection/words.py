@@ -44,6 +44,8 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
+    "no_tag": (422, _("A tag needs at least one letter, digit or sign.")),
+    "too_many_tags": (409, _("This image has as many tags as one may have.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
     "too_many_uploads": (
         429,

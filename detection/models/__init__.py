@@ -1,13 +1,16 @@
 from detection.models.batch import Batch
 from detection.models.case import Case, CaseNote
 from detection.models.detection import Detection
+from detection.models.history import HistoryRow
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
 from detection.models.registry import ModelVersion
 from detection.models.resumable_upload import ResumableUpload
 from detection.models.review import Feedback
+from detection.models.saved_filter import SavedFilter
 from detection.models.submission import Submission
+from detection.models.tag import ImageTag, Tag
 from detection.models.webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -16,12 +19,16 @@ __all__ = [
     "CaseNote",
     "Detection",
     "Feedback",
+    "HistoryRow",
     "IdempotencyKey",
     "Image",
+    "ImageTag",
     "Installation",
     "ModelVersion",
     "ResumableUpload",
+    "SavedFilter",
     "Submission",
+    "Tag",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]
