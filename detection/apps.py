@@ -10,7 +10,7 @@ class DetectionConfig(AppConfig):
     def ready(self) -> None:
         from accounts import erasure
         from detection import fixed_verdicts, history_triggers, own_data, relatives
-        from detection.services import feedback, idempotency, resumable, webhooks
+        from detection.services import feedback, idempotency, resumable, saved_filters, webhooks
 
         relatives.register()
         own_data.register()
@@ -18,5 +18,6 @@ class DetectionConfig(AppConfig):
         erasure.register_part(idempotency.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
+        erasure.register_part(saved_filters.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)
         post_migrate.connect(history_triggers.install, sender=self)

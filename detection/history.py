@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django.db import OperationalError, connection, models, transaction
@@ -29,6 +29,7 @@ from detection.models.tag import tag_key
 COUNTED_TO = 1000
 MAX_GATHERED = 20_000
 TIMEOUT_MS = 3000
+QUERY_CANCELED = "57014"
 CHUNK = 200  # parts of one statement; SQLite takes 500
 FACETS = [(kind, door, hidden) for kind in Kind for door in Door for hidden in (False, True)]
 
@@ -52,6 +53,7 @@ class Asked:
         owner: whose images; None is everybody's that one may see.
         since, until: received then or later, and before.
         among: querysets of detections' ids that rows must be in.
+        is_impossible: nothing can match, such as the images of nobody.
     """
 
     text: str = ""
@@ -66,14 +68,18 @@ class Asked:
     owner: User | None = None
     order: str = Order.NEWEST
     among: tuple[QuerySet[Any], ...] = ()
+    is_impossible: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """Ids of one page in order, and the cursor of the next; empty when there is none."""
+    """Ids of one page in order, the cursor of the next, empty when there is none, and how many
+    rows there are in all, where that was asked.
+    """
 
     ids: list[uuid.UUID]
     next_cursor: str
+    total: int = 0
 
 
 @dataclass
@@ -114,16 +120,23 @@ class Source:
     not_owner: int | None = None
 
 
-def find(by: User, asked: Asked, *, cursor: str = "", size: int) -> Found:
+def find(
+    by: User, asked: Asked, *, cursor: str = "", size: int, counted_to: int | None = None
+) -> Found:
     """One page. An unreadable cursor is the first page.
 
+    Args:
+        counted_to: count all rows as well, as `count` does.
     Raises:
         TooSlow: it took longer than `TIMEOUT_MS`.
     """
     with _in_time():
-        rows = _merged(_Search(by, asked), asked.order, _after(asked.order, cursor), size + 1)
+        search = _Search(by, asked)
+        rows = _merged(search, asked.order, _after(asked.order, cursor), size + 1)
+        total = search.count(counted_to + 1) if counted_to is not None else 0
     more = len(rows) > size
-    return Found([pk for _key, pk in rows[:size]], _cursor(asked.order, rows, size) if more else "")
+    ids = [pk for _key, pk in rows[:size]]
+    return Found(ids, _cursor(asked.order, rows, size) if more else "", total)
 
 
 def count(by: User, asked: Asked, *, up_to: int = COUNTED_TO) -> int:
@@ -162,7 +175,7 @@ def _in_time() -> Iterator[None]:
             yield
             cursor.execute("SET LOCAL statement_timeout = DEFAULT")
     except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") == "57014":
+        if getattr(error.__cause__, "pgcode", "") == QUERY_CANCELED:
             raise TooSlow from error
         raise
 
@@ -174,8 +187,8 @@ class _Search:
         self.by, self.asked = by, asked
         self.number = history_words.asked_number(asked.text)
         self.words = history_words.asked_words(asked.text)
-        self.is_blank = bool(asked.text.strip()) and not (self.words or self.number)
-        self.sources = [] if self.is_blank else list(self._sources())
+        is_blank = bool(asked.text.strip()) and not (self.words or self.number)
+        self.sources = [] if is_blank or asked.is_impossible else list(self._sources())
         self.models = [asked.model] if asked.model else _versions()
         self.fixed = self._fixed()
         self.ids = self._numbered() if self.number else []
@@ -247,7 +260,7 @@ class _Search:
             if self._is_walked(source):
                 yield from self._walk(source, order, after, limit)
             else:
-                sql, values = self._gather(source, MAX_GATHERED)
+                sql, values = self._gather(source)
                 by = _by(order)
                 yield from _rows(
                     f"WITH hit AS {_materialized()} ({sql}) SELECT {_key(order)}, detection_id "
@@ -273,21 +286,23 @@ class _Search:
             return False
         if not self.is_gathered:
             return True
-        if connection.vendor != "postgresql" or self.ids or not self.words:
+        if self.ids or not self.words:
             return False
         if self.asked.tag or self.asked.case or self.asked.among:
             return False
+        if connection.vendor != "postgresql":  # which has no index of words
+            return True
         sql, values = self._gather(source, MAX_GATHERED + 1)
         return bool(_rows(f"SELECT count(*), 0 FROM ({sql}) c", values)[0][0] > MAX_GATHERED)
 
-    def _gather(self, source: Source, limit: int) -> tuple[str, list[Any]]:
-        """All rows of a source that fit, in no order."""
+    def _gather(self, source: Source, limit: int | None = None) -> tuple[str, list[Any]]:
+        """Rows of a source that fit, in no order; all of them without a limit."""
         part = self._of(source)
         if self.words or self.number:
             part = part.and_(self._text(source))
         return (
             f"SELECT h.detection_id, h.created_at, h.rank FROM {_table()} h "
-            f"WHERE {part.where} LIMIT {limit}",
+            f"WHERE {part.where}" + (f" LIMIT {limit}" if limit else ""),
             part.values,
         )
 
@@ -361,9 +376,9 @@ class _Search:
 
 def _merged(search: _Search, order: str, after: Any, limit: int) -> list[tuple[Any, uuid.UUID]]:
     """The first rows of all sources together."""
+    found = search.pages(order, _beyond(order, after), limit)
     rows = [
-        (key, pk if isinstance(pk, uuid.UUID) else uuid.UUID(pk))
-        for key, pk in search.pages(order, _beyond(order, after), limit)
+        (_as_asked(key), pk if isinstance(pk, uuid.UUID) else uuid.UUID(pk)) for key, pk in found
     ]
     return sorted(rows, key=lambda row: (row[0], row[1].hex), reverse=order != Order.OLDEST)[:limit]
 
@@ -423,9 +438,14 @@ def _cursor(order: str, rows: list[tuple[Any, uuid.UUID]], size: int) -> str:
     key, pk = rows[size - 1]
     if order == Order.LIKELIEST:
         return paging.cursor_at_rank(key, pk)
-    if isinstance(key, str):  # SQLite gives what it keeps
-        key = datetime.fromisoformat(f"{key}+00:00")
     return paging.cursor_at(key, pk)
+
+
+def _as_asked(key: Any) -> Any:
+    """A moment with its zone: SQLite gives what it keeps, as text or without one."""
+    key = datetime.fromisoformat(key) if isinstance(key, str) else key
+    is_bare = isinstance(key, datetime) and key.tzinfo is None
+    return key.replace(tzinfo=UTC) if is_bare else key
 
 
 def _key(order: str) -> str:

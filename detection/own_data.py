@@ -11,6 +11,7 @@ from detection.models import (
     Feedback,
     Image,
     ResumableUpload,
+    SavedFilter,
     Submission,
     WebhookEndpoint,
 )
@@ -22,6 +23,7 @@ MAX_ORIGINALS_BYTES = 500 * 1024 * 1024
 def register() -> None:
     """Tell the download."""
     register_part("images", Part(_image_rows, _originals))
+    register_part("saved_filters", Part(_filter_rows))
     register_part("feedback", Part(_feedback_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
@@ -52,6 +54,7 @@ def _image_rows(person: User) -> Rows:
             **{name: getattr(image, name) for name in names},
             "created_at": image.created_at.isoformat(),
             "original": original,
+            "tags": list(image.image_tags.order_by("tag__key").values_list("tag__name", flat=True)),
             "detections": [_detection(row) for row in _detections(image)],
         }
 
@@ -121,3 +124,8 @@ def _feedback_rows(person: User) -> Rows:
             "comment": row.comment,
             "created_at": row.created_at.isoformat(),
         }
+
+
+def _filter_rows(person: User) -> Rows:
+    rows = SavedFilter.objects.filter(owner=person)
+    yield from rows.values("name", "query", "is_default", "created_at")

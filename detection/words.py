@@ -45,6 +45,14 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
     "no_tag": (422, _("A tag needs at least one letter, digit or sign.")),
+    "not_yours": (403, _("Only its owner does this with an image.")),
+    "filter_without_name": (422, _("Give the filter a name.")),
+    "filter_name_taken": (409, _("Another of your filters has this name.")),
+    "filter_too_long": (422, _("This search is too long to be kept.")),
+    "too_many_filters": (
+        409,
+        _("You keep as many filters as one person may. Delete one that is not needed."),
+    ),
     "too_many_tags": (409, _("This image has as many tags as one may have.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
     "too_many_uploads": (

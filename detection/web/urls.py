@@ -2,12 +2,24 @@
 
 from django.urls import path
 
-from detection.web import custody_pages, detection_page, history_page, images, pages, webhook_pages
+from detection.web import (
+    custody_pages,
+    detection_page,
+    history_actions,
+    history_page,
+    images,
+    pages,
+    webhook_pages,
+)
 
 urlpatterns = [
     path("", pages.verify, name="verify"),
     path("samples/<slug:name>", pages.submit_sample, name="submit_sample"),
     path("history", history_page.history, name="history"),
+    path("history/change", history_actions.change_many, name="history_change"),
+    path("history/export", history_actions.export, name="history_export"),
+    path("history/filters", history_actions.keep_filter, name="history_filters"),
+    path("history/filters/<uuid:pk>", history_actions.change_filter, name="history_filter"),
     path("detections/<uuid:pk>", detection_page.detection, name="detection"),
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
