@@ -60,7 +60,8 @@ DETECTIONS = """INSERT INTO detection_detection (id, image_id, model_version_id,
  attempt, attempt_limit, lease_owner, created_at, queued_at, completed_at, verdict, probability,
  reasons, transforms, faces, activation_shape, timings_ms, failure_code)
 SELECT {uuid}, i.id, CASE WHEN n >= {rows} * 0.9 THEN '{old}' WHEN n >= {rows} * 0.5
- THEN '{middle}' ELSE '{new}' END{cast}, CASE WHEN n % 100 = 3 THEN 'failed' ELSE 'done' END, 'detect', 1, 3, '',
+ THEN '{middle}' ELSE '{new}' END{cast}, CASE WHEN n % 100 = 3 THEN 'failed' ELSE 'done' END,
+ 'detect', 1, 3, '',
  i.created_at, i.created_at, i.created_at,
  CASE WHEN n % 100 = 3 THEN '' WHEN n % 10 = 1 AND n < {rows} * 0.9 THEN 'likely_manipulated'
  WHEN n % 10 < 4 THEN 'inconclusive' ELSE 'likely_authentic' END,
@@ -75,7 +76,8 @@ SELECT {uuid}, i.id, d.id, i.owner_id, 'x', '', '{{}}', '',
  || CASE WHEN n >= {rows} * 0.95 THEN ' archive' ELSE '' END
  || CASE WHEN n >= {rows} * 0.6 THEN ' vault' ELSE '' END
  || CASE WHEN n % ({rows} / 20) = 1 THEN ' seldom' ELSE '' END || ' jpg'
-FROM (SELECT *, width AS n FROM detection_image) i JOIN detection_detection d ON d.image_id = i.id"""
+FROM (SELECT *, width AS n FROM detection_image) i
+JOIN detection_detection d ON d.image_id = i.id"""
 # As the triggers would; by one statement, which takes minutes less.
 HISTORY = """INSERT INTO detection_historyrow (detection_id, image_id, owner_id, model_version_id,
  facet, rank, created_at, words)

@@ -127,5 +127,5 @@ def _feedback_rows(person: User) -> Rows:
 
 
 def _filter_rows(person: User) -> Rows:
-    rows = SavedFilter.objects.filter(owner=person)
-    yield from rows.values("name", "query", "is_default", "created_at")
+    for row in SavedFilter.objects.filter(owner=person):
+        yield {"name": row.name, "query": row.query, "created_at": row.created_at.isoformat()}

@@ -44,6 +44,13 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
+    "search_too_slow": (
+        503,
+        _(
+            "This search takes longer than this desk allows one search, so it was stopped. "
+            "Add a date or a verdict, or use a rarer word."
+        ),
+    ),
     "no_tag": (422, _("A tag needs at least one letter, digit or sign.")),
     "not_yours": (403, _("Only its owner does this with an image.")),
     "filter_without_name": (422, _("Give the filter a name.")),

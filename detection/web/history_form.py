@@ -194,9 +194,7 @@ class HistoryForm(forms.Form):
 
     def cases(self) -> list[Case]:
         """Cases to choose from, the newest first."""
-        field = self.fields["case"]
-        assert isinstance(field, forms.ModelChoiceField)
-        return [choice[0].instance for choice in field.choices if choice[0]][:MAX_CHOICES]
+        return list(Case.objects.visible_to(self.by).order_by("-created_at")[:MAX_CHOICES])
 
     def tags_used(self) -> list[str]:
         """Tags that this person gave, to choose from."""

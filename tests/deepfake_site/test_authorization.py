@@ -23,6 +23,7 @@ from detection.models import (
     Image,
     ModelVersion,
     ResumableUpload,
+    SavedFilter,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -73,6 +74,10 @@ DECLARED: dict[str, Access] = {
     "": Access(PEOPLE, READ | WRITE),
     "samples/<slug:name>": Access(PEOPLE, WRITE),
     "history": Access(PEOPLE, READ),
+    "history/change": Access(PEOPLE, WRITE),
+    "history/export": Access(PEOPLE, WRITE),
+    "history/filters": Access(PEOPLE, WRITE),
+    "history/filters/<uuid:pk>": Access(frozenset({"owner"}), WRITE),
     "detections/<uuid:pk>": own(READ),
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
@@ -312,7 +317,10 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     key = (
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
-    others = {"api/v1/batches/": Batch.objects.create(by=alice, size=1).pk}
+    others = {
+        "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
+        "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
+    }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}
     for role in sorted(EVERYBODY):
