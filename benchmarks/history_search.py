@@ -196,7 +196,8 @@ def combinations(made: dict[str, Any], rows: int) -> Iterator[tuple[str, str, An
             "1 in 10": {"text": "harbour"},
             "oldest 5 %": {"text": "archive"},
             "oldest 40 %": {"text": "vault"},
-            "two words": {"text": "harb vault"},
+            "two words": {"text": "harbour vault"},
+            "a beginning": {"text": "harb*"},
             "20 rows": {"text": "seldom"},
             "none": {"text": "zebra"},
         },
@@ -221,10 +222,16 @@ def combinations(made: dict[str, Any], rows: int) -> Iterator[tuple[str, str, An
 
 
 def timed_ms(action: Callable[[], Any], repeats: int = REPEATS) -> tuple[float, Any]:
+    """Median; where one was stopped for taking too long, the time until then."""
+    from detection.history import Found, TooSlow
+
     times, answer = [], None
     for _ in range(repeats):
         started = time.perf_counter()
-        answer = action()
+        try:
+            answer = action()
+        except TooSlow:
+            return (time.perf_counter() - started) * 1000, Found([], "")
         times.append((time.perf_counter() - started) * 1000)
     return statistics.median(times), answer
 

@@ -7,7 +7,8 @@ their cases. A page is made in one of two ways:
 - **Walked.** Each combination of model and facet lies in the order of the page in an index, so the
   newest of each are read and merged: some forty short reads, whatever the filter and the size.
 - **Gathered.** Where words, a tag, a case or the like leave few rows, those are read and sorted.
-  Words that leave more than `MAX_GATHERED` are walked after all.
+  Words that are in many rows mostly fill the page from the next `WINDOW` rows, so those are tried
+  before all rows with the words are gathered.
 """
 
 import uuid
@@ -22,12 +23,12 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from detection import history_words, paging
-from detection.models import Detection, HistoryRow, Image, ImageTag, ModelVersion
+from detection.models import Case, Detection, HistoryRow, Image, ImageTag, ModelVersion, Tag
 from detection.models.history import Door, Kind
 from detection.models.tag import tag_key
 
 COUNTED_TO = 1000
-MAX_GATHERED = 20_000
+WINDOW = 2000
 TIMEOUT_MS = 3000
 QUERY_CANCELED = "57014"
 CHUNK = 200  # parts of one statement; SQLite takes 500
@@ -172,6 +173,8 @@ def _in_time() -> Iterator[None]:
             cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
             # few are read of many; what the planner would compile or share is read before
             cursor.execute("SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0")
+            # reading all in the hope of finding enough soon costs a second where there is nothing
+            cursor.execute("SET LOCAL enable_seqscan = off")
             yield
             cursor.execute("SET LOCAL statement_timeout = DEFAULT")
     except OperationalError as error:
@@ -227,10 +230,11 @@ class _Search:
         if asked.until:
             part.add("h.created_at < %s", _moment(asked.until))
         if asked.tag:
-            _within(part, "image_id", ImageTag.objects.filter(tag__key=tag_key(asked.tag)), "image")
+            tag = Tag.objects.filter(key=tag_key(asked.tag)).values_list("pk", flat=True).first()
+            _within(part, "image_id", ImageTag.objects.filter(tag=tag), "image_id")
         if asked.case:
-            cases = Image.cases.through.objects.filter(_may_see_case(self.by), case=asked.case)
-            _within(part, "image_id", cases, "image_id")
+            case = Case.objects.visible_to(self.by).filter(pk=asked.case).first()
+            _within(part, "image_id", Image.cases.through.objects.filter(case=case), "image_id")
         for rows in asked.among:
             _within(part, "detection_id", rows, "pk")
         return part
@@ -259,14 +263,18 @@ class _Search:
                 continue
             if self._is_walked(source):
                 yield from self._walk(source, order, after, limit)
-            else:
-                sql, values = self._gather(source)
-                by = _by(order)
-                yield from _rows(
-                    f"WITH hit AS {_materialized()} ({sql}) SELECT {_key(order)}, detection_id "
-                    f"FROM hit h WHERE {after.where} ORDER BY {by} LIMIT {limit}",
-                    [*values, *after.values],
-                )
+                continue
+            if self._is_windowed(source):
+                rows = self._window(source, order, after, limit)
+                if len(rows) == limit:
+                    yield from rows
+                    continue
+            sql, values = self._gather(source)
+            yield from _rows(
+                f"WITH hit AS {_materialized()} ({sql}) SELECT {_key(order)}, detection_id "
+                f"FROM hit h WHERE {after.where} ORDER BY {_by(order)} LIMIT {limit}",
+                [*values, *after.values],
+            )
 
     def count(self, up_to: int) -> int:
         total = 0
@@ -275,6 +283,8 @@ class _Search:
                 continue
             if self._is_walked(source) and not self.words:
                 total += self._count_walked(source, up_to)
+            elif self._is_windowed(source) and self._is_dense(source, up_to):
+                total += up_to
             else:
                 sql, values = self._gather(source, up_to)
                 total += _rows(f"SELECT count(*), 0 FROM ({sql}) c", values)[0][0]
@@ -286,14 +296,35 @@ class _Search:
             return False
         if not self.is_gathered:
             return True
-        if self.ids or not self.words:
-            return False
-        if self.asked.tag or self.asked.case or self.asked.among:
-            return False
-        if connection.vendor != "postgresql":  # which has no index of words
-            return True
-        sql, values = self._gather(source, MAX_GATHERED + 1)
-        return bool(_rows(f"SELECT count(*), 0 FROM ({sql}) c", values)[0][0] > MAX_GATHERED)
+        # SQLite has no index of words
+        return connection.vendor != "postgresql" and self._is_worded
+
+    def _is_windowed(self, source: Source) -> bool:
+        return connection.vendor == "postgresql" and self._is_worded and not source.is_shared
+
+    @property
+    def _is_worded(self) -> bool:
+        """Whether rows are looked for by words, and not by anything that leaves few."""
+        asked = self.asked
+        return bool(self.words) and not (self.ids or asked.tag or asked.case or asked.among)
+
+    def _is_dense(self, source: Source, up_to: int) -> bool:
+        order = Order.NEWEST
+        return len(self._window(source, order, Part(), up_to)) == up_to
+
+    def _window(
+        self, source: Source, order: str, after: Part, limit: int
+    ) -> list[tuple[Any, uuid.UUID]]:
+        """What has the words among the first rows that fit otherwise."""
+        asked = self.fixed.and_(after)
+        sql, values = self._of_each(source, self._first(order, asked, WINDOW), asked.values)
+        worded = _worded(self.words)
+        return _rows(
+            f"SELECT w.key, w.detection_id FROM ({sql}{_first(order, WINDOW)}) w "
+            f"JOIN {_table()} h ON h.detection_id = w.detection_id WHERE {worded.where} "
+            f"ORDER BY w.key {_way(order)}, w.detection_id {_way(order)} LIMIT {limit}",
+            [*values, *worded.values],
+        )
 
     def _gather(self, source: Source, limit: int | None = None) -> tuple[str, list[Any]]:
         """Rows of a source that fit, in no order; all of them without a limit."""
@@ -308,6 +339,8 @@ class _Search:
 
     def _of(self, source: Source) -> Part:
         """The conditions that make a source, as columns."""
+        if self._is_windowed(source):  # the index of words knows the source, and shall be used
+            return self.fixed
         part = Part().add(f"h.facet IN ({_marks(source.facets)})", *source.facets)
         if source.owner is not None:
             part.add("h.owner_id = %s", source.owner)
@@ -336,11 +369,7 @@ class _Search:
         asked = self.fixed.and_(after)
         if self.words:
             asked = asked.and_(_worded(self.words))
-        one = (
-            f"SELECT {_key(order)} AS key, h.detection_id FROM {_table()} h WHERE {{part}} "
-            f"AND {asked.where} ORDER BY {_by(order)} LIMIT {limit}"
-        )
-        return self._in_each(source, one, asked.values, order, limit)
+        return self._in_each(source, self._first(order, asked, limit), asked.values, order, limit)
 
     def _count_walked(self, source: Source, up_to: int) -> int:
         one = (
@@ -349,21 +378,22 @@ class _Search:
         )
         return sum(number for number, _zero in self._in_each(source, one, self.fixed.values))
 
+    def _first(self, order: str, asked: Part, limit: int) -> str:
+        """The first rows of one part of a source."""
+        return (
+            f"SELECT {_key(order)} AS key, h.detection_id FROM {_table()} h WHERE {{part}} "
+            f"AND {asked.where} ORDER BY {_by(order)} LIMIT {limit}"
+        )
+
     def _in_each(
         self, source: Source, one: str, values: list[Any], order: str = "", limit: int = 0
     ) -> list[tuple[Any, uuid.UUID]]:
         """What one question gives in each part of a source: of one model and one facet."""
+        if connection.vendor == "postgresql":
+            sql, values = self._of_each(source, one, values)
+            return _rows(sql + (_first(order, limit) if order else ""), values)
         owner = [] if source.owner is None else [source.owner]
         mine = "h.owner_id = %s AND " if owner else ""
-        if connection.vendor == "postgresql":
-            one = one.format(part=f"{mine}h.model_version_id = m AND h.facet = f")
-            last = f" ORDER BY key {_way(order)}, detection_id {_way(order)} LIMIT {limit}"
-            return _rows(
-                "SELECT r.key, r.detection_id FROM unnest(%s::uuid[]) m "
-                f"CROSS JOIN unnest(%s::smallint[]) f CROSS JOIN LATERAL ({one}) r"
-                + (last if order else ""),
-                [self.models, source.facets, *owner, *values],
-            )
         one = one.format(part=f"{mine}h.model_version_id = %s AND h.facet = %s")
         parts = [(_id(model), facet) for model in self.models for facet in source.facets]
         found: list[tuple[Any, uuid.UUID]] = []
@@ -372,6 +402,21 @@ class _Search:
             sql = " UNION ALL ".join([f"SELECT * FROM ({one})"] * len(some))
             found += _rows(sql, [value for pair in some for value in (*owner, *pair, *values)])
         return found
+
+    def _of_each(self, source: Source, one: str, values: list[Any]) -> tuple[str, list[Any]]:
+        """The same as one statement, for PostgreSQL."""
+        owner = [] if source.owner is None else [source.owner]
+        mine = "h.owner_id = %s AND " if owner else ""
+        one = one.format(part=f"{mine}h.model_version_id = m AND h.facet = f")
+        return (
+            "SELECT r.key, r.detection_id FROM unnest(%s::uuid[]) m "
+            f"CROSS JOIN unnest(%s::smallint[]) f CROSS JOIN LATERAL ({one}) r",
+            [self.models, source.facets, *owner, *values],
+        )
+
+
+def _first(order: str, limit: int) -> str:
+    return f" ORDER BY key {_way(order)}, detection_id {_way(order)} LIMIT {limit}"
 
 
 def _merged(search: _Search, order: str, after: Any, limit: int) -> list[tuple[Any, uuid.UUID]]:
@@ -383,17 +428,17 @@ def _merged(search: _Search, order: str, after: Any, limit: int) -> list[tuple[A
     return sorted(rows, key=lambda row: (row[0], row[1].hex), reverse=order != Order.OLDEST)[:limit]
 
 
-def _worded(words: list[str], source: Source | None = None, model: uuid.UUID | None = None) -> Part:
+def _worded(
+    words: list[tuple[str, bool]], source: Source | None = None, model: uuid.UUID | None = None
+) -> Part:
     """Rows that have all the words; on PostgreSQL, by one index that knows the source as well."""
     if connection.vendor != "postgresql":
         part = Part()
-        for word in words:
-            end = "" if len(word) >= history_words.PREFIX_FROM else " "
+        for word, is_begun in words:
+            end = "" if is_begun else " "
             part.add("' ' || h.words || ' ' LIKE %s", f"% {word}{end}%")
         return part
-    terms = [
-        f"'{word}'" + (":*" if len(word) >= history_words.PREFIX_FROM else "") for word in words
-    ]
+    terms = [f"'{word}'" + (":*" if is_begun else "") for word, is_begun in words]
     if source:
         terms.append("(" + "|".join(f"'=f{facet}'" for facet in source.facets) + ")")
         terms += [] if source.owner is None else [f"'=o{source.owner}'"]
@@ -402,18 +447,15 @@ def _worded(words: list[str], source: Source | None = None, model: uuid.UUID | N
 
 
 def _within(part: Part, column: str, rows: QuerySet[Any], name: str) -> None:
-    # sorted out once and for all: the planner cannot guess how few they are
     sql, values = rows.order_by().values(name).query.sql_with_params()
-    part.add(f"h.{column} IN ({sql})", *values)
-
-
-def _may_see_case(user: User) -> Q:
-    """Which rows of images in cases lead to a case that this person may see."""
-    return Q(case__people=user) | Q(case__owner=user)
+    # the planner cannot guess how few they are, and need not: an array is looked up by index
+    is_array = connection.vendor == "postgresql"
+    part.add(f"h.{column} = ANY(ARRAY({sql}))" if is_array else f"h.{column} IN ({sql})", *values)
 
 
 def _shared_with(user: User) -> QuerySet[Any]:
-    return Image.cases.through.objects.filter(_may_see_case(user))
+    """Images of the cases that this person belongs to."""
+    return Image.cases.through.objects.filter(Q(case__people=user) | Q(case__owner=user))
 
 
 def _versions() -> list[uuid.UUID]:

@@ -5,7 +5,7 @@ import unicodedata
 
 MAX_WORD = 64
 MAX_WORDS_LENGTH = 2000
-PREFIX_FROM = 2  # a shorter word is looked for as it is: its beginnings are half the alphabet
+PREFIX_FROM = 2  # the beginning of a word that is asked for has so many letters at least
 MAX_ASKED = 8
 RUNS = re.compile(r"\d+|[^\W\d_]+")
 HEX = re.compile(r"[0-9a-f]{6,64}")
@@ -29,9 +29,17 @@ def split(text: str) -> list[str]:
     return [word[:MAX_WORD] for word in RUNS.findall(bare)]
 
 
-def asked_words(text: str) -> list[str]:
-    """What somebody looks for: rows must have all of these, or words that begin so."""
-    return list(dict.fromkeys(split(text)))[:MAX_ASKED]
+def asked_words(text: str) -> list[tuple[str, bool]]:
+    """What somebody looks for: rows must have all of these words. A star after a word, `harb*`,
+    stands for all that begin so: the second of each pair.
+    """
+    found: dict[str, bool] = {}
+    for piece in re.findall(r"[^\s*]+\*?", text):
+        words = split(piece)
+        for word in words:
+            is_begun = piece.endswith("*") and word == words[-1] and len(word) >= PREFIX_FROM
+            found[word] = found.get(word, False) or is_begun
+    return list(found.items())[:MAX_ASKED]
 
 
 def asked_number(text: str) -> str:

@@ -46,7 +46,8 @@ class HistoryForm(forms.Form):
         max_length=MAX_TEXT,
         widget=forms.TextInput({"type": "search", "dir": "auto", "autocomplete": "off"}),
         help_text=_(
-            "Words of the file name or source address, or the beginning of a SHA-256 or number."
+            "Words of the file name or source address (harb* finds harbour), or the beginning "
+            "of a SHA-256 or number."
         ),
     )
     verdict = forms.MultipleChoiceField(

@@ -41,7 +41,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "is_first_page": not request.GET.get("cursor"),
         "is_all_selected": "select" in request.GET,
         "cases": form.cases(),
-        "export_limit": MAX_ROWS,
+        "export_limit": number_format(MAX_ROWS, force_grouping=True),
     }
     try:
         context |= _found(request, form, user)
