@@ -193,7 +193,7 @@ class _Search:
         is_blank = bool(asked.text.strip()) and not (self.words or self.number)
         self.sources = [] if is_blank or asked.is_impossible else list(self._sources())
         self.models = [asked.model] if asked.model else _versions()
-        self.fixed = self._fixed()
+        self.fixed, self.labelled = self._fixed(), self._labelled()
         self.ids = self._numbered() if self.number else []
 
     def _sources(self) -> Iterator[Source]:
@@ -229,15 +229,19 @@ class _Search:
             part.add("h.created_at >= %s", _moment(asked.since))
         if asked.until:
             part.add("h.created_at < %s", _moment(asked.until))
+        _within(part, "detection_id", [(rows, "pk") for rows in asked.among])
+        return part
+
+    def _labelled(self) -> list[tuple[QuerySet[Any], str]]:
+        """Sets of images that rows must be in, and the column that names them."""
+        asked, sets = self.asked, list[tuple[QuerySet[Any], str]]()
         if asked.tag:
             tag = Tag.objects.filter(key=tag_key(asked.tag)).values_list("pk", flat=True).first()
-            _within(part, "image_id", ImageTag.objects.filter(tag=tag), "image_id")
+            sets.append((ImageTag.objects.filter(tag=tag), "image_id"))
         if asked.case:
             case = Case.objects.visible_to(self.by).filter(pk=asked.case).first()
-            _within(part, "image_id", Image.cases.through.objects.filter(case=case), "image_id")
-        for rows in asked.among:
-            _within(part, "detection_id", rows, "pk")
-        return part
+            sets.append((Image.cases.through.objects.filter(case=case), "image_id"))
+        return sets
 
     def _numbered(self) -> list[str]:
         """Ids of detections whose id, or whose image's SHA-256, begins with the number."""
@@ -348,8 +352,8 @@ class _Search:
             part.add("h.owner_id <> %s", source.not_owner)
         if self.asked.model:
             part.add("h.model_version_id = %s", _id(self.asked.model))
-        if source.is_shared:
-            _within(part, "image_id", _shared_with(self.by), "image_id")
+        shared = [(_shared_with(self.by), "image_id")] if source.is_shared else []
+        _within(part, "image_id", [*self.labelled, *shared], is_first=not self.asked.among)
         return part.and_(self.fixed)
 
     def _text(self, source: Source) -> Part:
@@ -446,11 +450,25 @@ def _worded(
     return Part().add("h.terms @@ %s::tsquery", " & ".join(terms))
 
 
-def _within(part: Part, column: str, rows: QuerySet[Any], name: str) -> None:
-    sql, values = rows.order_by().values(name).query.sql_with_params()
-    # the planner cannot guess how few they are, and need not: an array is looked up by index
-    is_array = connection.vendor == "postgresql"
-    part.add(f"h.{column} = ANY(ARRAY({sql}))" if is_array else f"h.{column} IN ({sql})", *values)
+def _within(
+    part: Part, column: str, sets: list[tuple[QuerySet[Any], str]], *, is_first: bool = True
+) -> None:
+    """Rows in all of these sets.
+
+    Args:
+        is_first: whether rows are looked up by them. The planner cannot guess how few they are,
+            and need not: an array is looked up by index. A second array would be read from end to
+            end for each row.
+    """
+    if not sets:
+        return
+    found = [rows.order_by().values(name).query.sql_with_params() for rows, name in sets]
+    sql = " INTERSECT ".join(sql for sql, _values in found)
+    is_array = is_first and connection.vendor == "postgresql"
+    part.add(
+        f"h.{column} = ANY(ARRAY({sql}))" if is_array else f"h.{column} IN ({sql})",
+        *(value for _sql, values in found for value in values),
+    )
 
 
 def _shared_with(user: User) -> QuerySet[Any]:
