@@ -316,7 +316,8 @@ def main() -> None:
         report(
             figures,
             f"{connection.vendor}, {options.rows} rows (made in {made_s:.0f} s), "
-            f"{len(picked)} of {len(every)} combinations, median of {REPEATS}, {options.clock} time",
+            f"{len(picked)} of {len(every)} combinations, "
+            f"median of {REPEATS}, {options.clock} time",
         )
 
 
