@@ -44,6 +44,10 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
+    "cursor_of_other_order": (
+        422,
+        _("This cursor belongs to another order. Begin again without one."),
+    ),
     "search_too_slow": (
         503,
         _(

@@ -74,7 +74,11 @@ FILTERS = [
     query("model", "Judged by this version: its `artifact_sha256`.", pattern="^[0-9a-f]{64}$"),
     query("tag", "Of images with this tag.", maxLength=50),
     query("case", "Of images in this case.", format="uuid"),
-    query("person", "Of this person's images, by e-mail address; for reviewers.", maxLength=254),
+    query(
+        "person",
+        "Of this person's images, by e-mail address; others' for reviewers.",
+        maxLength=254,
+    ),
     query("order", "`newest` first, unless said otherwise.", enum=Order.values),
     query("cursor", "`next` of the page before, of the same order.", format="cursor"),
 ]
@@ -90,7 +94,7 @@ class DetectionCollection(APIView):
         "listDetections",
         tag="Detections",
         answers={200: "DetectionPage"},
-        problems=[400, 503],
+        problems=[400, 422, 503],
         parameters=FILTERS,
     )
     def get(self, request: Request) -> Response:
@@ -98,6 +102,8 @@ class DetectionCollection(APIView):
         asked = _asked(request)
         cursor = request.query_params.get("cursor", "")
         if not history.is_cursor(asked.order, cursor):
+            if any(history.is_cursor(order, cursor) for order in Order.values):
+                raise Refused("cursor_of_other_order")
             raise ValidationError({"cursor": NO_CURSOR})
         try:
             found = history.find(caller(request), asked, cursor=cursor, size=PAGE_SIZE)
@@ -249,11 +255,10 @@ def _asked(request: Request) -> Asked:
         if name in read:
             among.append(rows(read.pop(name)))
     if "person" in params:
-        if not caller(request).is_reviewer:
-            errors["person"] = "Only reviewers look for other people's images."
-        else:
-            read["owner"] = User.objects.filter(email__iexact=params["person"].strip()).first()
-            read["is_impossible"] = read["owner"] is None or read.get("is_impossible", False)
+        person = User.objects.filter(email__iexact=params["person"].strip()).first()
+        me = caller(request)
+        read["owner"] = person if me.is_reviewer or person == me else None
+        read["is_impossible"] = read["owner"] is None
     if errors:
         raise ValidationError(errors)
     return Asked(**read, among=tuple(among))
