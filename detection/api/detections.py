@@ -254,8 +254,8 @@ def _asked(request: Request) -> Asked:
     for name, rows in (("status", _in_state), ("sha256", _of_bytes), ("batch", _in_batch)):
         if name in read:
             among.append(rows(read.pop(name)))
-    if "person" in params:
-        person = User.objects.filter(email__iexact=params["person"].strip()).first()
+    if "person" in read:
+        person = User.objects.filter(email__iexact=read.pop("person").strip()).first()
         me = caller(request)
         read["owner"] = person if me.is_reviewer or person == me else None
         read["is_impossible"] = read["owner"] is None
@@ -335,6 +335,7 @@ READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "model": ("model", _version),
     "tag": ("tag", _short(MAX_TAG)),
     "case": ("case", _id),
+    "person": ("person", _short(254)),
     "order": ("order", lambda text: _one_of(Order, text)),
 }
 

@@ -346,3 +346,27 @@ def test_one_is_led_back_to_the_search(browser):
     assert urlsplit(answer["Location"]).netloc == ""
     assert answer["Location"] == f"{HISTORY}?q=a"
     assert history_actions.TYPES.keys() == {"csv", "json"}
+
+
+# --- the same in the API
+
+
+def test_the_api_takes_the_same_filters(alice, bob, carol, client_of, model_version):
+    row = named(done_row(alice, model_version, verdict=MANIPULATED, probability=0.9), "dock.jpg")
+    done_row(bob, model_version)
+    api = "/api/v1/detections"
+
+    def ids(by: User, /, **query: str) -> list[str]:
+        return [one["id"] for one in client_of(by).get(api, query).json()["results"]]
+
+    for query in (
+        {"q": "dock"},
+        {"verdict": "likely_manipulated,inconclusive"},
+        {"person": alice.email},
+        {"model": model_version.artifact_sha256, "order": "likeliest", "q": "dock"},
+        {"sha256": row.image.sha256, "status": "done"},
+    ):
+        assert ids(alice, **query) == ids(carol, **query) == [str(row.pk)], query
+    assert ids(bob, person=alice.email) == ids(bob, q="dock") == []
+    answer = client_of(alice).get(api, {"order": "likeliest", "cursor": "MC4" + "w" * 3})
+    assert answer.status_code == 400
