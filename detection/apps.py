@@ -9,13 +9,14 @@ class DetectionConfig(AppConfig):
 
     def ready(self) -> None:
         from accounts import erasure
-        from detection import fixed_verdicts, kept_notes, own_data, relatives
+        from detection import fixed_verdicts, history_triggers, kept_notes, own_data, relatives
         from detection.services import (
             case_people,
             feedback,
             idempotency,
             reports,
             resumable,
+            saved_filters,
             webhooks,
         )
 
@@ -27,5 +28,7 @@ class DetectionConfig(AppConfig):
         erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
+        erasure.register_part(saved_filters.forget_person)
         post_migrate.connect(fixed_verdicts.install, sender=self)
         post_migrate.connect(kept_notes.install, sender=self)
+        post_migrate.connect(history_triggers.install, sender=self)

@@ -16,6 +16,7 @@ from detection.models import (
     Region,
     Report,
     ResumableUpload,
+    SavedFilter,
     Submission,
     WebhookEndpoint,
 )
@@ -29,6 +30,7 @@ def register() -> None:
     register_part("images", Part(_image_rows, _originals))
     register_part("cases", Part(_case_rows))
     register_part("case_notes", Part(_note_rows))
+    register_part("saved_filters", Part(_filter_rows))
     register_part("feedback", Part(_feedback_rows))
     register_part("reports", Part(_report_rows))
     register_part("regions", Part(_region_rows))
@@ -61,6 +63,7 @@ def _image_rows(person: User) -> Rows:
             **{name: getattr(image, name) for name in names},
             "created_at": image.created_at.isoformat(),
             "original": original,
+            "tags": list(image.image_tags.order_by("tag__key").values_list("tag__name", flat=True)),
             "detections": [_detection(row) for row in _detections(image)],
             "evidence": [_layer(row) for row in image.evidence_layers.order_by("created_at")],
         }
@@ -207,3 +210,8 @@ def _note_rows(person: User) -> Rows:
                 for one in note.versions.all()
             ],
         }
+
+
+def _filter_rows(person: User) -> Rows:
+    for row in SavedFilter.objects.filter(owner=person):
+        yield {"name": row.name, "query": row.query, "created_at": row.created_at.isoformat()}

@@ -46,15 +46,50 @@ def page(found: Rows[AnyRow], *, cursor: str, size: int) -> Page[AnyRow]:
     return Page(rows[:size], _cursor(rows[size - 1]) if more else "")
 
 
+def cursor_at(created_at: datetime, pk: uuid.UUID) -> str:
+    """The cursor of what follows this row, in either order by time."""
+    microseconds = (created_at - EPOCH) // timedelta(microseconds=1)
+    return _encoded(f"{microseconds}.{pk}")
+
+
+def cursor_at_rank(rank: float, pk: uuid.UUID) -> str:
+    """The cursor of what follows this row, most likely manipulated first."""
+    return _encoded(f"p{rank!r}.{pk}")
+
+
+def position(cursor: str) -> tuple[datetime, uuid.UUID] | None:
+    """Where a page by time begins; None for what is no such cursor."""
+    return _parse(cursor)
+
+
+def rank_position(cursor: str) -> tuple[float, uuid.UUID] | None:
+    """Where a page by rank begins; None for what is no such cursor."""
+    text = _decoded(cursor)
+    try:
+        rank, pk = float(text[1:-37]), uuid.UUID(text[-36:])
+    except ValueError:
+        return None
+    return (rank, pk) if text[0] == "p" and -1 <= rank <= 1 else None
+
+
 def _cursor(row: Any) -> str:
-    microseconds = (row.created_at - EPOCH) // timedelta(microseconds=1)
-    return base64.urlsafe_b64encode(f"{microseconds}.{row.pk}".encode()).decode().rstrip("=")
+    return cursor_at(row.created_at, row.pk)
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
+def _decoded(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+    except (ValueError, binascii.Error):
+        return ""
 
 
 def _parse(cursor: str) -> tuple[datetime, uuid.UUID] | None:
+    microseconds, _dot, pk = _decoded(cursor).partition(".")
     try:
-        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-        microseconds, _dot, pk = text.partition(".")
         return EPOCH + timedelta(microseconds=int(microseconds)), uuid.UUID(pk)
-    except (ValueError, binascii.Error, OverflowError):
+    except (ValueError, OverflowError):
         return None

@@ -57,6 +57,27 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
+    "cursor_of_other_order": (
+        422,
+        _("This cursor belongs to another order. Begin again without one."),
+    ),
+    "search_too_slow": (
+        503,
+        _(
+            "This search takes longer than this desk allows one search, so it was stopped. "
+            "Add a date or a verdict, or use a rarer word."
+        ),
+    ),
+    "no_tag": (422, _("A tag needs at least one letter, digit or sign.")),
+    "not_yours": (403, _("Only its owner does this with an image.")),
+    "filter_without_name": (422, _("Give the filter a name.")),
+    "filter_name_taken": (409, _("Another of your filters has this name.")),
+    "filter_too_long": (422, _("This search is too long to be kept.")),
+    "too_many_filters": (
+        409,
+        _("You keep as many filters as one person may. Delete one that is not needed."),
+    ),
+    "too_many_tags": (409, _("This image has as many tags as one may have.")),
     "erased_meanwhile": (409, _("This image was being erased in this moment. Submit it again.")),
     "no_parts_yet": (
         409,

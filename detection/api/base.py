@@ -23,6 +23,7 @@ from detection.models.detection import DetectionQuerySet
 from detection.paging import AnyRow, Rows, is_cursor, page
 
 PAGE_SIZE = 50
+NO_CURSOR = "This is not a cursor that this API gave out."
 
 
 class OneShape(BaseContentNegotiation):
@@ -104,6 +105,6 @@ def keyset_page(
     """
     cursor = params.get("cursor", "")
     if not is_cursor(cursor):
-        raise ValidationError({"cursor": "This is not a cursor that this API gave out."})
+        raise ValidationError({"cursor": NO_CURSOR})
     found = page(rows, cursor=cursor, size=size)
     return Response({"results": shown(found.rows), "next": found.next_cursor or None})

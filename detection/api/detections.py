@@ -2,12 +2,12 @@
 
 import re
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Q
+from django.db import models, transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -22,12 +22,14 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from deepfake_site.problems import MEDIA_TYPE
+from detection import history
 from detection.api import idempotency
 from detection.api.base import (
+    NO_CURSOR,
+    PAGE_SIZE,
     OneShape,
     caller,
     key_of,
-    keyset_page,
     require_case,
     via,
     visible_detections,
@@ -39,22 +41,47 @@ from detection.api.schema import FORM, JSON, ONCE, WAIT, operation, query
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
 from detection.api.shapes import SUBMISSION, SUBMISSION_BY_ADDRESS, ref
 from detection.errors import Refused
-from detection.models import Case, CaseImage, Detection, Submission
+from detection.history import Asked, Order
+from detection.models import Detection, ModelVersion, Submission
 from detection.models.detection import DetectionQuerySet
+from detection.models.history import Kind
+from detection.models.tag import MAX_TAG
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence, fetching, submission
 from detection.services.idempotency import claim
 from detection.uploads import StoredUpload, interrupted, uploaded
 
+
+def _any_of(known: type[models.TextChoices]) -> str:
+    one = "|".join(known.values)
+    return f"^({one})(,({one}))*$"
+
+
 FILTERS = [
-    query("verdict", "Only this one.", enum=Detection.Verdict.values),
+    query(
+        "q",
+        "Words of the file name or source address, or the beginning of a SHA-256 or an id; of "
+        "other people's images, reviewers alone find names.",
+        maxLength=200,
+    ),
+    query(
+        "verdict", "Only this one, or one of several: `a,b`.", pattern=_any_of(Detection.Verdict)
+    ),
     query("status", "Only those in this state.", enum=Detection.Status.values),
     query("since", "Received then or later.", format="date-time"),
     query("until", "Received before.", format="date-time"),
     query("sha256", "Of the image with this SHA-256.", pattern="^[0-9A-Fa-f]{64}$"),
     query("batch", "Of one batch.", format="uuid"),
-    query("case", "Of the images of one case.", format="uuid"),
-    query("cursor", "`next` of the page before.", format="cursor"),
+    query("model", "Judged by this version: its `artifact_sha256`.", pattern="^[0-9a-f]{64}$"),
+    query("tag", "Of images with this tag.", maxLength=50),
+    query("case", "Of images in this case.", format="uuid"),
+    query(
+        "person",
+        "Of this person's images, by e-mail address; others' for reviewers.",
+        maxLength=254,
+    ),
+    query("order", "`newest` first, unless said otherwise.", enum=Order.values),
+    query("cursor", "`next` of the page before, of the same order.", format="cursor"),
 ]
 RETRY_AFTER_S = 1
 SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
@@ -68,19 +95,26 @@ class DetectionCollection(APIView):
         "listDetections",
         tag="Detections",
         answers={200: "DetectionPage"},
-        problems=[400],
+        problems=[400, 422, 503],
         parameters=FILTERS,
     )
     def get(self, request: Request) -> Response:
-        """One's detections, newest first, in keyset pages."""
-        rows: DetectionQuerySet = _filtered(
-            visible_detections(request), request.query_params, caller(request)
+        """The detections one sees, newest first unless said otherwise, in keyset pages."""
+        asked = _asked(request)
+        cursor = request.query_params.get("cursor", "")
+        if not history.is_cursor(asked.order, cursor):
+            if any(history.is_cursor(order, cursor) for order in Order.values):
+                raise Refused("cursor_of_other_order")
+            raise ValidationError({"cursor": NO_CURSOR})
+        try:
+            found = history.find(caller(request), asked, cursor=cursor, size=PAGE_SIZE)
+        except history.TooSlow:
+            raise Refused("search_too_slow") from None
+        rows = visible_detections(request).in_bulk(found.ids)
+        shown = DetectionSerializer(
+            [rows[pk] for pk in found.ids if pk in rows], many=True, context={"request": request}
         )
-
-        def shown(some: list[Detection]) -> Any:
-            return DetectionSerializer(some, many=True, context={"request": request}).data
-
-        return keyset_page(rows, request.query_params, shown)
+        return Response({"results": shown.data, "next": found.next_cursor or None})
 
     @operation(
         "submitImage",
@@ -207,50 +241,105 @@ def _response(request: Request, row: Detection, context: dict[str, Any]) -> Resp
     return Response(DetectionSerializer(row, context=context).data, status=code, headers=headers)
 
 
-def _filtered(rows: DetectionQuerySet, params: Any, person: User) -> DetectionQuerySet:
-    """Apply the filters of the address; an impossible value is an error, not an empty list."""
-    errors = {}
-    for name, known in (("verdict", Detection.Verdict), ("status", Detection.Status)):
-        if (value := params.get(name)) is not None:
-            if value not in known.values:
-                errors[name] = f"{value!r} is unknown; say one of {', '.join(known.values)}."
-            rows = rows.filter(**{name: value})
-    for name, lookup in (("since", "created_at__gte"), ("until", "created_at__lt")):
-        if (value := params.get(name)) is not None:
-            moment = _moment(value)
-            if moment is None:
-                errors[name] = f"{value!r} is no moment like 2026-05-01T12:00:00Z."
-            else:
-                rows = rows.filter(**{lookup: moment})
-    if (sha256 := params.get("sha256")) is not None:
-        if not SHA256.fullmatch(sha256):
-            errors["sha256"] = f"{sha256!r} is no SHA-256, which has 64 hexadecimal digits."
-        rows = rows.filter(image__sha256=sha256.lower())
-    belongs, unreadable = _belongs(params, person)
-    if errors := errors | unreadable:
+def _asked(request: Request) -> Asked:
+    """The filters of the address; an impossible value is an error, not an empty list."""
+    params, errors = request.query_params, {}
+    read: dict[str, Any] = {}
+    for name, (field, reader) in READERS.items():
+        if (text := params.get(name)) is None:
+            continue
+        try:
+            read[field] = reader(text)
+        except ValueError as error:
+            errors[name] = str(error)
+    among = []
+    for name, rows in (("status", _in_state), ("sha256", _of_bytes), ("batch", _in_batch)):
+        if name in read:
+            among.append(rows(read.pop(name)))
+    if "person" in read:
+        person = User.objects.filter(email__iexact=read.pop("person").strip()).first()
+        me = caller(request)
+        read["owner"] = person if me.is_reviewer or person == me else None
+        read["is_impossible"] = read["owner"] is None
+    if errors:
         raise ValidationError(errors)
-    return rows.filter(belongs)
+    return Asked(**read, among=tuple(among))
 
 
-def _belongs(params: Any, person: User) -> tuple[Q, dict[str, str]]:
-    """To which batch and case, and what is wrong with their ids."""
-    wanted, errors = Q(), {}
-    for name, of in (("batch", _of_batch), ("case", _of_case)):
-        if (value := params.get(name)) is not None:
-            try:
-                wanted &= of(uuid.UUID(value), person)
-            except ValueError:
-                errors[name] = f"{value!r} is no {name}'s id."
-    return wanted, errors
+def _in_state(status: str) -> DetectionQuerySet:
+    return Detection.objects.filter(status=status)
 
 
-def _of_batch(pk: uuid.UUID, _person: User) -> Q:
-    return Q(pk__in=Submission.objects.filter(batch=pk).values("detection"))
+def _of_bytes(sha256: str) -> DetectionQuerySet:
+    return Detection.objects.filter(image__sha256=sha256)
 
 
-def _of_case(pk: uuid.UUID, person: User) -> Q:
-    mine = Case.objects.visible_to(person).filter(pk=pk)
-    return Q(image__in=CaseImage.objects.filter(case__in=mine).values("image"))
+def _in_batch(batch: uuid.UUID) -> DetectionQuerySet:
+    return Detection.objects.filter(
+        pk__in=Submission.objects.filter(batch=batch).values("detection")
+    )
+
+
+def _kinds(text: str) -> frozenset[Kind]:
+    return frozenset(Kind[_one_of(Detection.Verdict, one).upper()] for one in text.split(","))
+
+
+def _one_of(known: type[models.TextChoices], text: str) -> str:
+    if text not in known.values:
+        raise ValueError(f"{text!r} is unknown; say one of {', '.join(known.values)}.")
+    return text
+
+
+def _sha256(text: str) -> str:
+    if not SHA256.fullmatch(text):
+        raise ValueError(f"{text!r} is no SHA-256, which has 64 hexadecimal digits.")
+    return text.lower()
+
+
+def _version(text: str) -> uuid.UUID:
+    """The version whose artifact this is; an unknown one has judged nothing."""
+    version = ModelVersion.objects.filter(artifact_sha256=_sha256(text)).first()
+    return version.pk if version else uuid.UUID(int=0)
+
+
+def _id(text: str) -> uuid.UUID:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no id.") from None
+
+
+def _since(text: str) -> datetime:
+    moment = _moment(text)
+    if moment is None:
+        raise ValueError(f"{text!r} is no moment like 2026-05-01T12:00:00Z.")
+    return moment
+
+
+def _short(most: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > most:
+            raise ValueError(f"At most {most} characters.")
+        return text.replace("\x00", "")
+
+    return read
+
+
+# By the name in the address: the field of `Asked`, or the one taken out above, and who reads it.
+READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "q": ("text", _short(200)),
+    "verdict": ("kinds", _kinds),
+    "status": ("status", lambda text: _one_of(Detection.Status, text)),
+    "since": ("since", _since),
+    "until": ("until", _since),
+    "sha256": ("sha256", _sha256),
+    "batch": ("batch", _id),
+    "model": ("model", _version),
+    "tag": ("tag", _short(MAX_TAG)),
+    "case": ("case", _id),
+    "person": ("person", _short(254)),
+    "order": ("order", lambda text: _one_of(Order, text)),
+}
 
 
 def _moment(text: str) -> datetime | None:

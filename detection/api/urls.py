@@ -17,7 +17,6 @@ from detection.api import (
     uploads,
     webhooks,
 )
-from detection.api import base, batches, detections, feedback, models, similar, uploads, webhooks
 
 urlpatterns = [
     path(

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("detection", "0004_found_by_index"),
+        ("detection", "0005_evidence"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

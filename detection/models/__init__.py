@@ -2,6 +2,7 @@ from detection.models.batch import Batch
 from detection.models.case import Case, CaseImage, CaseMember, CaseNote, CaseNoteVersion, CaseTag
 from detection.models.detection import Detection
 from detection.models.evidence_layer import EvidenceLayer
+from detection.models.history import HistoryRow
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
@@ -10,7 +11,9 @@ from detection.models.registry import ModelVersion
 from detection.models.report import Report, ReportKey, ReportLink, ReportLinkView
 from detection.models.resumable_upload import ResumableUpload
 from detection.models.review import Feedback
+from detection.models.saved_filter import SavedFilter
 from detection.models.submission import Submission
+from detection.models.tag import ImageTag, Tag
 from detection.models.webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -24,8 +27,10 @@ __all__ = [
     "Detection",
     "EvidenceLayer",
     "Feedback",
+    "HistoryRow",
     "IdempotencyKey",
     "Image",
+    "ImageTag",
     "Installation",
     "ModelVersion",
     "Region",
@@ -34,7 +39,9 @@ __all__ = [
     "ReportLink",
     "ReportLinkView",
     "ResumableUpload",
+    "SavedFilter",
     "Submission",
+    "Tag",
     "WebhookDelivery",
     "WebhookEndpoint",
 ]

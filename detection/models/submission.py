@@ -37,6 +37,7 @@ class Submission(models.Model):
         _("file name"), max_length=400, blank=True
     )  # the client's: text only
     source_url = models.URLField(_("source address"), max_length=2000, blank=True)
+    words = models.TextField(blank=True, editable=False)  # of both; found by these
     metadata = models.JSONField(default=dict, blank=True)  # echoed back, never read
     callback_url = models.URLField(max_length=2000, blank=True)
     via = models.CharField(max_length=8, choices=Via.choices)

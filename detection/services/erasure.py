@@ -33,6 +33,7 @@ from detection.models import (
 )
 from detection.services import reports
 from detection.services.cases import drop_image
+from detection.services.tags import untag
 
 RETENTION_BATCH = 200
 
@@ -155,10 +156,12 @@ def _forget(image: Image) -> dict[str, int]:
             transforms={}, faces=[], activation=None, activation_shape=[]
         ),
         "submissions": submissions.update(
-            file_name="", source_url="", metadata={}, callback_url="", case=None
+            file_name="", source_url="", words="", metadata={}, callback_url="", case=None
         ),
     }
     transaction.on_commit(lambda: _announce(ended), robust=True)
+    image.cases.clear()
+    untag(image)
     Image.objects.filter(pk=image.pk).update(
         erased_at=Now(),
         sha256=f"erased-{image.pk.hex}",  # so that its owner may submit the same bytes again

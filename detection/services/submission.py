@@ -15,6 +15,7 @@ from accounts.models import ApiKey, User
 from detection import storage, validators
 from detection.doorbell import ring
 from detection.errors import NothingKept, Refused
+from detection.history_words import words_of
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
 from detection.services import cases, webhooks
 from detection.services.custody import record_confidentiality
@@ -221,6 +222,7 @@ def write(file: Kept, request: Request) -> Written:
         case=case,
         file_name=shown_name(file.upload.name),
         source_url=request.source_url,
+        words=words_of(shown_name(file.upload.name), request.source_url),
         metadata=request.metadata,
         callback_url=request.callback_url,
         via=request.via,

@@ -27,11 +27,6 @@ from detection.services.seen_before import find, fingerprint
 from detection.services.submission import retry_detection
 from detection.sightings import SeenBefore, seen_before
 from detection.web.case_image_pages import cases_section
-from detection.models import Detection
-from detection.presentation import file_facts, metadata_rows, verdict_card
-from detection.services.seen_before import find, fingerprint
-from detection.services.submission import retry_detection
-from detection.sightings import SeenBefore, seen_before
 from detection.web.custody_pages import may_erase
 from detection.web.layer_pages import chosen_layers
 
@@ -118,18 +113,6 @@ def _submitted(row: Detection, user: User) -> dict[str, object]:
 
 def _report(row: Detection, user: User) -> dict[str, object]:
     return report_section(row, user)
-
-
-def _seen_before(row: Detection, user: User) -> dict[str, object]:
-    """Looked for only where a template asks: the card that many pages poll shows none of it."""
-    if row.status != Detection.Status.DONE:
-        return {}
-
-    def look() -> SeenBefore:
-        found = find(user, fingerprint(row.image), beside=row)
-        return seen_before(found, reader=user, beside=row)
-
-    return {"seen": SimpleLazyObject(look)}
 
 
 def _seen_before(row: Detection, user: User) -> dict[str, object]:

@@ -6,6 +6,7 @@ from detection.web import (
     case_urls,
     custody_pages,
     detection_page,
+    history_actions,
     history_page,
     image_search,
     images,
@@ -16,7 +17,6 @@ from detection.web import (
     report_pages,
     shared_pages,
     verify_report_page,
-    pages,
     webhook_pages,
 )
 
@@ -26,6 +26,10 @@ urlpatterns = [
     path("samples/<slug:name>", pages.submit_sample, name="submit_sample"),
     path("search/image", image_search.search, name="image_search"),
     path("history", history_page.history, name="history"),
+    path("history/change", history_actions.change_many, name="history_change"),
+    path("history/export", history_actions.export, name="history_export"),
+    path("history/filters", history_actions.keep_filter, name="history_filters"),
+    path("history/filters/<uuid:pk>", history_actions.change_filter, name="history_filter"),
     path("detections/<uuid:pk>", detection_page.detection, name="detection"),
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),

@@ -26,6 +26,7 @@ from detection.models import (
     Region,
     ReportLink,
     ResumableUpload,
+    SavedFilter,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -84,6 +85,10 @@ DECLARED: dict[str, Access] = {
     "samples/<slug:name>": Access(PEOPLE, WRITE),
     "history": Access(PEOPLE, READ),
     "search/image": Access(PEOPLE, READ | WRITE),
+    "history/change": Access(PEOPLE, WRITE),
+    "history/export": Access(PEOPLE, WRITE),
+    "history/filters": Access(PEOPLE, WRITE),
+    "history/filters/<uuid:pk>": Access(frozenset({"owner"}), WRITE),
     "detections/<uuid:pk>": own(READ),
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
@@ -411,6 +416,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
         "regions/": Region.objects.get(detection__image=image).pk,
         "models/": ModelVersion.objects.get().pk,
         **dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image)),
+        "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
     wrong = {}

@@ -46,7 +46,7 @@ def _bands(perceptual_hash: str) -> tuple[int, ...]:
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("detection", "0004_found_by_index"),
+        ("detection", "0006_regions"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("detection", "0004_found_by_index"),
+        ("detection", "0010_history"),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0008_nobodys_addresses'),
-        ('detection', '0004_found_by_index'),
+        ("detection", "0007_similar"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,60 @@
+"""Words that people put on images, to find them again. See docs/decisions/0019."""
+
+import unicodedata
+import uuid
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from detection.models.image import Image
+
+MAX_TAG = 50
+
+
+def tag_key(name: str) -> str:
+    """What makes two spellings one tag."""
+    return unicodedata.normalize("NFKC", shown_tag(name)).casefold()
+
+
+def shown_tag(name: str) -> str:
+    """A tag as it is kept: printable, single spaces."""
+    printable = "".join(char if char.isprintable() else " " for char in name)
+    return " ".join(printable.replace(",", " ").split())[:MAX_TAG].strip()
+
+
+class Tag(models.Model):
+    """One word of this desk; it exists while an image bears it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("tag"), max_length=MAX_TAG)
+    key = models.CharField(max_length=4 * MAX_TAG, unique=True)  # casefolding makes words longer
+
+    class Meta:
+        verbose_name = _("tag")
+        verbose_name_plural = _("tags")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ImageTag(models.Model):
+    """That an image bears a tag, and who put it there."""
+
+    image = models.ForeignKey(Image, models.CASCADE, related_name="image_tags")
+    tag = models.ForeignKey(Tag, models.CASCADE, related_name="image_tags", db_index=False)
+    by = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("image’s tag")
+        verbose_name_plural = _("images’ tags")
+        constraints = [models.UniqueConstraint(fields=["image", "tag"], name="tagged_once")]
+        indexes = [
+            models.Index(fields=["tag", "image"], name="images_by_tag"),
+            models.Index(fields=["by", "tag"], name="tags_of_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.tag_id} {self.image_id}"
