@@ -238,7 +238,7 @@ def test_no_page_asks_once_a_match(alice, client_of, judged, django_assert_max_n
 
 
 def test_hashes_of_earlier_images_are_cut_into_bands(alice, judged):
-    migration = importlib.import_module("detection.migrations.0008_similar")
+    migration = importlib.import_module("detection.migrations.0007_similar")
     told, flat, unjudged = judged(alice).image, judged(alice, FLAT).image, image_row(alice)
     Image.objects.update(band_0=None, band_1=None, band_2=None)
     migration.CHUNK = 2
