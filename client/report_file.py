@@ -3,7 +3,7 @@
 A signature covers every byte of a PDF before it and stands behind `%%EOF` as two comment lines,
 which readers of PDF skip. A JSON report is one line in its one canonical form, with the signature
 inside. Either is bound to the file as a whole: no byte can be changed, added or taken away. See
-docs/decisions/0022.
+docs/decisions/0019.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""Words that people put on images, to find them again. See docs/decisions/0019."""
+"""Words that people put on images, to find them again. See docs/decisions/0017."""
 
 import unicodedata
 import uuid

@@ -1,4 +1,4 @@
-"""Who belongs to a case. Its owner alone decides; see docs/decisions/0021."""
+"""Who belongs to a case. Its owner alone decides; see docs/decisions/0018."""
 
 from collections.abc import Callable
 from functools import partial

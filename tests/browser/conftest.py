@@ -1,7 +1,6 @@
 """A real Chromium against pytest-django's live server; what it complains about is collected."""
 
 import os
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,26 +13,11 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from accounts.models import User
 from detection import detector
 from detection.models import Detection, ModelVersion
+from tests.chromium import FLAGS, chromium
 from tests.conftest import PASSWORD
 
 # Playwright's loop lives in the thread of the tests, which also asks the database.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-
-
-def chromium() -> str:
-    """Path of a Chromium; empty without one."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, names)), "")
 
 
 @pytest.fixture(scope="session")
