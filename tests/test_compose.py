@@ -64,7 +64,7 @@ def test_the_schema_notices_mistakes(path, value):
 
 def test_it_has_every_part():
     assert set(SERVICES) == {
-        *("proxy", "web", "worker", "deliver", "bulk", "trainer", "beat", "migrate"),
+        *("proxy", "web", "worker", "evidence", "deliver", "bulk", "trainer", "beat", "migrate"),
         *("database", "redis"),
     }
 
@@ -168,7 +168,7 @@ def test_services_have_no_more_power_than_they_need(name):
 
 def test_database_and_broker_cannot_be_reached_from_outside():
     assert COMPOSE["networks"]["back"]["internal"] is True
-    for name in ("database", "redis", "bulk", "trainer", "beat", "migrate"):
+    for name in ("database", "redis", "evidence", "bulk", "trainer", "beat", "migrate"):
         assert SERVICES[name]["networks"] == ["back"]
 
 

@@ -85,7 +85,12 @@ def _services() -> list[Service]:
     return [
         *([_valkey()] if _own_broker() else []),
         Service("web", _gunicorn),
-        Service("worker", partial(worker, "-Q", "sweep,detect,evidence", "-n", "worker@%h")),
+        Service("worker", partial(worker, "-Q", "sweep,detect", "-n", "worker@%h")),
+        # A layer of a large picture takes half a minute, in which no verdict waits for it.
+        Service(
+            "evidence",
+            partial(_in_the_background, worker, "-Q", "evidence", "-c", "1", "-n", "evidence@%h"),
+        ),
         # Threads, because it waits for others' servers; nobody's verdict waits with it.
         Service(
             "deliver",
