@@ -165,8 +165,8 @@ def take_over(**_: Any) -> None:
     """Pick up what dead processes of this host left behind."""
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info(
-        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s",
-        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for parts %s",
+        "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s,"
+        " for parts %s",
         *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it

@@ -41,8 +41,7 @@ def fail_exhausted() -> int:
     for detection in failed:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
-    return len(failed) + layers.fail_exhausted()
-    return len(failed) + regions.fail_exhausted()
+    return len(failed) + layers.fail_exhausted() + regions.fail_exhausted()
 
 
 def ring_waiting(

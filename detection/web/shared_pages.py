@@ -37,21 +37,27 @@ def _behind_link(view: Answer) -> Answer:
 
     @never_cache
     @require_GET
-    @wraps(view)
     def guarded(request: HttpRequest, token: str, **more: Any) -> HttpResponseBase:
         if not take("shared_report", client_network(request), FROM_NETWORK).is_allowed:
-            return _unlisted(render(request, "429.html", status=429))
+            return render(request, "429.html", status=429)
         link = ReportLink.objects.of_token(token)
         if link is None:
-            return _unlisted(_closed(request, 404))
+            return _closed(request, 404)
         if not report_links.is_open(link):
-            return _unlisted(_closed(request, 410))
+            return _closed(request, 410)
         try:
-            return _unlisted(view(request, link, token, **more))
+            return view(request, link, token, **more)
         except (Http404, Refused):
-            return _unlisted(_closed(request, 404))
+            return _closed(request, 404)
 
-    return guarded
+    @wraps(view)
+    def unlisted(request: HttpRequest, token: str, **more: Any) -> HttpResponseBase:
+        response: HttpResponseBase = guarded(request, token, **more)
+        response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+    return unlisted
 
 
 @_behind_link
@@ -126,9 +132,3 @@ def _file(request: HttpRequest, link: ReportLink, kind: str) -> HttpResponse:
 
 def _closed(request: HttpRequest, status: int) -> HttpResponse:
     return render(request, "detection/shared_closed.html", {"status": status}, status=status)
-
-
-def _unlisted(response: HttpResponseBase) -> HttpResponseBase:
-    response["X-Robots-Tag"] = "noindex, nofollow, noarchive"
-    response["Referrer-Policy"] = "no-referrer"
-    return response

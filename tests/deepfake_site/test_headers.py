@@ -15,8 +15,8 @@ from gunicorn import SERVER_SOFTWARE
 from gunicorn.http import wsgi
 
 from accounts.models import User
+from detection import history
 from detection.models import Detection
-from detection.models.detection import DetectionQuerySet
 from detection.sandbox import FOR_TEN_MINUTES, SANDBOX
 from tests.conftest import PASSWORD
 from tests.deepfake_site import test_authorization as table
@@ -24,7 +24,9 @@ from tests.deepfake_site.test_authorization import DECLARED, EVERYBODY, OPERATOR
 
 ask, image = table.ask, table.image  # its fixtures
 pytestmark = pytest.mark.django_db
-PICTURE = re.compile(r"/heatmap|/preview/|/layers/|/evidence/")
+PICTURE = re.compile(r"/heatmap|/preview/|/thumbnail|/layers/|/evidence/|^/shared/.*/pictures/")
+# The address itself is the secret.
+SHARED = {"Referrer-Policy": "no-referrer"}
 TELLING = {"Access-Control-Allow-Origin", "Server", "X-Powered-By"}
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -37,7 +39,8 @@ ALWAYS = {
 
 def _lacking(answer: HttpResponseBase, address: str = "") -> list[str]:
     """Names of headers that do not say what they should."""
-    wrong = [name for name, value in ALWAYS.items() if answer.get(name) != value]
+    expected = ALWAYS | (SHARED if address.startswith("/shared/") else {})
+    wrong = [name for name, value in expected.items() if answer.get(name) != value]
     policy = answer.get("Content-Security-Policy", "")
     directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
     is_strict = directives.get("default-src") == "'none'" and "unsafe" not in policy
@@ -85,10 +88,10 @@ def test_the_operators_site_answers_with_them(route, ask, image):
 
 @pytest.fixture
 def broken(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(DetectionQuerySet, "newest_first", fail)
+    monkeypatch.setattr(history, "find", fail)
 
 
 @pytest.mark.usefixtures("broken")

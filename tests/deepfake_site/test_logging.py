@@ -20,8 +20,8 @@ from accounts.models import User
 from deepfake_site import gunicorn_conf
 from deepfake_site.gunicorn_logger import OurLogger
 from deepfake_site.logging import OneLineFormatter, OneObjectFormatter, without_persons
+from detection import history
 from detection.models import Detection
-from detection.models.detection import DetectionQuerySet
 from detection.tasks import finish_erasures, run_detection, sweep, tidy, tidy_files
 from tests import images
 from tests.conftest import PASSWORD
@@ -94,10 +94,10 @@ def _walk(alice: User, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert link
     page.get(link[1], follow=True)
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError(f"no row for {EMAIL} with {key} at /x?key={GUESS}")
 
-    monkeypatch.setattr(DetectionQuerySet, "newest_first", broken)
+    monkeypatch.setattr(history, "find", broken)
     for path in (f"/history?person={EMAIL}", f"/api/v1/detections?person={EMAIL}"):
         assert page.get(path).status_code == 500
 

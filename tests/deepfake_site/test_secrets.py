@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
 
 from accounts.models import User
-from detection.models.detection import DetectionQuerySet
+from detection import history
 
 ROOT = Path(current.BASE_DIR)
 SETTINGS = ROOT / "deepfake_site" / "settings.py"
@@ -33,6 +33,7 @@ SECRETS = {
     "EMAIL_URL": (f"smtp://me:{MARK}@127.0.0.1:25", "EMAIL_URL"),
     "DATABASE_OWNER_URL": (f"postgres://owner:{MARK}@127.0.0.1:1/unmask", "DATABASE_OWNER_URL"),
     "AUDIT_KEY": ("ab" * 32, "AUDIT_KEY"),
+    "REPORT_KEY": ("cd" * 32, "REPORT_KEY"),
     "UNMASK_OIDC_CLIENT_SECRET": (f"{MARK}", "OIDC_CLIENT_SECRET"),
     "UNMASK_ADMIN_PASSWORD": (f"{MARK} phrase", "UNMASK_ADMIN_PASSWORD"),
 }
@@ -92,10 +93,10 @@ def _planted(settings: Any) -> None:
 
 
 def _error_pages(alice: User, monkeypatch: pytest.MonkeyPatch) -> dict[int, str]:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no such column")
 
-    monkeypatch.setattr(DetectionQuerySet, "newest_first", broken)
+    monkeypatch.setattr(history, "find", broken)
     browser = Client(enforce_csrf_checks=True, raise_request_exception=False)
     browser.force_login(alice)
     answers = [

@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from detection.models.detection import DetectionQuerySet
+from detection import history
 
 NUMBER = "a-number-to-tell"
 
@@ -15,10 +15,10 @@ NUMBER = "a-number-to-tell"
 def browser(alice: User, monkeypatch: pytest.MonkeyPatch) -> Client:
     """Alice's browser at a desk that cannot read its detections."""
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret words")
 
-    monkeypatch.setattr(DetectionQuerySet, "newest_first", broken)
+    monkeypatch.setattr(history, "find", broken)
     client = Client(raise_request_exception=False, headers={"X-Request-ID": NUMBER})
     client.force_login(alice)
     return client

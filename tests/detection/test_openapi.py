@@ -54,6 +54,7 @@ ONLY_ON_PAGES = {
     "filter_name_taken",
     "filter_too_long",
     "too_many_filters",
+    "confidential_report",
     "person_unknown",
     "too_many_guesses",
     "person_not_in_case",

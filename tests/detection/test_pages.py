@@ -280,7 +280,7 @@ def test_a_veto_says_why_and_names_no_probability_it_does_not_have(alice, browse
     row = done_row(
         alice, model_version, verdict="inconclusive", probability=None, reasons=["too_small"]
     )
-    text = _text(browser.get(reverse("detection", args=[row.pk])))
+    text = _text(browser.get(reverse("detection_card", args=[row.pk])))
     assert "too small to carry reliable traces" in text
     assert "None" not in text
 

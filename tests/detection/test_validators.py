@@ -75,5 +75,5 @@ def test_a_disk_that_was_full_is_507():
 
 def test_every_refusal_is_a_status_and_a_sentence():
     for status, sentence in REFUSALS.values():
-        assert status in {400, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507}
+        assert status in {400, 403, 404, 409, 410, 412, 413, 415, 422, 423, 429, 460, 503, 507}
         assert str(sentence).endswith(".")
