@@ -86,6 +86,7 @@ def draw_layer(layer_id: str) -> None:
         layers.give_up(layer_id, "layer_timeout", worker=leases.process_name(os.getpid()))
 
 
+@shared_task
 def run_region(region_id: str) -> None:
     """Judge one part of an image. A repeated delivery finds nothing to claim and returns."""
     claim = Region.objects.claim(region_id, worker=leases.process_name(os.getpid()))

@@ -27,7 +27,7 @@ def photo_file(tmp_path: Path) -> Path:
 
 def _submit(visit: Visit, photo: Path) -> str:
     """Judge one photograph through the page; gives the detection's path."""
-    visit.open("/").locator("input[type=file]").set_input_files(photo)
+    visit.open("/").locator("#image").set_input_files(photo)
     judged = visit.page.locator("[data-rows] [data-card][data-finished=yes]")
     expect(judged).to_have_count(1)
     return f"/detections/{Detection.objects.latest('created_at').pk}"

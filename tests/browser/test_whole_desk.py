@@ -38,7 +38,7 @@ def test_ten_photographs_are_judged_and_kept_over_a_restart(
         file.write_bytes(images.jpeg_bytes(640, 480, seed=seed))
 
     page = _signed_in(browser, installation)
-    page.locator("input[type=file]").set_input_files(files)
+    page.locator("#image").set_input_files(files)
     judged = page.locator("[data-rows] [data-card][data-finished=yes]:not(.tone-failed)")
     expect(judged).to_have_count(PHOTOGRAPHS, timeout=120_000)
 

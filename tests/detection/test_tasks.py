@@ -214,3 +214,10 @@ def test_whatever_the_clock_asks_for_is_a_task_with_a_queue():
     asked_for = {entry["task"] for entry in _asked_for()}
     assert asked_for <= set(celery_app.tasks)
     assert asked_for <= set(settings.CELERY_TASK_ROUTES)
+
+
+def test_every_task_that_has_a_queue_is_known_to_workers(settings):
+    from deepfake_site import celery_app
+
+    celery_app.loader.import_default_modules()
+    assert set(settings.CELERY_TASK_ROUTES) <= set(celery_app.tasks)
