@@ -14,7 +14,10 @@ if url := os.environ.get("TEST_DATABASE_URL"):
 else:
     os.environ.pop("DATABASE_URL", None)
 if url := os.environ.get("TEST_REDIS_URL"):
-    os.environ["REDIS_URL"] = url
+    # each of several test processes has a number of its own, as pytest-django gives it a database
+    _server, _, _number = url.rpartition("/")
+    _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    os.environ["REDIS_URL"] = f"{_server}/{(int(_number) + _worker) % 16}"
 
 from deepfake_site.settings import *  # noqa: E402, F403
 
