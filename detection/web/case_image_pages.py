@@ -62,9 +62,9 @@ def image_cases(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def case_images(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take an image out of a case, or move it to another."""
     user, row = signed_in(request), visible_case(request, pk)
-    image = get_object_or_404(Image.objects.select_related("owner"), pk=_image_id(request))
-    if not CaseImage.objects.filter(case=row, image=image).exists():
-        return redirect("case", row.pk)  # somebody was quicker
+    image = row.images.select_related("owner").filter(pk=_image_id(request)).first()
+    if image is None:
+        return redirect("case", row.pk)  # somebody was quicker, or it never was there
     if request.POST.get("action") == "remove":
         return carried_out(request, row, lambda: cases.remove_image(by=user, case=row, image=image))
     if request.POST.get("action") != "move":

@@ -189,6 +189,18 @@ def test_an_image_moves_by_a_form(case, alice, client_of):
     assert list(Case.objects.filter(images=image)) == [other]
 
 
+@pytest.mark.parametrize("action", ["remove", "move", "other"])
+def test_a_case_does_not_tell_which_images_there_are(case, alice, bob, client_of, action):
+    browser, theirs = client_of(alice), image_row(bob)
+
+    def answer(image: uuid.UUID) -> tuple[int, str | None, bytes]:
+        form = {"action": action, "image": image, "case": case.pk}
+        found = browser.post(f"/cases/{case.pk}/images", form)
+        return found.status_code, found.headers.get("Location"), found.content
+
+    assert answer(theirs.pk) == answer(uuid.uuid4())
+
+
 def test_the_verify_page_submits_into_a_case(alice, bob, case, client_of, photo):
     browser = client_of(alice)
     html = browser.get(f"/?case={case.pk}").content.decode()
