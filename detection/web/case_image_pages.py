@@ -5,7 +5,6 @@ import uuid
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -87,14 +86,12 @@ def _add(request: HttpRequest, image: Image, user: User) -> None:
     title = request.POST.get("title", "").strip()
     if len(title) > MAX_TITLE or not title.isprintable():
         raise BadRequest("the title is too long, or holds what cannot be printed")
-    with transaction.atomic():
-        row = cases.create(by=user, title=title) if title else _chosen(request, user)
-        cases.add_images(
-            by=user,
-            case=row,
-            images=[image],
-            shares_confidential=bool(request.POST.get("confidential")),
-        )
+    knows = bool(request.POST.get("confidential"))
+    if title:
+        row = cases.create(by=user, title=title, images=[image], shares_confidential=knows)
+    else:
+        row = _chosen(request, user)
+        cases.add_images(by=user, case=row, images=[image], shares_confidential=knows)
     messages.success(request, _("It is in “%(case)s” now.") % {"case": row.title})
 
 
