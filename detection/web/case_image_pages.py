@@ -30,7 +30,7 @@ def cases_section(image: Image, user: User) -> dict[str, object]:
     return {
         "in_cases": [(case, is_owner or _works_on(case, user)) for case in found],
         "case_choices": [case for case in case_choices(user) if case.pk not in inside],
-        "may_share": cases.may_share(user, image),
+        "may_add_to_case": cases.may_share(user, image),
         "unseen_cases": unseen if is_owner else 0,
     }
 

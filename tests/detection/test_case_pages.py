@@ -14,7 +14,7 @@ from detection.models import Case, CaseImage, CaseNote, Image
 from detection.services import case_notes, case_people, cases
 from tests.conftest import PASSWORD
 from tests.detection.test_cases import EDITOR, READER, joined
-from tests.factories import done_row, image_row
+from tests.factories import detection_row, done_row, image_row
 
 pytestmark = pytest.mark.django_db
 ROLES = ("owner", "editor", "reader", "former", "stranger", "moderator", "admin", "auditor")
@@ -160,6 +160,21 @@ def test_an_image_goes_into_an_old_or_a_new_case_from_its_page(alice, bob, clien
     assert browser.post(page, {"action": "add", "case": uuid.uuid4()}).status_code == 422
     assert browser.post(page, {"action": "add", "case": "x"}).status_code == 400
     assert client_of(bob).post(page, {"action": "add", "title": "x"}).status_code == 404
+
+
+def test_the_owner_of_what_was_never_judged_needs_no_case(alice, model_version, client_of):
+    row = detection_row(alice, model_version)
+    html = client_of(alice).get(f"/detections/{row.pk}").content.decode()
+    assert "You see this image through a case" not in html
+    assert "Add to a case" in html
+
+
+def test_a_member_is_not_offered_to_add_the_image_to_others(case, bob, client_of):
+    joined(case, bob)
+    judged = case.images.get().detections.get()
+    html = client_of(bob).get(f"/detections/{judged.pk}").content.decode()
+    assert "You see this image through a case" in html
+    assert "Add to a case" not in html
 
 
 def test_a_refused_image_makes_no_case(case, alice, client_of):
