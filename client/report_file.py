@@ -155,9 +155,15 @@ def _of_kind(kind: str, statement: object, content: bytes, signature: object) ->
         return None
     if not isinstance(signature, str) or not _SIGNATURE.fullmatch(signature):
         return None
-    if not PUBLIC_KEY.fullmatch(str(statement["public_key"])):
+    if not _are_of_their_types(statement) or not PUBLIC_KEY.fullmatch(statement["public_key"]):
         return None
     return statement, content, signature
+
+
+def _are_of_their_types(statement: dict[str, Any]) -> bool:
+    """Whether a number stands where one belongs, and words everywhere else."""
+    words = [value for name, value in statement.items() if name != "content_bytes"]
+    return type(statement["content_bytes"]) is int and all(isinstance(one, str) for one in words)
 
 
 def _is_signed(statement: dict[str, Any], content: bytes, signature: str) -> bool:

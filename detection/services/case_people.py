@@ -137,24 +137,37 @@ def forget_person(person: User) -> Callable[[User | None], object]:
     """Empty what an erased person wrote and take them out of every case.
 
     A case of theirs goes to whoever has worked on it longest, else to whoever has read it longest;
-    with nobody left it is closed and loses its words. Their notes stay as places without words.
+    with nobody left it is closed and loses its words. Their notes stay as places without words, and
+    their confidential images leave all cases.
     """
     CaseNoteVersion.objects.filter(note__author=person).update(text="")
-    rows = Case.objects.filter(owner=person).select_for_update(of=("self",), no_key=True)
-    owned = list(rows.select_related("owner").order_by("pk"))
+    owned = [case for case in _held_of(person) if case.owner_id == person.pk]
     left = list(CaseMember.objects.filter(user=person).select_related("case__owner"))
     CaseMember.objects.filter(user=person).delete()
+    withdrawn = _withdraw_confidential(CaseImage.objects.filter(image__owner=person))
     ended = [_pass_on(case) for case in owned]
-    return partial(_record_forgotten, person, left, ended)
+    return partial(_record_forgotten, person, left, ended, withdrawn)
+
+
+def _held_of(person: User) -> list[Case]:
+    """Every case somebody belongs to, in which nobody changes anything meanwhile."""
+    theirs = CaseMember.objects.filter(user=person).values("case")
+    rows = Case.objects.filter(Q(owner=person) | Q(pk__in=theirs)).order_by("pk")
+    return list(rows.select_for_update(of=("self",), no_key=True).select_related("owner"))
 
 
 def _record_forgotten(
-    person: User, left: list[CaseMember], ended: list[tuple[Case, str, int | None]], by: User | None
+    person: User,
+    left: list[CaseMember],
+    ended: list[tuple[Case, str, int | None]],
+    withdrawn: list[CaseImage],
+    by: User | None,
 ) -> None:
     """Events of the erased person's own chain, in which the erasure is recorded too."""
     for member in left:
         member.case.owner = person
         record("case.left", by=by, case=member.case, after={"person": person.pk})
+    record_all(cases.leaving_events(withdrawn, by, because="confidential"))
     for case, action, heir in ended:
         case.owner = person
         record(action, by=by, case=case, after={"owner": heir} if heir else None)
@@ -191,13 +204,17 @@ def _hand_over(case: Case, heir: CaseMember, by: User) -> None:
 
 def _record_departure(action: str, by: User, case: Case, person: User) -> None:
     """Withdraw their confidential images, then record all of it."""
-    theirs = CaseImage.objects.filter(
-        case=case, image__owner=person, image__is_confidential=True
-    ).select_related("image__owner", "case")
-    entries = list(theirs)
-    CaseImage.objects.filter(pk__in=[entry.pk for entry in entries]).delete()
+    entries = _withdraw_confidential(CaseImage.objects.filter(case=case, image__owner=person))
     gone = partial(record, action, by=by, case=case, after={"person": person.pk})
     record_all([(case.owner_id, gone), *cases.leaving_events(entries, by, because="confidential")])
+
+
+def _withdraw_confidential(rows: QuerySet[CaseImage]) -> list[CaseImage]:
+    """Take those of the images out that are confidential; which those were."""
+    hidden = rows.filter(image__is_confidential=True).select_related("image__owner", "case")
+    entries = list(hidden.order_by("case", "pk"))
+    CaseImage.objects.filter(pk__in=[entry.pk for entry in entries]).delete()
+    return entries
 
 
 def _owned(case: Case, by: User) -> Case:

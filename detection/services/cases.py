@@ -1,6 +1,7 @@
 """Making cases, changing them, and putting images into them; each with its event.
 
-Whoever changes a case holds its row first, and images after that, so that nobody waits crosswise.
+Whoever changes a case holds its row first, images after that, and records last, which holds the
+chain: so nobody waits crosswise.
 An event about an image in a case is of the chain of the image's owner, and one about the case of
 the chain of the case's: a transaction that meets several chains takes them in their order.
 """
@@ -24,12 +25,26 @@ MAX_AT_ONCE = 200  # images of one call: each is an event
 Event = tuple[int, Callable[[], object]]  # whose chain, and what records it
 
 
-def create(*, by: User, title: str, description: str = "", tags: Iterable[str] = ()) -> Case:
-    """A new case of one's own."""
+def create(
+    *,
+    by: User,
+    title: str,
+    description: str = "",
+    tags: Iterable[str] = (),
+    images: Iterable[Image] = (),
+    shares_confidential: bool = False,
+) -> Case:
+    """A new case of one's own, with these images in it.
+
+    Raises:
+        Refused: as `add_images`; then there is no case.
+    """
     with transaction.atomic():
         case = Case.objects.create(owner=by, title=title, description=description)
         _set_tags(case, tags)
-        record("case.created", by=by, case=case, detail={"title": title})
+        created = partial(record, "case.created", by=by, case=case, detail={"title": title})
+        entered = _put_in(case, images, by, shares_confidential=shares_confidential)
+        record_all([(by.pk, created), *entered])
     return case
 
 
@@ -98,17 +113,11 @@ def add_images(
     Raises:
         Refused: the case cannot be written to, or an image is not theirs to share.
     """
-    wanted = {image.pk for image in images}
-    if len(wanted) > MAX_AT_ONCE:
-        raise Refused("too_many_in_case", str(MAX_AT_ONCE))
     with transaction.atomic():
         row = held(case, by, writing=True)
-        new = _new_in(row, wanted)
-        for image in new:
-            refuse_to_share(by, image, shares_confidential=shares_confidential)
-        events = [_enter(row, image, by) for image in new]
+        events = _put_in(row, images, by, shares_confidential=shares_confidential)
         record_all(events)
-    return len(new)
+    return len(events)
 
 
 def remove_image(*, by: User, case: Case, image: Image) -> bool:
@@ -120,13 +129,9 @@ def remove_image(*, by: User, case: Case, image: Image) -> bool:
         Refused: neither is the case.
     """
     with transaction.atomic():
-        row = held(case, by)
-        if image.owner_id != by.pk:
-            refuse_writing(row, by)
-        if not CaseImage.objects.filter(case=row, image=image).delete()[0]:
-            return False
-        record_all([_leaving(row, image, by)])
-    return True
+        events = _take_out(held(case, by), image, by)
+        record_all(events)
+    return bool(events)
 
 
 def move_image(
@@ -138,10 +143,13 @@ def move_image(
         Refused: as `remove_image` and `add_images`; then it stays where it was.
     """
     with transaction.atomic():
-        for case in sorted((source, target), key=lambda one: one.pk):
-            held(case, by)
-        if remove_image(by=by, case=source, image=image):
-            add_images(by=by, case=target, images=[image], shares_confidential=shares_confidential)
+        in_order = sorted({source, target}, key=lambda one: one.pk)
+        rows = {case.pk: held(case, by) for case in in_order}
+        row = Image.objects.select_related("owner").held_fast(image.pk)
+        if left := _take_out(rows[source.pk], row, by):
+            refuse_writing(rows[target.pk], by)
+            entered = _put_in(rows[target.pk], [row], by, shares_confidential=shares_confidential)
+            record_all([*left, *entered])
 
 
 def for_submission(by: User, case_id: str) -> Case:
@@ -274,6 +282,28 @@ def _new_in(case: Case, wanted: set[uuid.UUID]) -> list[Image]:
     known = CaseImage.objects.filter(case=case, image__in=wanted).values("image")
     rows = Image.objects.select_for_update(of=("self",), no_key=True).select_related("owner")
     return list(rows.filter(pk__in=wanted, erased_at=None).exclude(pk__in=known).order_by("pk"))
+
+
+def _put_in(
+    case: Case, images: Iterable[Image], by: User, *, shares_confidential: bool
+) -> list[Event]:
+    """What is to be recorded, once no row is to be held any more."""
+    wanted = {image.pk for image in images}
+    if len(wanted) > MAX_AT_ONCE:
+        raise Refused("too_many_in_case", str(MAX_AT_ONCE))
+    new = _new_in(case, wanted)
+    for image in new:
+        refuse_to_share(by, image, shares_confidential=shares_confidential)
+    return [_enter(case, image, by) for image in new]
+
+
+def _take_out(case: Case, image: Image, by: User) -> list[Event]:
+    """As `_put_in`; nothing where the image is not in the case."""
+    if image.owner_id != by.pk:
+        refuse_writing(case, by)
+    if not CaseImage.objects.filter(case=case, image=image).delete()[0]:
+        return []
+    return [_leaving(case, image, by)]
 
 
 def _enter(case: Case, image: Image, by: User) -> Event:

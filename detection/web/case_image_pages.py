@@ -5,7 +5,6 @@ import uuid
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -31,7 +30,7 @@ def cases_section(image: Image, user: User) -> dict[str, object]:
     return {
         "in_cases": [(case, is_owner or _works_on(case, user)) for case in found],
         "case_choices": [case for case in case_choices(user) if case.pk not in inside],
-        "may_share": cases.may_share(user, image),
+        "may_add_to_case": cases.may_share(user, image),
         "unseen_cases": unseen if is_owner else 0,
     }
 
@@ -62,9 +61,9 @@ def image_cases(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def case_images(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take an image out of a case, or move it to another."""
     user, row = signed_in(request), visible_case(request, pk)
-    image = get_object_or_404(Image.objects.select_related("owner"), pk=_image_id(request))
-    if not CaseImage.objects.filter(case=row, image=image).exists():
-        return redirect("case", row.pk)  # somebody was quicker
+    image = row.images.select_related("owner").filter(pk=_image_id(request)).first()
+    if image is None:
+        return redirect("case", row.pk)  # somebody was quicker, or it never was there
     if request.POST.get("action") == "remove":
         return carried_out(request, row, lambda: cases.remove_image(by=user, case=row, image=image))
     if request.POST.get("action") != "move":
@@ -87,14 +86,12 @@ def _add(request: HttpRequest, image: Image, user: User) -> None:
     title = request.POST.get("title", "").strip()
     if len(title) > MAX_TITLE or not title.isprintable():
         raise BadRequest("the title is too long, or holds what cannot be printed")
-    with transaction.atomic():
-        row = cases.create(by=user, title=title) if title else _chosen(request, user)
-        cases.add_images(
-            by=user,
-            case=row,
-            images=[image],
-            shares_confidential=bool(request.POST.get("confidential")),
-        )
+    knows = bool(request.POST.get("confidential"))
+    if title:
+        row = cases.create(by=user, title=title, images=[image], shares_confidential=knows)
+    else:
+        row = _chosen(request, user)
+        cases.add_images(by=user, case=row, images=[image], shares_confidential=knows)
     messages.success(request, _("It is in “%(case)s” now.") % {"case": row.title})
 
 

@@ -94,6 +94,30 @@ def test_the_same_json_in_another_layout_is_altered():
     assert check(laid_out, {PUBLIC}).result == report_file.ALTERED
 
 
+def signed_with(change: dict[str, object]) -> bytes:
+    """A JSON report whose statement is changed and signed again."""
+    whole = json.loads(JSON)
+    whole["statement"] |= change
+    whole["signature"] = KEY.sign(canonical(whole["statement"]).encode()).hex()
+    return canonical(whole).encode() + b"\n"
+
+
+@pytest.mark.parametrize("value", [int("1" * 64), 1.5, None, True, [], {}])
+@pytest.mark.parametrize("name", sorted({*ABOUT, "content_sha256", "public_key"}))
+def test_what_is_no_text_where_text_belongs_is_never_whole(name, value):
+    assert not check(signed_with({name: value}), {PUBLIC}).is_whole
+
+
+@pytest.mark.parametrize("value", ["1", 1.0, True, None])
+def test_a_length_is_a_number(value):
+    assert not check(signed_with({"content_bytes": value}), {PUBLIC}).is_whole
+
+
+def test_a_length_that_only_looks_the_same_is_another():
+    length = float(json.loads(JSON)["statement"]["content_bytes"])
+    assert not check(signed_with({"content_bytes": length}), {PUBLIC}).is_whole
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"%PDF-1.4\n%%EOF\n", b"{}", b"[" * 100_000, b"\xff\xd8\xff"]
 )

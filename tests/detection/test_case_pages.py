@@ -14,7 +14,7 @@ from detection.models import Case, CaseImage, CaseNote, Image
 from detection.services import case_notes, case_people, cases
 from tests.conftest import PASSWORD
 from tests.detection.test_cases import EDITOR, READER, joined
-from tests.factories import done_row, image_row
+from tests.factories import detection_row, done_row, image_row
 
 pytestmark = pytest.mark.django_db
 ROLES = ("owner", "editor", "reader", "former", "stranger", "moderator", "admin", "auditor")
@@ -162,6 +162,21 @@ def test_an_image_goes_into_an_old_or_a_new_case_from_its_page(alice, bob, clien
     assert client_of(bob).post(page, {"action": "add", "title": "x"}).status_code == 404
 
 
+def test_the_owner_of_what_was_never_judged_needs_no_case(alice, model_version, client_of):
+    row = detection_row(alice, model_version)
+    html = client_of(alice).get(f"/detections/{row.pk}").content.decode()
+    assert "You see this image through a case" not in html
+    assert "Add to a case" in html
+
+
+def test_a_member_is_not_offered_to_add_the_image_to_others(case, bob, client_of):
+    joined(case, bob)
+    judged = case.images.get().detections.get()
+    html = client_of(bob).get(f"/detections/{judged.pk}").content.decode()
+    assert "You see this image through a case" in html
+    assert "Add to a case" not in html
+
+
 def test_a_refused_image_makes_no_case(case, alice, client_of):
     image = case.images.get()
     answer = client_of(alice).post(
@@ -187,6 +202,18 @@ def test_an_image_moves_by_a_form(case, alice, client_of):
     form["confidential"] = "1"
     assert browser.post(f"/cases/{case.pk}/images", form).status_code == 302
     assert list(Case.objects.filter(images=image)) == [other]
+
+
+@pytest.mark.parametrize("action", ["remove", "move", "other"])
+def test_a_case_does_not_tell_which_images_there_are(case, alice, bob, client_of, action):
+    browser, theirs = client_of(alice), image_row(bob)
+
+    def answer(image: uuid.UUID) -> tuple[int, str | None, bytes]:
+        form = {"action": action, "image": image, "case": case.pk}
+        found = browser.post(f"/cases/{case.pk}/images", form)
+        return found.status_code, found.headers.get("Location"), found.content
+
+    assert answer(theirs.pk) == answer(uuid.uuid4())
 
 
 def test_the_verify_page_submits_into_a_case(alice, bob, case, client_of, photo):

@@ -154,6 +154,29 @@ def test_an_erased_person_leaves_every_case(case, alice, bob, dora):
     assert AuditEvent.objects.filter(action="case.left").exists()
 
 
+def test_confidential_images_of_an_erased_owner_leave_the_case_that_is_handed_over(
+    case, alice, bob, dora
+):
+    joined(case, bob)
+    open_one, hidden = image_row(alice), image_row(alice, is_confidential=True)
+    cases.add_images(by=alice, case=case, images=[open_one, hidden], shares_confidential=True)
+    erase_person(by=dora, person=alice, reason="asked")
+    assert set(Image.objects.visible_to(bob)) == {open_one}
+    assert actions(case)[-2:] == ["case.image_removed", "case.transferred"]
+
+
+def test_confidential_images_of_an_erased_person_leave_with_them(case, alice, bob, dora):
+    joined(case, bob)
+    open_one, hidden = image_row(bob), image_row(bob, is_confidential=True)
+    kept = image_row(alice, is_confidential=True)
+    cases.add_images(by=bob, case=case, images=[open_one, hidden], shares_confidential=True)
+    cases.add_images(by=alice, case=case, images=[kept], shares_confidential=True)
+    erase_person(by=dora, person=bob, reason="asked")
+    assert set(case.images.all()) == {open_one, kept}
+    assert set(Image.objects.visible_to(alice)) == {open_one, kept}
+    assert actions(case)[-2:] == ["case.left", "case.image_removed"]
+
+
 def test_an_invited_colleague_may_be_added(case, alice):
     User.objects.create_user("new@example.org", PASSWORD)
     assert add(case, alice, "new@example.org", READER)
