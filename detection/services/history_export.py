@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.db import transaction
 from django.urls import reverse
@@ -69,7 +70,7 @@ class Export:
                 target=self.by,
                 owner=self.by,
                 after=after,
-                detail={"filter": query} if query else None,
+                detail={"filter": unquote_plus(query)} if query else None,
             )
 
     def _rows(self) -> int:

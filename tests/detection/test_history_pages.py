@@ -6,15 +6,16 @@ import json
 import re
 import uuid
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from accounts import audit
 from accounts.erasure import erase_person
-from accounts.models import AuditEvent, User
+from accounts.models import AuditDetail, AuditEvent, User
 from detection.models import Case, Detection, Image, ImageTag, SavedFilter, Tag
 from detection.services import bulk, custody, history_export, saved_filters, tags
 from detection.web import history_actions
@@ -335,6 +336,25 @@ def test_the_selected_are_exported(browser, alice, bob, model_version):
     found = _table(b"".join(answer.streaming_content).decode())
     assert [one["id"] for one in found] == [str(rows[2].pk), str(rows[0].pk)]
     assert _events("detections.exported") == 1
+
+
+def test_an_erased_persons_address_stays_in_no_filter(alice, bob, carol, dora, client_of):
+    desk = client_of(carol)
+    address = User.objects.get(pk=alice.pk).email
+    for name, email in (("hers", address.upper()), ("his", bob.email)):
+        query = urlencode({"person": email, "q": "at dusk"})
+        desk.post(f"{HISTORY}/filters", {"name": name, "query": query})
+        _export(desk, query=query)
+    with transaction.atomic():  # as filters were recorded before
+        detail = {"filter": urlencode({"person": address})}
+        audit.record("detections.exported", actor=carol, target=carol, owner=carol, detail=detail)
+    bodies = AuditDetail.objects.filter(event__action="detections.exported")
+    assert f"person={bob.email}" in "".join(bodies.values_list("body", flat=True))
+    assert "at dusk" in bodies.earliest("pk").body
+    erase_person(by=dora, person=alice, reason="x")
+    assert [one.name for one in SavedFilter.objects.all()] == ["his"]
+    assert bodies.count() == 1
+    assert bob.email in bodies.get().body
 
 
 def test_an_export_is_csv_or_json(browser):
