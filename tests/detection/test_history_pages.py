@@ -357,6 +357,22 @@ def test_an_erased_persons_address_stays_in_no_filter(alice, bob, carol, dora, c
     assert bob.email in bodies.get().body
 
 
+def test_a_long_search_is_exported_whole_or_not_at_all(browser, alice, model_version):
+    row = done_row(alice, model_version)
+    done_row(alice, model_version)
+    words = "صورة " * 36
+    named(row, f"{words}.jpg")
+    tags.add_tag(by=alice, image=row.image, name="story")
+    query = urlencode({"q": words}) + "&x=" + "y" * 1000 + "&tag=other"
+    assert _table(_export(browser, query=query)) == []
+    for place in ("export", "change", "filters"):
+        data = {"format": "csv", "query": "q=" + "y" * 3999, "name": "x"}
+        answer = browser.post(f"{HISTORY}/{place}", data)
+        assert answer.status_code == 400
+        assert "at most 4,000 characters" in answer.content.decode()
+    assert _events("detections.exported") == 1
+
+
 def test_an_export_is_csv_or_json(browser):
     assert browser.post(f"{HISTORY}/export", {"format": "exe"}).status_code == 400
 
