@@ -131,7 +131,7 @@ def tags_of(rows: list[Detection]) -> dict[uuid.UUID, list[str]]:
     """The tags of each image, in order."""
     found: dict[uuid.UUID, list[str]] = {}
     tagged = ImageTag.objects.filter(image__in=[row.image_id for row in rows])
-    for image, name in tagged.order_by("tag__key").values_list("image_id", "tag__name"):
+    for image, name in tagged.order_by("tag__key").values_list("image_id", "tag__key"):
         found.setdefault(image, []).append(name)
     return found
 

@@ -187,7 +187,7 @@ def test_many_are_tagged_each_with_its_event(browser, alice, model_version):
     answer = _change(browser, rows, action="tag", tag=" harbour ")
     assert "2 changed" in answer.content.decode()
     assert "1 was so already" in answer.content.decode()
-    assert Tag.objects.get().name == "HARBOUR"
+    assert str(Tag.objects.get()) == "harbour"
     assert _events("image.tagged") == 3
     _change(browser, rows[:2], action="untag", tag="Harbour")
     assert ImageTag.objects.get().image == rows[2].image
@@ -261,6 +261,31 @@ def test_all_on_the_page_are_selected_without_javascript(browser, alice, model_v
     done_row(alice, model_version)
     assert " checked" not in _page(browser).split('<ol class="history">')[1]
     assert " checked" in _page(browser, select="all").split('<ol class="history">')[1]
+
+
+def test_a_tag_tells_nothing_of_how_others_write_it(browser, alice, bob, dora, model_version):
+    row, hidden = done_row(alice, model_version), done_row(bob, model_version)
+    Tag.objects.create(name="OpErAtion-Y", key="operation-y")  # as tags were kept before
+    for name in ("OpErAtion-X", "OpErAtion-Y"):
+        tags.add_tag(by=bob, image=hidden.image, name=name)
+        tags.add_tag(by=alice, image=row.image, name=name.lower())
+    pages = _page(browser) + _export(browser) + _export(browser, "json")
+    pages += "".join(
+        AuditDetail.objects.filter(event__actor_id=alice.pk).values_list("body", flat=True)
+    )
+    assert "operation-x" in pages
+    assert "operation-y" in pages
+    assert "OpErAtion" not in pages
+    assert _shown(_page(browser, tag="Operation-x")) == [str(row.pk)]
+
+
+@pytest.mark.parametrize("name", ["ﷺ" * 50, "ß" * 50, "a，b", "Ǆ 1"])
+def test_a_tag_is_found_by_what_is_shown_of_it(browser, alice, model_version, name):
+    row = done_row(alice, model_version)
+    tags.add_tag(by=alice, image=row.image, name=name)
+    shown = history_export.tags_of([row])[row.image_id][0]
+    assert _shown(_page(browser, tag=shown)) == [str(row.pk)]
+    assert tags.remove_tag(by=alice, image=row.image, name=shown)
 
 
 # --- export
