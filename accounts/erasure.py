@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from urllib.parse import quote_plus
 
 from allauth.mfa.models import Authenticator
 from django.contrib.admin.models import LogEntry
@@ -21,6 +22,7 @@ KEPT_APART = {"accounts", "detection", "mfa", "usersessions"}
 # What is still to be recorded of what an app changed, given who erased the person.
 Events = Callable[[User | None], object]
 _elsewhere: list[Callable[[User], Events | None]] = []
+_addressed: list[Callable[[set[str]], None]] = []
 # Where the texts of events give a person's name.
 NAME_KEYS = ("name", "old_name")
 
@@ -31,6 +33,11 @@ def register_part(forget: Callable[[User], Events | None]) -> None:
     It records no event there: it returns what records them, to be called after all rows.
     """
     _elsewhere.append(forget)
+
+
+def register_addresses(forget: Callable[[set[str]], None]) -> None:
+    """Have an app forget where others wrote a person's addresses, in the same transaction."""
+    _addressed.append(forget)
 
 
 def erase_person(*, by: User | None, person: User, reason: str) -> bool:
@@ -58,7 +65,10 @@ def erase_person(*, by: User | None, person: User, reason: str) -> bool:
         _empty_keys(row)
         _delete_rows_of_libraries(row)
         events = [forget(row) for forget in _elsewhere]
-        _delete_texts(row, address, name)
+        addresses = {address, *_former_addresses(row)}
+        for forget_addresses in _addressed:
+            forget_addresses(addresses)
+        _delete_texts(row, addresses, name)
         end_sessions(row, by=by)  # from here on events are recorded: no row is locked after them
         Authenticator.objects.filter(user=row).delete()
         for record in filter(None, events):
@@ -84,7 +94,7 @@ def _delete_rows_of_libraries(person: User) -> None:
     LogEntry.objects.filter(content_type=about, object_id=str(person.pk)).delete()
 
 
-def _delete_texts(person: User, address: str, name: str) -> None:
+def _delete_texts(person: User, addresses: set[str], name: str) -> None:
     """Texts of events about the person or by them, and others that give their address or name.
 
     A name of one word is looked for as a whole value alone: it may be part of words that are about
@@ -93,8 +103,8 @@ def _delete_texts(person: User, address: str, name: str) -> None:
     theirs = Q(event__actor_id=person.pk) | Q(
         event__target_type="user", event__target_id=str(person.pk)
     )
-    for one in {address, *_former_addresses(person)}:
-        theirs |= Q(body__icontains=canonical(one)[1:-1])
+    for one in addresses:
+        theirs |= Q(body__icontains=canonical(one)[1:-1]) | Q(body__icontains=quote_plus(one))
     if len(name.split()) > 1:
         theirs |= Q(body__icontains=canonical(name)[1:-1])
     for key in NAME_KEYS if name else ():

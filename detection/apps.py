@@ -29,6 +29,7 @@ class DetectionConfig(AppConfig):
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
         erasure.register_part(saved_filters.forget_person)
+        erasure.register_addresses(saved_filters.forget_addresses)
         post_migrate.connect(fixed_verdicts.install, sender=self)
         post_migrate.connect(kept_notes.install, sender=self)
         post_migrate.connect(history_triggers.install, sender=self)

@@ -246,7 +246,10 @@ class _Search:
     def _numbered(self) -> list[str]:
         """Ids of detections whose id, or whose image's SHA-256, begins with the number."""
         visible = Detection.objects.visible_to(self.by)
-        images = Image.objects.filter(sha256__gte=self.number, sha256__lt=self.number + "g")
+        images = Image.objects.visible_to(self.by)
+        if owner := self.asked.owner:
+            visible, images = visible.filter(image__owner=owner), images.filter(owner=owner)
+        images = images.filter(sha256__gte=self.number, sha256__lt=self.number + "g")
         first = images.order_by("sha256").values_list("pk", flat=True)[:COUNTED_TO]
         found = set(visible.filter(image__in=list(first)).values_list("pk", flat=True))
         if len(self.number) <= 32:

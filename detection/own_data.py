@@ -63,7 +63,7 @@ def _image_rows(person: User) -> Rows:
             **{name: getattr(image, name) for name in names},
             "created_at": image.created_at.isoformat(),
             "original": original,
-            "tags": list(image.image_tags.order_by("tag__key").values_list("tag__name", flat=True)),
+            "tags": list(image.image_tags.order_by("tag__key").values_list("tag__key", flat=True)),
             "detections": [_detection(row) for row in _detections(image)],
             "evidence": [_layer(row) for row in image.evidence_layers.order_by("created_at")],
         }

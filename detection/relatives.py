@@ -1,12 +1,17 @@
 """Which objects share one life in the audit trail: an image and what was asked and said of it."""
 
+import re
 from collections.abc import Iterator
 
 from django.core.exceptions import ValidationError
 from django.db import models
 
+from accounts.models import AuditEvent
 from accounts.trail import Target, register_relatives
 from detection.models import Case, Detection, Feedback, Image, Report, ReportLink, Submission
+
+# In the change of an event of a part; nothing else there is called so.
+_DETECTION = re.compile(r'"detection":"([0-9a-f-]{36})"')
 
 
 def register() -> None:
@@ -18,6 +23,7 @@ def register() -> None:
     register_relatives("case", _of_case)
     register_relatives("report", lambda pk: _of(Report, pk, "detection__image_id"))
     register_relatives("reportlink", lambda pk: _of(ReportLink, pk, "report__detection__image_id"))
+    register_relatives("region", _of_region)
 
 
 def _of(model: type[models.Model], pk: str, image: str = "image_id") -> Iterator[Target]:
@@ -42,16 +48,40 @@ def _of_case(pk: str) -> Iterator[Target]:
     yield from (("submission", str(one)) for one in ids)
 
 
+def _of_region(pk: str) -> Iterator[Target]:
+    """The life of the image it is a part of; its row may be gone, its events name the detection."""
+    change = AuditEvent.objects.filter(target_type="region", target_id=pk).values_list("change")
+    if known := change.first():
+        yield from _of(Detection, _detection_in(known[0]))
+
+
+def _regions(image: Image, detections: set[str]) -> set[str]:
+    """Parts that events tell of: rows of parts go when their image is erased."""
+    told = AuditEvent.objects.filter(target_type="image", target_id=str(image.pk))
+    hashes = {image.sha256, *told.values_list("target_sha256", flat=True)} - {""}
+    of_bytes = AuditEvent.objects.filter(target_type="region", target_sha256__in=hashes)
+    events = of_bytes.values_list("target_id", "change")
+    return {pk for pk, change in events if _detection_in(change) in detections}
+
+
+def _detection_in(change: str) -> str:
+    found = _DETECTION.search(change)
+    return found[1] if found else ""
+
+
 def _of_image(pk: str) -> Iterator[Target]:
     try:
-        if not Image.objects.filter(pk=pk).exists():
-            return
+        image = Image.objects.filter(pk=pk).first()
     except ValidationError:
+        return
+    if image is None:
         return
     yield "image", pk
     for target_type, model in (("detection", Detection), ("submission", Submission)):
         ids = model.objects.filter(image_id=pk).values_list("pk", flat=True)
         yield from ((target_type, str(one)) for one in ids)
+    judged = Detection.objects.filter(image=image).values_list("pk", flat=True)
+    yield from (("region", one) for one in _regions(image, {str(row) for row in judged}))
     claims = Feedback.objects.filter(detection__image_id=pk).values_list("pk", flat=True)
     yield from (("feedback", str(one)) for one in claims)
     issued = Report.objects.filter(detection__image_id=pk)

@@ -87,6 +87,7 @@ def trail(request: HttpRequest) -> HttpResponse:
     query.pop("before", None)
     context = {
         "form": form,
+        "same_search": FilterForm(request.GET, auto_id=False),
         "rows": event_rows(found[:PAGE]),
         "older": found[PAGE - 1].pk if len(found) > PAGE else None,
         "is_first_page": not before,

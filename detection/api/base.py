@@ -78,6 +78,18 @@ def require_case(request: Request, case_id: str) -> None:
         raise Refused("case_unavailable")
 
 
+def require_case_reading(request: Request) -> None:
+    """Refuse a key that reads no cases the images of one.
+
+    Raises:
+        PermissionDenied: the address names a case, and the key lacks `cases:read`.
+    """
+    key = key_of(request)
+    asks = bool(request.query_params.get("case"))
+    if asks and key is not None and not key.allows(ApiKey.Scope.CASES_READ):
+        raise PermissionDenied
+
+
 def visible_detections(request: Request) -> DetectionQuerySet:
     """Detections the caller may see, with what an answer about them needs."""
     person = caller(request)

@@ -31,6 +31,7 @@ from detection.api.base import (
     caller,
     key_of,
     require_case,
+    require_case_reading,
     via,
     visible_detections,
 )
@@ -74,7 +75,7 @@ FILTERS = [
     query("batch", "Of one batch.", format="uuid"),
     query("model", "Judged by this version: its `artifact_sha256`.", pattern="^[0-9a-f]{64}$"),
     query("tag", "Of images with this tag.", maxLength=50),
-    query("case", "Of images in this case.", format="uuid"),
+    query("case", "Of images in this case; a key needs `cases:read`.", format="uuid"),
     query(
         "person",
         "Of this person's images, by e-mail address; others' for reviewers.",
@@ -100,6 +101,7 @@ class DetectionCollection(APIView):
     )
     def get(self, request: Request) -> Response:
         """The detections one sees, newest first unless said otherwise, in keyset pages."""
+        require_case_reading(request)
         asked = _asked(request)
         cursor = request.query_params.get("cursor", "")
         if not history.is_cursor(asked.order, cursor):

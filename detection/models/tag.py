@@ -14,18 +14,21 @@ MAX_TAG = 50
 
 
 def tag_key(name: str) -> str:
-    """What makes two spellings one tag."""
-    return unicodedata.normalize("NFKC", shown_tag(name)).casefold()
+    """What makes two spellings one tag, and what everybody is shown of it."""
+    return shown_tag(unicodedata.normalize("NFKC", name).casefold())
 
 
 def shown_tag(name: str) -> str:
-    """A tag as it is kept: printable, single spaces."""
+    """Printable, with single spaces and no commas."""
     printable = "".join(char if char.isprintable() else " " for char in name)
     return " ".join(printable.replace(",", " ").split())[:MAX_TAG].strip()
 
 
 class Tag(models.Model):
-    """One word of this desk; it exists while an image bears it."""
+    """One word of this desk; it exists while an image bears it.
+
+    What is shown is the key: who first wrote a tag, and how, may be about images of others.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("tag"), max_length=MAX_TAG)
@@ -36,7 +39,7 @@ class Tag(models.Model):
         verbose_name_plural = _("tags")
 
     def __str__(self) -> str:
-        return self.name
+        return self.key
 
 
 class ImageTag(models.Model):

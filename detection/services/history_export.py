@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_plus
 
 from django.db import transaction
 from django.urls import reverse
@@ -69,7 +70,7 @@ class Export:
                 target=self.by,
                 owner=self.by,
                 after=after,
-                detail={"filter": query} if query else None,
+                detail={"filter": unquote_plus(query)} if query else None,
             )
 
     def _rows(self) -> int:
@@ -130,7 +131,7 @@ def tags_of(rows: list[Detection]) -> dict[uuid.UUID, list[str]]:
     """The tags of each image, in order."""
     found: dict[uuid.UUID, list[str]] = {}
     tagged = ImageTag.objects.filter(image__in=[row.image_id for row in rows])
-    for image, name in tagged.order_by("tag__key").values_list("image_id", "tag__name"):
+    for image, name in tagged.order_by("tag__key").values_list("image_id", "tag__key"):
         found.setdefault(image, []).append(name)
     return found
 

@@ -1,5 +1,7 @@
 """Keeping searches under names."""
 
+from urllib.parse import parse_qs
+
 from django.db import models, transaction
 
 from accounts.models import User
@@ -55,6 +57,18 @@ def choose_default(*, by: User, saved: SavedFilter | None) -> None:
 def forget_person(person: User) -> None:
     """Delete what an erased person kept."""
     SavedFilter.objects.filter(owner=person).delete()
+
+
+def forget_addresses(addresses: set[str]) -> None:
+    """Delete everybody's filters that look for an erased person by one of these addresses."""
+    forgotten = {address.casefold() for address in addresses}
+    rows = SavedFilter.objects.filter(query__contains="person=").values_list("pk", "query")
+    about = [pk for pk, query in rows if not forgotten.isdisjoint(_people_in(query))]
+    SavedFilter.objects.filter(pk__in=about).delete()
+
+
+def _people_in(query: str) -> set[str]:
+    return {text.strip().casefold() for text in parse_qs(query).get("person", ())}
 
 
 def _held(by: User) -> models.QuerySet[SavedFilter]:

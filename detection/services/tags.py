@@ -6,7 +6,7 @@ from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Image, ImageTag, Tag
-from detection.models.tag import shown_tag, tag_key
+from detection.models.tag import tag_key
 
 MAX_TAGS_PER_IMAGE = 50
 
@@ -17,12 +17,12 @@ def add_tag(*, by: User, image: Image, name: str) -> bool:
     Raises:
         Refused: the tag has no letters, the image has as many as it may, or it was erased.
     """
-    shown, key = shown_tag(name), tag_key(name)
+    key = tag_key(name)
     if not key:
         raise Refused("no_tag")
     with transaction.atomic():
         Image.objects.held_fast(image.pk)
-        tag = _tag(shown, key)
+        tag = _tag(key)
         if ImageTag.objects.filter(image=image, tag=tag).exists():
             return False
         if ImageTag.objects.filter(image=image).count() >= MAX_TAGS_PER_IMAGE:
@@ -51,14 +51,14 @@ def untag(image: Image) -> None:
     _drop_unused(tags)
 
 
-def _tag(name: str, key: str) -> Tag:
+def _tag(key: str) -> Tag:
     """The tag, held fast so that nobody drops it as unused in this moment."""
     try:
         with transaction.atomic():
-            Tag.objects.get_or_create(key=key, defaults={"name": name})
+            Tag.objects.get_or_create(key=key, defaults={"name": key})
         return Tag.objects.select_for_update().get(key=key)
     except (IntegrityError, Tag.DoesNotExist):  # dropped between the two
-        return Tag.objects.create(name=name, key=key)
+        return Tag.objects.create(name=key, key=key)
 
 
 def _drop_unused(tags: list[Tag]) -> None:
@@ -74,5 +74,5 @@ def _record(action: str, *, by: User, image: Image, tag: Tag) -> None:
         target=image,
         owner=image.owner,
         target_sha256=image.sha256,
-        detail={"tag": tag.name},
+        detail={"tag": tag.key},
     )

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django import forms
@@ -28,13 +29,13 @@ from detection import history as finder
 from detection.errors import Refused
 from detection.history import Asked
 from detection.models import Case, Detection, SavedFilter
-from detection.models.saved_filter import MAX_QUERY
 from detection.models.tag import MAX_TAG, tag_key
 from detection.services import bulk, saved_filters
 from detection.services.history_export import Export
 from detection.web.history_form import HistoryForm
 from detection.web.history_page import entries
 
+LONGEST_QUERY = 4000  # encoded, as in the page's address
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
@@ -89,8 +90,23 @@ class BulkForm(forms.Form):
         return changes[data["action"]]()
 
 
+def whole_query(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """Refuse a search that is too long, before anything is done; one that is cut asks for more."""
+
+    @wraps(view)
+    def bounded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if len(_query(request)) <= LONGEST_QUERY:
+            return view(request, *args, **kwargs)
+        problem = _("This search is too long: at most 4,000 characters in the page’s address.")
+        context = {"problem": problem, "back": f"{reverse('history')}?whose=mine"}
+        return render(request, "detection/bulk_outcome.html", context, status=400)
+
+    return bounded
+
+
 @login_required
 @require_POST
+@whole_query
 def change_many(request: HttpRequest) -> HttpResponseBase:
     """Do the same with each of the rows that were picked, and say what became of each."""
     user = signed_in(request)
@@ -126,6 +142,7 @@ def change_many(request: HttpRequest) -> HttpResponseBase:
 
 @login_required
 @require_POST
+@whole_query
 def export(request: HttpRequest) -> HttpResponseBase:
     """All rows of a search as a file; that it was made is an event."""
     user = signed_in(request)
@@ -143,6 +160,7 @@ def export(request: HttpRequest) -> HttpResponseBase:
 
 @login_required
 @require_POST
+@whole_query
 def keep_filter(request: HttpRequest) -> HttpResponse:
     """Keep the search under a name."""
     user = signed_in(request)
@@ -158,6 +176,7 @@ def keep_filter(request: HttpRequest) -> HttpResponse:
 
 @login_required
 @require_POST
+@whole_query
 def change_filter(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Rename or delete one of one's own filters, or have the history open with it or without."""
     user = signed_in(request)
@@ -219,7 +238,7 @@ def _origin(request: HttpRequest) -> str:
 
 
 def _query(request: HttpRequest) -> str:
-    return request.POST.get("query", "")[:MAX_QUERY]
+    return request.POST.get("query", "")
 
 
 def _back(form: HistoryForm) -> str:

@@ -200,7 +200,7 @@ class HistoryForm(forms.Form):
     def tags_used(self) -> list[str]:
         """Tags that this person gave, to choose from."""
         mine = ImageTag.objects.filter(by=self.by).order_by("tag__key")
-        return list(mine.values_list("tag__name", flat=True).distinct()[:MAX_CHOICES])
+        return list(mine.values_list("tag__key", flat=True).distinct()[:MAX_CHOICES])
 
 
 def _plain(chosen: Any) -> str:

@@ -125,6 +125,16 @@ def test_pages_leave_out_nothing_and_repeat_nothing(browser, alice, monkeypatch)
     assert seen == [place(event) for event in reversed(events)]
 
 
+def test_no_id_is_twice_on_the_page_and_the_export_is_of_the_search(browser, alice):
+    happened(actor=alice, target=alice)
+    html = browser.get("/audit", {"person": alice.email}).content.decode()
+    ids = re.findall(r'\sid="([^"]+)"', html)
+    assert "id_person" in ids
+    assert len(ids) == len(set(ids))
+    export = html.split('<form class="export"')[1]
+    assert f'<input type="hidden" name="person" value="{alice.email}"' in export
+
+
 def test_an_image_has_its_whole_life_on_one_page(browser, alice, model_version):
     detection = done_row(alice, model_version)
     with transaction.atomic():

@@ -147,6 +147,17 @@ def test_scopes_narrow_a_key(case, alice, desk, model_version):
     assert desk(alice, "detections:read").get(API).status_code == 403
 
 
+def test_images_of_a_case_are_for_keys_that_read_cases(case, alice, desk, client_of, model_version):
+    row = done_row(alice, model_version)
+    case.images.add(row.image)
+    address = f"/api/v1/detections?case={case.pk}"
+    narrow = desk(alice, "detections:read")
+    assert narrow.get(address).status_code == 403
+    assert narrow.get("/api/v1/detections").status_code == 200
+    for allowed in (desk(alice, "detections:read", "cases:read"), client_of(alice)):
+        assert [one["id"] for one in allowed.get(address).json()["results"]] == [str(row.pk)]
+
+
 def _submit(client: Client, **fields: str):
     photo = SimpleUploadedFile("a.jpg", images.jpeg_bytes(), content_type="image/jpeg")
     return client.post("/api/v1/detections", {"image": photo, **fields})

@@ -194,6 +194,20 @@ def test_a_number_is_found_by_its_beginning(alice, bob, model_version):
         assert found(bob, text=text) == []
 
 
+def test_others_images_do_not_crowd_out_ones_own_by_number(
+    alice, bob, carol, model_version, monkeypatch
+):
+    monkeypatch.setattr(history, "COUNTED_TO", 2)
+    for n in range(3):
+        Image.objects.filter(pk=done_row(bob, model_version).image_id).update(
+            sha256=f"abcdef{n:058}"
+        )
+    row = done_row(alice, model_version)
+    Image.objects.filter(pk=row.image_id).update(sha256="abcdef" + "f" * 58)
+    assert found(alice, text="abcdef") == [row.pk]
+    assert found(carol, text="abcdef", owner=alice) == [row.pk]
+
+
 def test_a_word_that_could_be_a_number_is_both(alice, model_version):
     row = named(done_row(alice, model_version), "deadbeef.jpg")
     other = done_row(alice, model_version)

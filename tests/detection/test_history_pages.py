@@ -6,15 +6,16 @@ import json
 import re
 import uuid
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.test import Client
 from django.urls import reverse
 
+from accounts import audit
 from accounts.erasure import erase_person
-from accounts.models import AuditEvent, User
+from accounts.models import AuditDetail, AuditEvent, User
 from detection.models import Case, Detection, Image, ImageTag, SavedFilter, Tag
 from detection.services import bulk, custody, history_export, saved_filters, tags
 from detection.web import history_actions
@@ -186,7 +187,7 @@ def test_many_are_tagged_each_with_its_event(browser, alice, model_version):
     answer = _change(browser, rows, action="tag", tag=" harbour ")
     assert "2 changed" in answer.content.decode()
     assert "1 was so already" in answer.content.decode()
-    assert Tag.objects.get().name == "HARBOUR"
+    assert str(Tag.objects.get()) == "harbour"
     assert _events("image.tagged") == 3
     _change(browser, rows[:2], action="untag", tag="Harbour")
     assert ImageTag.objects.get().image == rows[2].image
@@ -262,6 +263,31 @@ def test_all_on_the_page_are_selected_without_javascript(browser, alice, model_v
     assert " checked" in _page(browser, select="all").split('<ol class="history">')[1]
 
 
+def test_a_tag_tells_nothing_of_how_others_write_it(browser, alice, bob, dora, model_version):
+    row, hidden = done_row(alice, model_version), done_row(bob, model_version)
+    Tag.objects.create(name="OpErAtion-Y", key="operation-y")  # as tags were kept before
+    for name in ("OpErAtion-X", "OpErAtion-Y"):
+        tags.add_tag(by=bob, image=hidden.image, name=name)
+        tags.add_tag(by=alice, image=row.image, name=name.lower())
+    pages = _page(browser) + _export(browser) + _export(browser, "json")
+    pages += "".join(
+        AuditDetail.objects.filter(event__actor_id=alice.pk).values_list("body", flat=True)
+    )
+    assert "operation-x" in pages
+    assert "operation-y" in pages
+    assert "OpErAtion" not in pages
+    assert _shown(_page(browser, tag="Operation-x")) == [str(row.pk)]
+
+
+@pytest.mark.parametrize("name", ["ﷺ" * 50, "ß" * 50, "a，b", "Ǆ 1"])
+def test_a_tag_is_found_by_what_is_shown_of_it(browser, alice, model_version, name):
+    row = done_row(alice, model_version)
+    tags.add_tag(by=alice, image=row.image, name=name)
+    shown = history_export.tags_of([row])[row.image_id][0]
+    assert _shown(_page(browser, tag=shown)) == [str(row.pk)]
+    assert tags.remove_tag(by=alice, image=row.image, name=shown)
+
+
 # --- export
 
 
@@ -334,6 +360,41 @@ def test_the_selected_are_exported(browser, alice, bob, model_version):
     answer = _change(browser, [rows[2], rows[0], other], action="csv")
     found = _table(b"".join(answer.streaming_content).decode())
     assert [one["id"] for one in found] == [str(rows[2].pk), str(rows[0].pk)]
+    assert _events("detections.exported") == 1
+
+
+def test_an_erased_persons_address_stays_in_no_filter(alice, bob, carol, dora, client_of):
+    desk = client_of(carol)
+    address = User.objects.get(pk=alice.pk).email
+    for name, email in (("hers", address.upper()), ("his", bob.email)):
+        query = urlencode({"person": email, "q": "at dusk"})
+        desk.post(f"{HISTORY}/filters", {"name": name, "query": query})
+        _export(desk, query=query)
+    with transaction.atomic():  # as filters were recorded before
+        detail = {"filter": urlencode({"person": address})}
+        audit.record("detections.exported", actor=carol, target=carol, owner=carol, detail=detail)
+    bodies = AuditDetail.objects.filter(event__action="detections.exported")
+    assert f"person={bob.email}" in "".join(bodies.values_list("body", flat=True))
+    assert "at dusk" in bodies.earliest("pk").body
+    erase_person(by=dora, person=alice, reason="x")
+    assert [one.name for one in SavedFilter.objects.all()] == ["his"]
+    assert bodies.count() == 1
+    assert bob.email in bodies.get().body
+
+
+def test_a_long_search_is_exported_whole_or_not_at_all(browser, alice, model_version):
+    row = done_row(alice, model_version)
+    done_row(alice, model_version)
+    words = "صورة " * 36
+    named(row, f"{words}.jpg")
+    tags.add_tag(by=alice, image=row.image, name="story")
+    query = urlencode({"q": words}) + "&x=" + "y" * 1000 + "&tag=other"
+    assert _table(_export(browser, query=query)) == []
+    for place in ("export", "change", "filters"):
+        data = {"format": "csv", "query": "q=" + "y" * 3999, "name": "x"}
+        answer = browser.post(f"{HISTORY}/{place}", data)
+        assert answer.status_code == 400
+        assert "at most 4,000 characters" in answer.content.decode()
     assert _events("detections.exported") == 1
 
 

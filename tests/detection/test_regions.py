@@ -11,6 +11,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from accounts.models import AuditEvent
+from accounts.trail import life_of
 from detection import detector, storage, tasks
 from detection.errors import Refused
 from detection.models import Detection, Image, Region
@@ -282,6 +283,28 @@ def test_erasing_removes_rows_and_pictures(judged, alice, django_capture_on_comm
         erasure.erase_image(by=alice, image=judged.image)
     assert not path.exists()
     assert not Region.objects.exists()
+
+
+def test_its_events_are_in_the_life_of_its_image_also_of_an_erased_one(
+    done, alice, bob, model_version
+):
+    part = ask(done)
+    twin = done_row(bob, model_version, image=image_row(bob, facts=FACTS))
+    Image.objects.filter(pk=twin.image_id).update(sha256=done.image.sha256)
+    twin.image.refresh_from_db()
+    ask(twin)
+
+    def parts(*target: str) -> list[str]:
+        events = life_of(*target).filter(target_type="region")
+        return list(events.values_list("target_id", flat=True))
+
+    assert parts("image", str(done.image_id)) == [str(part.pk)]
+    assert life_of("region", str(part.pk)).filter(target_type="region").count() == 1
+    erasure.erase_image(by=alice, image=done.image)
+    assert parts("image", str(done.image_id)) == [str(part.pk)]
+    events = life_of("region", str(part.pk)).values_list("action", flat=True)
+    assert {"region.requested", "image.erased"} <= set(events)
+    assert parts("region", "nonsense") == []
 
 
 def test_a_part_of_an_erased_image_cannot_be_asked_for(done):
