@@ -58,6 +58,11 @@ def _bytes(report: Report, ending: str = ".pdf") -> bytes:
     return reports.file_of(report, ending)
 
 
+def _content(report: Report) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(_bytes(report, ".json"))["report"]
+    return content
+
+
 def _said(pdf: bytes) -> str:
     return " ".join(pdf_text.texts(pdf))
 
@@ -112,6 +117,14 @@ def test_without_pictures_it_holds_none(judged):
     assert not report.has_pictures
     assert b"/Subtype /Image" not in _bytes(report)
     assert len(files_below("reports")) == 2
+
+
+def test_it_claims_no_marks_where_no_part_is_marked(judged):
+    assert [one["name"] for one in _content(_issued(judged))["pictures"]] == ["preview", "marks"]
+    Detection.objects.update(activation=np.zeros((2, 3), "<f2").tobytes())
+    (preview,) = _content(_issued(_read(judged.pk)))["pictures"]
+    assert preview["name"] == "preview"
+    assert "No part is marked" in preview["caption"]
 
 
 # --- hostile text, private data
