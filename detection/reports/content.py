@@ -17,11 +17,14 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from client.report_file import FORMAT
 from detection.explanation import judged_faces
+from detection.file_marks import file_marks
+from detection.file_section import FileSection, file_section
 from detection.models import Detection, Submission
 from detection.presentation import VerdictCard, file_facts, verdict_card
 from detection.reports.custody import Custody, custody_of
 from detection.reports.pictures import Picture, pictures_of
-from detection.reports.texts import isolated, left_to_right
+from detection.reports.texts import isolated, left_to_right, quoting
+from detection.services.file_reading import current_facts
 
 Section = dict[str, Any]
 NO_FORMAT = "–"
@@ -59,6 +62,7 @@ def content_of(detection: Detection, order: Order) -> Content:
     """Say what is known about a detection, in the language of the order."""
     with override(order.language):
         pictures = pictures_of(detection) if order.has_pictures else []
+        current_facts(detection.image)
         card, custody = verdict_card(detection), custody_of(detection.image)
         name = _file_name(detection, order.by)
         body = {
@@ -96,6 +100,7 @@ def _facts(detection: Detection, order: Order, custody: Custody, name: str) -> d
             "bytes": image.size_bytes,
             "format": image.format,
             "height": image.height,
+            "marks": [vars(mark) for mark in file_marks(image.facts)],
             "name": name,
             "received_at": image.created_at.isoformat(),
             "sha256": image.sha256,
@@ -124,10 +129,13 @@ def _sections(
     detection: Detection, order: Order, card: VerdictCard, custody: Custody, name: str
 ) -> list[Section]:
     """In the order in which they are read; those without anything to say are left out."""
+    file_says, is_marked = _file_says(detection, name)
     sections = [
         _verdict(card),
+        file_says if is_marked else {},
         _issue(order),
         _file(detection, card, name),
+        {} if is_marked else file_says,
         _limits(card),
         _unknown(),
         _stability(card),
@@ -203,6 +211,36 @@ def _file(detection: Detection, card: VerdictCard, name: str) -> Section:
         (_("Received"), left_to_right(f"{image.created_at:%Y-%m-%d %H:%M:%S} UTC")),
     ]
     return _section("file", _("The file"), rows=rows, points=card.notes)
+
+
+def _file_says(detection: Detection, name: str) -> tuple[Section, bool]:
+    """As for those who may not see the original, and whether it says that it was generated."""
+    image = detection.image
+    said = file_section(
+        image.facts, file_name=name, received=image.created_at, may_see_original=False
+    )
+    paragraphs = [*said.marks, *_caveats(said)]
+    if image.facts.get("file"):
+        paragraphs.append(f"{said.credentials.title}. {said.credentials.sentences[0]}")
+    points = [quoting(text) for text in said.findings]
+    if not (paragraphs or points):
+        return {}, False
+    texts = [quoting(text) for text in paragraphs]
+    section = _section("file_says", _("What the file says"), paragraphs=texts, points=points)
+    return section, bool(said.marks)
+
+
+def _caveats(said: FileSection) -> list[str]:
+    if said.marks:
+        return [
+            _(
+                "Such a mark can be added or removed by anybody, so it changes neither the verdict"
+                " nor the number."
+            )
+        ]
+    if said.findings:
+        return [_("Metadata is easily changed: it can support a doubt, but it proves nothing.")]
+    return []
 
 
 def _limits(card: VerdictCard) -> Section:

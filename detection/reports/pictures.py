@@ -12,6 +12,7 @@ import PIL.Image
 from django.utils.translation import gettext as _
 
 from detection import detector
+from detection.explanation import overlay
 from detection.models import Detection
 from detection.services import evidence
 from ml.errors import DecoderUnavailable, UnreadableImage
@@ -49,10 +50,17 @@ def _preview(detection: Detection) -> Picture | None:
     if pixels is None:
         return None
     caption = _("The picture, reduced and drawn anew from its pixels. It is not the original file.")
+    shown = overlay(detection)
+    if shown is not None and not shown.has_marks:
+        unmarked = _("No part is marked: nowhere did the model find signs that stand out.")
+        caption = f"{caption} {unmarked}"
     return Picture("preview", caption, _encoded(pixels))
 
 
 def _marks(detection: Detection) -> Picture | None:
+    shown = overlay(detection)
+    if shown is None or not shown.has_marks:
+        return None
     pixels, heatmap = _pixels(detection), evidence.heatmap(detection)
     if pixels is None or heatmap is None:
         return None

@@ -22,6 +22,11 @@ def isolated(text: str) -> str:
     return f"{FIRST_STRONG}{visible(text)}{END}"
 
 
+def quoting(sentence: str) -> str:
+    """A sentence whose strange parts have a direction of their own; the rest is made visible."""
+    return "".join(part if _UNSEEN.match(part) else _shown(part) for part in sentence)
+
+
 def left_to_right(text: str) -> str:
     """The same for hashes, addresses and numbers, which run from left to right in Arabic too."""
     return f"{LEFT_TO_RIGHT}{visible(text)}{END}"

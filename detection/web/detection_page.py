@@ -36,7 +36,8 @@ from detection.web.layer_pages import chosen_layers
 @require_GET
 def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = visible(request, pk)
-    context = {**_context(request, row), "parts": parts(row)}
+    read = _file(row, signed_in(request))
+    context = {**_context(request, row), **read, "parts": parts(row)}
     return render(request, "detection/detection_detail.html", context)
 
 
@@ -71,7 +72,6 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         "image": row.image,
         **_verdict(row),
         **_picture(row),
-        **_file(row, user),
         "layers": chosen_layers(request, row),
         **_submitted(row, user),
         **_custody(row, user),

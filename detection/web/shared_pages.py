@@ -44,7 +44,7 @@ def _behind_link(view: Answer) -> Answer:
         if link is None:
             return _closed(request, 404)
         if not report_links.is_open(link):
-            return _closed(request, 410)
+            return _closed(request, 410, is_revoked=link.report.revoked_at is not None)
         try:
             return view(request, link, token, **more)
         except (Http404, Refused):
@@ -130,5 +130,6 @@ def _file(request: HttpRequest, link: ReportLink, kind: str) -> HttpResponse:
     return report_file(link.report, kind, data)
 
 
-def _closed(request: HttpRequest, status: int) -> HttpResponse:
-    return render(request, "detection/shared_closed.html", {"status": status}, status=status)
+def _closed(request: HttpRequest, status: int, *, is_revoked: bool = False) -> HttpResponse:
+    context = {"is_revoked": is_revoked, "status": status}
+    return render(request, "detection/shared_closed.html", context, status=status)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
@@ -14,6 +15,7 @@ from accounts.models import User
 from detection import detector
 from detection.models import Detection, Image
 from detection.tasks import run_detection
+from ml.errors import DecoderUnavailable
 from tests import content_credentials, images, statements
 
 Judged = Callable[..., Detection]
@@ -220,6 +222,48 @@ def test_old_facts_are_read_anew_once(judged, page, monkeypatch):
     assert Image.objects.get().facts["file"]["read"] == 1
     monkeypatch.setattr(detector, "decode", lambda _: pytest.fail("read twice"))
     page(row)
+
+
+def test_what_cannot_be_decoded_any_more_is_tried_once(judged, page, monkeypatch):
+    row = judged(images.gps_jpeg())
+    Image.objects.update(facts={"format": "JPEG", "metadata": row.image.facts["metadata"]})
+    tries = []
+
+    def broken(image: Image) -> None:
+        tries.append(image.pk)
+        raise detector.UnreadableImage("corrupt", "it ended")
+
+    monkeypatch.setattr(detector, "decode", broken)
+    assert "SERIAL-1234" in page(row)
+    cache.clear()
+    assert "SERIAL-1234" in page(row)
+    assert len(tries) == 1
+
+
+def test_a_decoder_that_is_away_is_not_asked_at_each_view(judged, page, monkeypatch):
+    row = judged(images.gps_jpeg())
+    Image.objects.update(facts={"format": "JPEG"})
+    tries = []
+
+    def away(image: Image) -> None:
+        tries.append(image.pk)
+        raise DecoderUnavailable("decoder_not_started", "no process")
+
+    monkeypatch.setattr(detector, "decode", away)
+    page(row)
+    page(row)
+    assert len(tries) == 1
+    cache.clear()
+    page(row)
+    assert len(tries) == 2
+
+
+def test_the_card_that_is_polled_reads_no_file(judged, alice, client_of, monkeypatch):
+    row = judged(images.gps_jpeg())
+    Image.objects.update(facts={"format": "JPEG"})
+    monkeypatch.setattr(detector, "decode", lambda _: pytest.fail("read for the card"))
+    answer = client_of(alice).get(reverse("detection_card", args=[row.pk]))
+    assert answer.status_code == 200
 
 
 def test_old_facts_of_a_lost_file_still_render(judged, page, answer, monkeypatch):

@@ -1,10 +1,14 @@
 """How the API is described: a document anybody may ask for, so at little cost; the errors."""
 
+import re
+
 import pytest
 from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework.exceptions import APIException
 
+from accounts.models import ApiKey
+from detection.api.detections import FILTERS
 from detection.api.openapi import document
 from detection.words import REFUSALS
 
@@ -55,15 +59,39 @@ ONLY_ON_PAGES = {
     "filter_too_long",
     "too_many_filters",
     "confidential_report",
+    "report_revoked",
     "person_unknown",
     "too_many_guesses",
     "person_not_in_case",
 }
 
 
+def _guide() -> str:
+    return (settings.BASE_DIR / "docs/api.md").read_text()
+
+
+def test_the_guide_has_one_row_for_each_scope():
+    table = _guide().partition("| scope | |")[2].partition("\n\n")[0]
+    scopes = re.findall(r"^\| `([a-z]+:[a-z]+)` \|", table, re.MULTILINE)
+    assert sorted(scopes) == sorted({*scopes} & {*ApiKey.Scope.values})
+    assert {*ApiKey.Scope.values} - {*scopes} == {ApiKey.Scope.REVIEWS_WRITE}  # nothing asks for it
+
+
+def test_the_guide_describes_the_listing_once_with_every_filter():
+    text = _guide()
+    assert len(re.findall(r"^`GET /api/v1/detections(\?[^`]*)?`: ", text, re.MULTILINE)) == 1
+    listing = text.partition("### Listing and filters")[2].partition("\n## ")[0]
+    missing = [one.name for one in FILTERS if not re.search(rf"`{one.name}\b", listing)]
+    assert missing == []
+
+
+def test_every_heading_of_the_guide_stands_after_an_empty_line():
+    prose = re.sub(r"(?ms)^```.*?^```$", "```", _guide())
+    assert re.findall(r"[^\n]\n(##+ .*)", prose) == []
+
+
 def test_every_code_is_in_the_table_of_errors():
-    text = (settings.BASE_DIR / "docs/api.md").read_text()
-    table = text.partition("## Errors")[2].partition("## Client")[0]
+    table = _guide().partition("## Errors")[2].partition("## Client")[0]
     refused = {
         error.default_code
         for error in APIException.__subclasses__()

@@ -134,6 +134,21 @@ def test_an_expired_link_is_closed(report, opened):
     assert opened(token).status_code == 410
 
 
+def test_a_link_to_a_revoked_report_says_so(report, opened):
+    _link, token = _shared(report, shows_pictures=True)
+    assert reports.revoke(by=report.by, report=report)
+    for part in ("", "/pdf", "/json", "/pictures/preview"):
+        answer = opened(token, part)
+        assert answer.status_code == 410
+        assert "The report was revoked: do not rely on it." in answer.content.decode()
+
+
+def test_a_closed_link_says_nothing_of_a_revocation(report, opened):
+    link, token = _shared(report)
+    report_links.revoke_link(by=report.by, link=link)
+    assert "revoked" not in opened(token).content.decode()
+
+
 @pytest.mark.parametrize("life", ["1", "7", "30"])
 def test_it_lives_as_long_as_it_says(report, life):
     link, _token = share(by=report.by, report=report, life=life)

@@ -84,6 +84,17 @@ def test_a_link_and_a_report_are_revoked(browser, detection, alice):
     assert "Share by a link" not in page
 
 
+def test_when_it_was_issued_and_when_revoked_stand_apart(browser, detection, alice):
+    report = report_row(detection, alice)
+    address = reverse("detection", args=[detection.pk])
+    assert "Revoked <time" not in browser.get(address).content.decode()
+    reports.revoke(by=alice, report=report)
+    report.refresh_from_db()
+    page = browser.get(address).content.decode()
+    assert f'Issued <time datetime="{report.created_at:%Y-%m-%dT%H:%M:%S}' in page
+    assert f'Revoked <time datetime="{report.revoked_at:%Y-%m-%dT%H:%M:%S}' in page
+
+
 def test_a_stranger_finds_none_of_it(client_of, bob, detection, alice):
     report = report_row(detection, alice)
     browser = client_of(bob)

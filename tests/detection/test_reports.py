@@ -58,6 +58,11 @@ def _bytes(report: Report, ending: str = ".pdf") -> bytes:
     return reports.file_of(report, ending)
 
 
+def _content(report: Report) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(_bytes(report, ".json"))["report"]
+    return content
+
+
 def _said(pdf: bytes) -> str:
     return " ".join(pdf_text.texts(pdf))
 
@@ -112,6 +117,47 @@ def test_without_pictures_it_holds_none(judged):
     assert not report.has_pictures
     assert b"/Subtype /Image" not in _bytes(report)
     assert len(files_below("reports")) == 2
+
+
+def _judged_file(by: User, data: bytes, name: str = "a.png") -> Detection:
+    submission = submitted(by, data, name=name)
+    run_detection(str(submission.detection_id))
+    return _read(submission.detection_id)
+
+
+def test_a_mark_of_the_file_stands_right_after_the_verdict(alice, model_version, fake_judgement):
+    report = _issued(_judged_file(alice, images.png_with_prompt()))
+    sections = _content(report)["text"]["sections"]
+    assert [section["name"] for section in sections[:2]] == ["verdict", "file_says"]
+    mark, caveat, credentials = sections[1]["paragraphs"]
+    assert mark.startswith("The file itself says it was generated: Stable Diffusion WebUI")
+    assert "neither the verdict nor the number" in caveat
+    assert credentials.startswith("Content credentials: none. ")
+    assert _content(report)["facts"]["file"]["marks"][0]["kind"] == "generated"
+    assert "says it was generated" in _said(_bytes(report))
+
+
+def test_what_in_the_file_does_not_fit_is_said_without_what_the_original_holds(judged):
+    judged.submissions.update(file_name="photo.png")
+    sections = _content(_issued(judged))["text"]["sections"]
+    (says,) = [section for section in sections if section["name"] == "file_says"]
+    assert sections.index(says) > 1
+    assert "name ends in" in says["points"][0]
+    assert "48.85" not in str(says)
+    assert "SERIAL" not in str(says)
+
+
+def test_of_a_file_that_was_not_read_it_claims_nothing(alice, model_version):
+    sections = _content(_issued(done_row(alice, model_version)))["text"]["sections"]
+    assert "credentials" not in str(sections)
+
+
+def test_it_claims_no_marks_where_no_part_is_marked(judged):
+    assert [one["name"] for one in _content(_issued(judged))["pictures"]] == ["preview", "marks"]
+    Detection.objects.update(activation=np.zeros((2, 3), "<f2").tobytes())
+    (preview,) = _content(_issued(_read(judged.pk)))["pictures"]
+    assert preview["name"] == "preview"
+    assert "No part is marked" in preview["caption"]
 
 
 # --- hostile text, private data
