@@ -94,7 +94,7 @@ def verdict_card(detection: Detection, *, fake_share: float | None = None) -> Ve
     shown = figures(detection.probability, *cuts(detection))
     stability = _stability(detection)
     reasons = _reasons(detection, shown) + _whether_it_holds(detection, stability)
-    decisive = None if detection.reasons else detection.probability
+    decisive = decisive_probability(detection)
     found = expectation(decisive, detection.model_version, fake_share)
     return VerdictCard(
         tone=_tone(detection),
@@ -236,6 +236,11 @@ def _overruled(detection: Detection) -> str | Promise:
         return ""
     side = Detection.Verdict(side_of(detection.probability, low, high))
     return "" if side == detection.verdict else side.label
+
+
+def decisive_probability(detection: Detection) -> float | None:
+    """The number where it decided; None where a reason outweighed it, or where there is none."""
+    return None if detection.reasons else detection.probability
 
 
 def cuts(detection: Detection) -> tuple[float | None, float | None]:
