@@ -93,6 +93,11 @@ def file_marks(facts: dict[str, Any]) -> list[Mark]:
     return sorted(by_field.values(), key=lambda mark: (mark.kind != GENERATED, found.index(mark)))
 
 
+def plainest_kind(facts: dict[str, Any]) -> str:
+    """The kind of the plainest mark; empty where the file says nothing of the sort."""
+    return next((mark.kind for mark in file_marks(facts)), "")
+
+
 def _in_credentials(credentials: dict[str, Any]) -> Iterator[Mark]:
     by = next((one["agent"] for one in credentials.get("actions", []) if one.get("agent")), "")
     program = by or credentials.get("generator", "")

@@ -81,6 +81,11 @@ MARK_SENTENCES = {
         "The file itself says it was edited with a program that generates: %(what)s (%(where)s)."
     ),
 }
+MARK_FLAGS: dict[str, Promise] = {
+    GENERATED: _("The file says it was generated"),
+    IN_PART: _("The file says that parts of it were generated"),
+    EDITED: _("The file says it was edited with a program that generates"),
+}
 CONTRADICTIONS = {
     "taken_apart": _("The dates disagree: %(date)s against %(other)s."),
     "changed_before": _(

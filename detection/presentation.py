@@ -9,9 +9,10 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from detection import words
+from detection import file_words, words
 from detection.expected_share import expectation
 from detection.figures import Figures, Hundred, figures, of_a_hundred, percent, position
+from detection.file_marks import plainest_kind
 from detection.limits import in_a_hundred, limit_beside, model_limits, shift_note
 from detection.models import Detection, Image
 
@@ -43,6 +44,7 @@ class VerdictCard:
 
     Attributes:
         tone: authentic, manipulated, inconclusive, failed or waiting; chooses icon and colour.
+        flag: what the file itself says about having been generated, in short; mostly empty.
         figures: calibrated P(fake) and the cuts between which the desk says it cannot tell.
         is_number_decisive: whether the number decided, and not a reason that outweighs it.
         odds: the number once more, in images; empty where it decided nothing.
@@ -59,6 +61,7 @@ class VerdictCard:
     tone: str
     title: str | Promise
     meaning: str | Promise
+    flag: str | Promise
     figures: Figures
     is_number_decisive: bool
     odds: str
@@ -91,12 +94,13 @@ def verdict_card(detection: Detection, *, fake_share: float | None = None) -> Ve
     shown = figures(detection.probability, *cuts(detection))
     stability = _stability(detection)
     reasons = _reasons(detection, shown) + _whether_it_holds(detection, stability)
-    decisive = None if detection.reasons else detection.probability
+    decisive = decisive_probability(detection)
     found = expectation(decisive, detection.model_version, fake_share)
     return VerdictCard(
         tone=_tone(detection),
         title=_title(detection),
         meaning=_meaning(detection),
+        flag=file_words.MARK_FLAGS.get(plainest_kind(detection.image.facts), ""),
         figures=shown,
         is_number_decisive=decisive is not None,
         odds=in_a_hundred(found) if found else "",
@@ -232,6 +236,11 @@ def _overruled(detection: Detection) -> str | Promise:
         return ""
     side = Detection.Verdict(side_of(detection.probability, low, high))
     return "" if side == detection.verdict else side.label
+
+
+def decisive_probability(detection: Detection) -> float | None:
+    """The number where it decided; None where a reason outweighed it, or where there is none."""
+    return None if detection.reasons else detection.probability
 
 
 def cuts(detection: Detection) -> tuple[float | None, float | None]:

@@ -10,7 +10,7 @@ from accounts.models import User
 from detection import words
 from detection.figures import figures
 from detection.models import Detection
-from detection.presentation import TONES, cuts
+from detection.presentation import TONES, cuts, decisive_probability
 from detection.services.seen_before import Found, Kind, Match
 
 SHOWN = 12
@@ -27,7 +27,7 @@ class Sighting:
 
     Attributes:
         tone: as that of a `VerdictCard`.
-        probability: in percent; None where there is none.
+        probability: in percent; None where there is none, or where a reason outweighed it.
         is_own: whether the reader submitted it.
     """
 
@@ -88,7 +88,7 @@ def _sighting(match: Match, reader: User) -> Sighting:
         match,
         tone=TONES.get(row.verdict, "failed" if is_failed else "waiting"),
         title=_title(row),
-        probability=figures(row.probability, *cuts(row)).probability,
+        probability=figures(decisive_probability(row), *cuts(row)).probability,
         kind=KINDS[match.kind],
         is_own=row.image.owner_id == reader.pk,
     )

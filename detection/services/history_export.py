@@ -15,6 +15,7 @@ from django.urls import reverse
 from accounts import audit
 from accounts.models import User
 from detection import history
+from detection.file_marks import plainest_kind
 from detection.history import Asked
 from detection.models import Case, Detection, Image, ImageTag, Submission
 
@@ -30,6 +31,7 @@ COLUMNS = (
     "verdict",
     "probability",
     "reasons",
+    "file_says",
     "model",
     "tags",
     "cases",
@@ -160,6 +162,7 @@ def _rows(by: User, rows: list[Detection], origin: str) -> Iterator[dict[str, An
             "verdict": row.verdict,
             "probability": row.probability,
             "reasons": row.reasons or ([row.failure_code] if row.failure_code else []),
+            "file_says": plainest_kind(row.image.facts),
             "model": f"{version.name} {version.version}",
             "tags": tags.get(row.image_id, []),
             "cases": cases.get(row.image_id, []),

@@ -75,7 +75,8 @@ function drawTotals() {
   const counts = { all: all.size, judged: 0, refused: 0, broken: 0, cancelled: 0, left: leftOut };
   const tones = {};
   for (const row of all) {
-    counts[row.state] = (counts[row.state] ?? 0) + 1;
+    const outcome = row.tone === "failed" ? "failed" : row.state;
+    counts[outcome] = (counts[outcome] ?? 0) + 1;
     tones[row.tone] = (tones[row.tone] ?? 0) + 1;
     row.element.hidden = Boolean(only) && row.tone !== only;
   }
@@ -97,6 +98,7 @@ function drawTotals() {
 
 function sentence(counts) {
   const parts = [words.totalJudged];
+  if (counts.failed) parts.push(words.totalFailed);
   if (counts.refused) parts.push(words.totalRefused);
   if (counts.broken) parts.push(words.totalBroken);
   if (counts.cancelled) parts.push(words.totalCancelled);

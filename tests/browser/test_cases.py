@@ -80,3 +80,16 @@ def test_a_case_is_made_shared_and_written_in_without_scripts(
     page.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Added.")
     assert Case.objects.get().role_of(bob) == "reader"
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_name_of_an_image_has_most_of_its_row(
+    visit: Visiting, alice: User, case: Case, width: int
+) -> None:
+    visiting = visit(viewport={"width": width, "height": 800})
+    visiting.sign_in(alice)
+    page = visiting.open(reverse("case", args=[case.pk]))
+    row, text = page.locator(".entry").bounding_box(), page.locator(".entry-text").bounding_box()
+    assert row is not None
+    assert text is not None
+    assert text["width"] > row["width"] / 2

@@ -82,6 +82,8 @@ def test_keys_switch_zoom_and_move_and_it_is_said(visit: Visiting, alice: User, 
     visiting = visit()
     visiting.sign_in(alice)
     page = visiting.open(path)
+    last = page.locator("[data-layer]").count()
+    expect(page.locator("#layers-keys")).to_contain_text(f"Keys: 1 to {last} choose a layer")
     page.locator("[data-stage]").focus()
     page.keyboard.press("3")
     expect(_chosen(page)).to_contain_text(ELA)

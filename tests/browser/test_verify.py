@@ -206,6 +206,23 @@ def test_a_hundred_files_with_bad_ones_among_them_all_end(
     assert Detection.objects.filter(status=Detection.Status.DONE).count() == 94
 
 
+def test_what_could_not_be_judged_does_not_count_as_judged(
+    page: Page, files: Callable[..., list[str]], judge: Callable[..., None]
+) -> None:
+    photos = {f"p{n}_jpg": images.jpeg_bytes(seed=n) for n in range(7)}
+    page.set_input_files("#image", files(**photos, bad_jpg=images.text_bytes()))
+    expect(page.get_by_text("received, being checked")).to_have_count(7)
+    failed, *others = Detection.objects.all()
+    claimed = Detection.objects.claim(failed.pk, worker="test:1:1")
+    assert claimed is not None
+    assert claimed.fail("corrupt")
+    for row in others:
+        judge(row, 0.95, Detection.Verdict.LIKELY_MANIPULATED)
+    words = "6 of 8 judged, 1 could not be judged, 1 refused"
+    expect(page.locator("[data-total]")).to_have_text(words, timeout=20_000)
+    expect(page.locator("[data-announce]")).to_have_text(words)
+
+
 def test_only_a_few_are_sent_at_once(page: Page, files: Callable[..., list[str]]) -> None:
     held: list[Route] = []
     page.route("**/api/v1/detections", lambda route: held.append(route))  # noqa: PLW0108

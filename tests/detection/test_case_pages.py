@@ -7,6 +7,7 @@ from io import BytesIO
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from accounts.own_data import write_own_data
@@ -274,3 +275,13 @@ def test_the_history_names_people_and_shows_no_address(case, alice, bob, client_
     html = client_of(bob).get(f"/cases/{case.pk}/history").content.decode()
     assert "Person added to the case" in html
     assert "127.0.0.1" not in html
+
+
+def test_who_did_not_submit_an_image_is_told_why_it_has_no_name(case, as_role):
+    said = "The file’s name is shown to whoever submitted it."
+    detection = case.images.get().detections.get()
+    for path in (reverse("case", args=[case.pk]), reverse("detection", args=[detection.pk])):
+        page = as_role("reader").get(path).content.decode()
+        assert said in page
+        assert 'id="submissions"' not in page
+    assert said not in as_role("owner").get(reverse("case", args=[case.pk])).content.decode()

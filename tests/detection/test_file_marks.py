@@ -2,7 +2,7 @@
 
 import pytest
 
-from detection.file_marks import file_marks
+from detection.file_marks import file_marks, plainest_kind
 
 WEBUI = "a castle\nNegative prompt: blur\nSteps: 20, Sampler: Euler a, CFG scale: 7, Seed: 1"
 JOB = "a castle --v 6.1 Job ID: 01234567-89ab-cdef-0123-456789abcdef"
@@ -66,3 +66,10 @@ def test_an_ingredient_that_was_generated_makes_it_generated_in_part():
 )
 def test_what_is_no_mark_is_none(stated):
     assert file_marks(stated) == []
+
+
+def test_the_plainest_kind_is_what_lists_say():
+    name = TYPES + "compositeWithTrainedAlgorithmicMedia"
+    both = facts("xmp", **{"Iptc4xmpExt:DigitalSourceType": name, "xmp:CreatorTool": "ComfyUI"})
+    assert plainest_kind(both) == "generated"
+    assert plainest_kind({}) == ""

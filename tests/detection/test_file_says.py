@@ -1,6 +1,7 @@
 """The section "What the file says", its marks beside the verdict, and the API's `file`."""
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from PIL import Image as Picture
 from accounts.models import User
 from detection import detector
 from detection.models import Detection, Image
+from detection.services import cases
 from detection.tasks import run_detection
 from ml.errors import DecoderUnavailable
 from tests import content_credentials, images, statements
@@ -62,6 +64,21 @@ def test_a_mark_is_loud_above_the_section_and_beside_the_verdict(judged, page, a
     assert "changes neither the verdict nor the number" in html
     assert answer(row)["marks"][0]["program"] == "Stable Diffusion WebUI"
     assert row.verdict == Detection.Verdict.LIKELY_MANIPULATED
+
+
+def test_lists_and_exports_say_it_beside_the_verdict(judged, alice, client_of):
+    row, silent = judged(images.png_with_prompt(), "a.png"), judged(images.jpeg_bytes())
+    case = cases.create(by=alice, title="Flood")
+    cases.add_images(by=alice, case=case, images=[row.image])
+    browser, flag = client_of(alice), "The file says it was generated"
+    assert browser.get(reverse("history")).content.decode().count(flag) == 1
+    assert flag in browser.get(reverse("case", args=[case.pk])).content.decode()
+    assert flag in browser.get(reverse("detection_card", args=[row.pk])).content.decode()
+    assert flag not in browser.get(reverse("detection_card", args=[silent.pk])).content.decode()
+    sent = browser.post(reverse("history_export"), {"format": "json"}).streaming_content
+    rows = json.loads(b"".join(sent))["rows"]
+    said = {one["id"]: one["file_says"] for one in rows}
+    assert said == {str(row.pk): "generated", str(silent.pk): ""}
 
 
 def test_a_silent_file_is_not_held_against_it(judged, page, answer):

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from detection import likeness
 from detection.models import Case, Detection, Image
-from detection.services import custody, erasure, seen_before
+from detection.services import cases, custody, erasure, seen_before
 from detection.services.seen_before import Kind, find, fingerprint
 from detection.tasks import run_detection
 from tests import images
@@ -259,3 +259,24 @@ class _Editor:
 
     def __exit__(self, *_: object) -> None:
         pass
+
+
+@pytest.mark.parametrize("reasons", [[], ["unstable"]])
+def test_lists_withhold_a_number_that_a_reason_outweighs(
+    alice, judged, model_version, client_of, reasons
+):
+    beside = judged(alice)
+    image = image_row(alice, **likeness.columns(HASH, likeness.mirrored(HASH)))
+    said = {"verdict": Detection.Verdict.INCONCLUSIVE, "probability": 0.008, "reasons": reasons}
+    row = done_row(alice, model_version, image=image, **said)
+    case = cases.create(by=alice, title="Flood")
+    cases.add_images(by=alice, case=case, images=[row.image])
+    for path in (
+        reverse("history"),
+        reverse("case", args=[case.pk]),
+        reverse("case_report", args=[case.pk]),
+        reverse("detection", args=[beside.pk]),
+    ):
+        page = client_of(alice).get(path).content.decode()
+        assert "Cannot tell" in page
+        assert ("0.8\N{NO-BREAK SPACE}%" in page) == (not reasons), path
