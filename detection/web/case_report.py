@@ -1,6 +1,7 @@
 """A case on paper and as JSON: all images with verdicts and limits, all notes."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -12,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from accounts.models import AuditEvent, User
 from accounts.permissions import signed_in
 from detection.case_presentation import ROLES, shown_entries, shown_notes, tallies
 from detection.models import Case, CaseNote
@@ -21,13 +23,15 @@ from detection.services.cases import record
 from detection.web.case_pages import visible_case
 from detection.words import reason_sentence
 
+ONCE_PER = timedelta(hours=1)  # who opens the page of a report again within it made one report
+
 
 @never_cache
 @login_required
 @require_GET
 def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     user = signed_in(request)
-    found = _recorded(request, visible_case(request, pk))
+    found = _opened(visible_case(request, pk), user)
     context = {
         "case": found.case,
         "summary": found,
@@ -44,7 +48,7 @@ def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_GET
 def report_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    found = _recorded(request, visible_case(request, pk))
+    found = _recorded(visible_case(request, pk), signed_in(request))
     body = {
         "case": _case(found),
         "made_at": timezone.now(),
@@ -60,9 +64,18 @@ def report_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
     return answer
 
 
-def _recorded(request: HttpRequest, row: Case) -> CaseSummary:
+def _opened(row: Case, user: User) -> CaseSummary:
+    """As `_recorded`, but a page that somebody looks at again is no event of its own."""
+    made = AuditEvent.objects.filter(
+        action="case.reported", actor_id=user.pk, at__gt=timezone.now() - ONCE_PER
+    )
+    if made.filter(target_type="case", target_id=str(row.pk)).exists():
+        return case_summary(row, user)
+    return _recorded(row, user)
+
+
+def _recorded(row: Case, user: User) -> CaseSummary:
     """What the case holds; that somebody took it along is an event."""
-    user = signed_in(request)
     with transaction.atomic():
         found = case_summary(row, user)
         record("case.reported", by=user, case=found.case, after={"images": len(found.entries)})

@@ -3,6 +3,7 @@
 import uuid
 import zipfile
 from collections.abc import Callable
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
@@ -259,7 +260,25 @@ def test_a_report_says_what_it_holds_and_is_recorded(case, alice, client_of):
     assert body["notes"][0]["text"] == "Seen <script>"
     html = browser.get(f"/cases/{case.pk}/report").content.decode()
     assert "Likely authentic" in html
-    assert AuditEvent.objects.filter(action="case.reported").count() == 2
+    assert AuditEvent.objects.filter(action="case.reported").count() == 1
+
+
+def test_a_report_that_is_opened_again_is_recorded_once_an_hour_for_each(
+    case, alice, bob, client_of, monkeypatch
+):
+    joined(case, bob)
+    browser, made = client_of(alice), AuditEvent.objects.filter(action="case.reported")
+    page = f"/cases/{case.pk}/report"
+    assert [browser.get(page).status_code for _ in range(3)] == [200] * 3
+    assert made.count() == 1
+    client_of(bob).get(page)
+    assert made.count() == 2
+    browser.get(f"{page}.json")
+    browser.get(f"{page}.json")
+    assert made.count() == 4
+    monkeypatch.setattr("detection.web.case_report.ONCE_PER", timedelta(0))
+    browser.get(page)
+    assert made.count() == 5
 
 
 def test_ones_own_data_hold_ones_cases_and_notes(case, alice):
