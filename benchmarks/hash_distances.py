@@ -68,7 +68,7 @@ def number(picture: Picture) -> int:
 def saved(picture: Picture, kind: str, quality: int) -> Picture:
     buffer = io.BytesIO()
     picture.save(buffer, kind, quality=quality)
-    return Image.open(buffer, formats=["JPEG"]).convert("RGB")
+    return Image.open(buffer, formats=[kind]).convert("RGB")
 
 
 def scaled(picture: Picture, by: float) -> Picture:
