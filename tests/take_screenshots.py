@@ -18,13 +18,13 @@ WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
 SAMPLES = ("Drawn portrait", "Drawn harbour at dusk")
 PATIENCE_MS = 120_000
-# file, path, profile, language, whether the whole page is shown
-SHOTS: tuple[tuple[str, str, dict[str, Any], str, bool], ...] = (
-    ("detection", "detection", {"viewport": WIDE}, "en", True),
-    ("detection-dark-phone", "detection", {"viewport": PHONE, "color_scheme": "dark"}, "en", False),
-    ("detection-arabic", "detection", {"viewport": WIDE}, "ar", False),
-    ("history", "/history", {"viewport": WIDE}, "en", False),
-    ("verify", "/", {"viewport": WIDE}, "en", False),
+# file, path, profile, language
+SHOTS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    ("detection", "detection", {"viewport": WIDE}, "en"),
+    ("detection-dark-phone", "detection", {"viewport": PHONE, "color_scheme": "dark"}, "en"),
+    ("detection-arabic", "detection", {"viewport": WIDE}, "ar"),
+    ("history", "/history", {"viewport": WIDE}, "en"),
+    ("verify", "/", {"viewport": WIDE}, "en"),
 )
 
 
@@ -42,7 +42,7 @@ def take(folder: Path) -> list[Path]:
             places = {"detection": first}
             state = context.storage_state()
             written = []
-            for name, path, profile, language, is_whole in SHOTS:
+            for name, path, profile, language in SHOTS:
                 shown = browser.new_context(storage_state=state, **profile)
                 shown.add_cookies(
                     [{"name": "django_language", "value": language, "url": desk.origin}]
@@ -50,7 +50,7 @@ def take(folder: Path) -> list[Path]:
                 page = shown.new_page()
                 page.goto(places.get(path, desk.origin + path), wait_until="networkidle")
                 written.append(folder / f"{name}.png")
-                page.screenshot(path=written[-1], full_page=is_whole)
+                page.screenshot(path=written[-1])
                 shown.close()
             return written
         finally:
