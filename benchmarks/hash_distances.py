@@ -47,7 +47,9 @@ def listed(manifest: Path) -> list[Source]:
             Source(
                 row["source"],
                 row["group"],
-                lambda path=row["path"]: Image.open(manifest.parent / path).convert("RGB"),
+                lambda path=row["path"]: Image.open(
+                    manifest.parent / path, formats=["JPEG"]
+                ).convert("RGB"),
             )
             for row in csv.DictReader(file)
         ]

@@ -36,6 +36,8 @@ PREVIEW_SIDES = (1024, 320)
 # Pictures that each worker scores when it starts, and how often one more while it judges.
 GOLDEN_AT_START, GOLDEN_EVERY_S = 4, 60.0
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
+# How much of a file this release reads; facts say how much was read when they were found.
+READS = FILE_READ
 PixelBox = tuple[int, int, int, int]
 
 

@@ -6,7 +6,6 @@ from django.core.cache import cache
 
 from detection import detector
 from detection.models import Image
-from ml.decoder import FILE_READ
 from ml.errors import DecoderUnavailable, UnreadableImage
 
 FAILED = "reading_failed"  # among the facts: by what this desk would have read and could not
@@ -20,7 +19,7 @@ def current_facts(image: Image) -> dict[str, Any]:
     read is not tried again by the same release; while the decoder is away, not for a moment.
     """
     facts: dict[str, Any] = image.facts
-    if not facts or detector.is_read_whole(facts) or facts.get(FAILED, 0) >= FILE_READ:
+    if not facts or detector.is_read_whole(facts) or facts.get(FAILED, 0) >= detector.READS:
         return facts
     if not cache.add(f"file-reading:{image.pk}", True, PAUSE_S):
         return facts
@@ -29,7 +28,7 @@ def current_facts(image: Image) -> dict[str, Any]:
     except (DecoderUnavailable, detector.OriginalMissing):
         return facts
     except UnreadableImage:
-        facts = {**facts, FAILED: FILE_READ}
+        facts = {**facts, FAILED: detector.READS}
     Image.objects.filter(pk=image.pk, erased_at=None).update(facts=facts)
     image.facts = facts
     return facts
