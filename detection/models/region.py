@@ -7,9 +7,8 @@ own verdict no part ever changes. Erasing the image removes the rows.
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -18,12 +17,13 @@ from accounts import audit
 from accounts.models import User
 from detection.models.detection import Detection
 from detection.models.image import visibility
+from detection.models.leased import Leased, LeasedQuerySet
 
 Shares = tuple[float, float, float, float]
 BOX_FIELDS = ("left_px", "top_px", "width_px", "height_px")
 
 
-class RegionQuerySet(models.QuerySet["Region"]):
+class RegionQuerySet(LeasedQuerySet["Region"]):
     def visible_to(self, user: User) -> "RegionQuerySet":
         """Parts of the images that this person may see."""
         return self.filter(visibility(user, "detection__image__"))
@@ -32,35 +32,13 @@ class RegionQuerySet(models.QuerySet["Region"]):
         """With all that a part is judged, shown or recorded by."""
         return self.select_related("detection__image__owner", "detection__model_version")
 
-    def claimable(self) -> "RegionQuerySet":
-        """Queued rows and running ones whose lease has expired, with attempts left."""
-        Status = Region.Status  # noqa: N806 (an enum's own name)
-        expired = Q(status=Status.RUNNING, lease_until__lt=Now())
-        return self.filter(Q(status=Status.QUEUED) | expired, attempt__lt=F("attempt_limit"))
-
     def claim(self, pk: uuid.UUID | str, *, worker: str) -> "Region | None":
         """Lease one part to this worker; None when taken, finished, gone or out of attempts."""
-        won = (
-            self.claimable()
-            .filter(pk=pk)
-            .update(
-                status=Region.Status.RUNNING,
-                lease_owner=worker,
-                lease_until=Now() + settings.LEASE,
-                attempt=F("attempt") + 1,
-            )
-        )
+        won = self.lease(pk, worker=worker)
         return self.with_detection().filter(pk=pk).first() if won else None
 
-    def exhausted(self) -> "RegionQuerySet":
-        """Rows whose last attempt's lease ran out."""
-        return self.filter(
-            status=Region.Status.RUNNING, lease_until__lt=Now(), attempt__gte=F("attempt_limit")
-        )
 
-
-class Region(models.Model):
-    Status = Detection.Status
+class Region(Leased):
     Verdict = Detection.Verdict
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -71,12 +49,6 @@ class Region(models.Model):
     top_px = models.PositiveIntegerField()
     width_px = models.PositiveIntegerField()
     height_px = models.PositiveIntegerField()
-    status = models.CharField(max_length=8, choices=Status.choices, default=Status.QUEUED)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    attempt_limit = models.PositiveSmallIntegerField(default=settings.MAX_ATTEMPTS)
-    lease_owner = models.CharField(max_length=128, blank=True)  # host:pid:start of the process
-    lease_until = models.DateTimeField(null=True, blank=True)
-    rung_at = models.DateTimeField(null=True, blank=True)  # the last doorbell
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True)
 
@@ -121,10 +93,6 @@ class Region(models.Model):
         return f"{self.pk} {self.status}"
 
     @property
-    def is_finished(self) -> bool:
-        return self.status in {self.Status.DONE, self.Status.FAILED}
-
-    @property
     def box_px(self) -> tuple[int, int, int, int]:
         """Left, top, width, height in pixels of the oriented picture."""
         return self.left_px, self.top_px, self.width_px, self.height_px
@@ -144,37 +112,17 @@ class Region(models.Model):
         """Record why no verdict can be given."""
         return self._finish("region.failed", status=self.Status.FAILED, failure_code=code)
 
-    def release(self) -> bool:
-        """Give the row back for another attempt; the attempt just made stays counted."""
-        held = self._held().filter(attempt__lt=F("attempt_limit"))
-        return bool(held.update(status=self.Status.QUEUED, lease_until=None, lease_owner=""))
-
     def queue_again(self) -> bool:
         """Give a failed row another set of attempts; False where it is not failed."""
-        failed = Region.objects.filter(pk=self.pk, status=self.Status.FAILED, attempt=self.attempt)
-        return bool(
-            failed.update(
-                status=self.Status.QUEUED,
-                failure_code="",
-                completed_at=None,
-                rung_at=Now(),
-                attempt_limit=F("attempt") + settings.MAX_ATTEMPTS,
-            )
-        )
-
-    def _held(self) -> RegionQuerySet:
-        """This row, if the attempt that this object belongs to still holds it (the fence)."""
-        return Region.objects.filter(pk=self.pk, status=self.Status.RUNNING, attempt=self.attempt)
+        return self._queue_again(self.Status.FAILED, rung_at=Now())
 
     def _finish(self, action: str, **fields: Any) -> bool:
         with transaction.atomic():
-            won = self._held().update(
-                completed_at=Now(), lease_until=None, lease_owner="", **fields
-            )
+            won = self._end(**fields)
             if won:
                 self.refresh_from_db(fields=["completed_at", *fields])
                 self.record(action, by=None, after=self._outcome())
-        return bool(won)
+        return won
 
     def record(self, action: str, *, by: User | None, after: dict[str, Any]) -> None:
         """An event of this part's life, in the transaction of what happened."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from detection import detector, doorbell, storage, words
@@ -98,10 +98,8 @@ def ring(layers: Iterable[uuid.UUID]) -> bool:
 
 def ring_waiting(*, again_after: timedelta, at_most: int) -> int:
     """Ring for rows nobody took and for expired leases, those unheard longest first."""
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - again_after)
-    waiting = EvidenceLayer.objects.claimable().filter(unheard)
-    ordered = waiting.order_by(F("rung_at").asc(nulls_first=True), "created_at")
-    some = list(ordered.values_list("pk", flat=True)[:at_most])
+    waiting = EvidenceLayer.objects.unheard(again_after)
+    some = list(waiting.values_list("pk", flat=True)[:at_most])
     if not some or not ring(some):
         return 0
     EvidenceLayer.objects.filter(pk__in=some).update(rung_at=Now())

@@ -8,6 +8,7 @@ from pathlib import Path
 from django.db.models.functions import Now
 
 from detection.models import Detection, EvidenceLayer, Region
+from detection.models.leased import Leased
 
 
 def process_name(pid: int) -> str:
@@ -20,13 +21,13 @@ def free_dead_leases() -> int:
     return sum(_free(model) for model in (Detection, EvidenceLayer, Region))
 
 
-def _free(model: type[Detection] | type[EvidenceLayer] | type[Region]) -> int:
-    host, running = socket.gethostname(), model.Status.RUNNING
+def _free(model: type[Leased]) -> int:
+    host, running, rows = socket.gethostname(), model.Status.RUNNING, model._default_manager
     freed = 0
-    for row in model.objects.filter(status=running, lease_owner__startswith=f"{host}:"):
+    for row in rows.filter(status=running, lease_owner__startswith=f"{host}:"):
         pid = int(row.lease_owner.split(":")[1])
         if process_name(pid) != row.lease_owner:
-            held = model.objects.filter(pk=row.pk, attempt=row.attempt, status=running)
+            held = rows.filter(pk=row.pk, attempt=row.attempt, status=running)
             freed += held.update(lease_until=Now() - timedelta(seconds=1), rung_at=None)
     return freed
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import F, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -138,12 +137,7 @@ def fail_exhausted() -> int:
 
 def ring_waiting(*, again_after: timedelta, at_most: int) -> int:
     """Ring for parts nobody took and for expired leases, those unheard longest first."""
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - again_after)
-    waiting = (
-        Region.objects.claimable()
-        .filter(unheard)
-        .order_by(F("rung_at").asc(nulls_first=True), "created_at")
-    )
+    waiting = Region.objects.unheard(again_after)
     rung = 0
     for pk in waiting.values_list("pk", flat=True)[:at_most]:
         if not ring(pk):

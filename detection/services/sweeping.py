@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
@@ -34,9 +33,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
 
 def fail_exhausted() -> int:
     """End the rows whose last attempt's lease ran out."""
-    hopeless = Detection.objects.filter(
-        status=Detection.Status.RUNNING, lease_until__lt=Now(), attempt__gte=F("attempt_limit")
-    ).select_related("image__owner", "model_version")
+    hopeless = Detection.objects.exhausted().select_related("image__owner", "model_version")
     failed = [detection for detection in hopeless if detection.fail("attempts_exhausted")]
     for detection in failed:
         announce_end(detection.pk)
@@ -51,12 +48,7 @@ def ring_waiting(
     pending = unanswered(queue)
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
-    unheard = Q(rung_at=None) | Q(rung_at__lt=Now() - again_after)
-    waiting = (
-        Detection.objects.claimable()
-        .filter(unheard, queue=queue)
-        .order_by(F("rung_at").asc(nulls_first=True), "created_at")
-    )
+    waiting = Detection.objects.filter(queue=queue).unheard(again_after)
     rung = 0
     for pk in waiting.values_list("pk", flat=True)[: ENOUGH_MESSAGES - pending]:
         if not ring(pk, queue):
