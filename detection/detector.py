@@ -35,6 +35,8 @@ log = logging.getLogger(__name__)
 PREVIEW_SIDES = (1024, 320)
 # Pictures that each worker scores when it starts, and how often one more while it judges.
 GOLDEN_AT_START, GOLDEN_EVERY_S = 4, 60.0
+# A crash may be the moment's and not the file's: try again while attempts are left.
+WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"}
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
 # How much of a file this release reads; facts say how much was read when they were found.
 READS = FILE_READ

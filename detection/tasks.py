@@ -38,8 +38,6 @@ REGION_COLUMNS = (
     "activation",
     "activation_shape",
 )
-# A crash may be the moment's and not the file's: try again while attempts are left.
-WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"}
 
 
 @shared_task
@@ -106,7 +104,7 @@ def run_region(region_id: str) -> None:
         if claim.complete(**{name: judgement.result[name] for name in REGION_COLUMNS}):
             regions.show(claim, judgement)
         return
-    regions.fail_or_try_again(claim, code, is_worth_it=code in WORTH_ANOTHER_TRY)
+    regions.fail_or_try_again(claim, code)
 
 
 @shared_task
@@ -182,7 +180,7 @@ def _describe(image: Image, pixels: np.ndarray) -> None:
 
 def _fail_or_try_again(claim: Detection, code: str) -> None:
     """Put the row back and ring where that may help and an attempt is left; else it failed."""
-    if code in WORTH_ANOTHER_TRY and claim.release():
+    if code in detector.WORTH_ANOTHER_TRY and claim.release():
         ring(claim.pk, claim.queue)
     elif claim.fail(code):
         announce_end(claim.pk)

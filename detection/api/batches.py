@@ -17,9 +17,9 @@ from deepfake_site.problems import problem_body
 from detection.api import idempotency
 from detection.api.base import caller, key_of, require_case, via
 from detection.api.permissions import DetectionScopes
+from detection.api.request_shapes import BATCH
 from detection.api.schema import FORM, ONCE, operation
 from detection.api.serializers import BatchSerializer, DetectionSerializer
-from detection.api.shapes import BATCH
 from detection.errors import Refused
 from detection.models import Batch
 from detection.services import batches, submission

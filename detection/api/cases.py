@@ -25,8 +25,8 @@ from detection.api.case_serializers import (
 )
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import CaseScopes
+from detection.api.request_shapes import CASE_CHANGES, CASE_IMAGES, NEW_CASE, NEW_NOTE, NOTE_CHANGES
 from detection.api.schema import JSON, operation, query
-from detection.api.shapes import CASE_CHANGES, CASE_IMAGES, NEW_CASE, NEW_NOTE, NOTE_CHANGES
 from detection.errors import Refused
 from detection.models import Case, CaseNote
 from detection.models.case import CaseQuerySet

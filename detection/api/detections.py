@@ -38,9 +38,10 @@ from detection.api.base import (
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
+from detection.api.request_shapes import SUBMISSION, SUBMISSION_BY_ADDRESS
 from detection.api.schema import FORM, JSON, ONCE, WAIT, operation, query
 from detection.api.serializers import DetectionSerializer, SubmissionSerializer
-from detection.api.shapes import SUBMISSION, SUBMISSION_BY_ADDRESS, ref
+from detection.api.shapes import ref
 from detection.errors import Refused
 from detection.history import Asked, Order
 from detection.models import Detection, ModelVersion, Submission

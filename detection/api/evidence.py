@@ -19,9 +19,10 @@ from detection import words
 from detection.api.base import OneShape, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
+from detection.api.request_shapes import EVIDENCE_REQUEST
 from detection.api.schema import JSON, operation
 from detection.api.serializers import NoUnknownFields
-from detection.api.shapes import EVIDENCE_REQUEST, ref
+from detection.api.shapes import ref
 from detection.evidence.methods import METHODS
 from detection.layer_file import layer_file
 from detection.layer_words import LAYERS, findings

@@ -15,9 +15,9 @@ from detection.api import idempotency
 from detection.api.base import caller, key_of, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import FeedbackScopes
+from detection.api.request_shapes import FEEDBACK
 from detection.api.schema import FORM, JSON, ONCE, operation
 from detection.api.serializers import NoUnknownFields
-from detection.api.shapes import FEEDBACK
 from detection.models import Feedback
 from detection.services import feedback
 from detection.services.idempotency import claim

@@ -14,9 +14,9 @@ from detection.api.base import caller, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
 from detection.api.preferences import applied, held, wished_wait_s
+from detection.api.request_shapes import NEW_REGION
 from detection.api.schema import JSON, WAIT, operation
 from detection.api.serializers import NoUnknownFields
-from detection.api.shapes import NEW_REGION
 from detection.models import Detection, Region
 from detection.models.region import RegionQuerySet
 from detection.services import regions

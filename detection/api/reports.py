@@ -23,9 +23,10 @@ from deepfake_site.rate_limits import Limit, take
 from detection.api.base import OneShape, caller, key_of, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
+from detection.api.request_shapes import NEW_REPORT
 from detection.api.schema import JSON, operation, query
 from detection.api.serializers import NoUnknownFields
-from detection.api.shapes import NEW_REPORT, ref
+from detection.api.shapes import ref
 from detection.models import Report, ReportKey
 from detection.models.report import ReportQuerySet
 from detection.sandbox import sandboxed

@@ -13,9 +13,9 @@ from rest_framework.views import APIView
 from detection.api.base import caller, visible_detections
 from detection.api.detections import images_of
 from detection.api.permissions import DetectionScopes, SimilarScopes
+from detection.api.request_shapes import SEARCH
 from detection.api.schema import FORM, operation
 from detection.api.serializers import DetectionSerializer, NoUnknownFields
-from detection.api.shapes import SEARCH
 from detection.services import image_search
 from detection.services.seen_before import Found, Match, find, fingerprint
 

@@ -19,9 +19,9 @@ from rest_framework.views import APIView
 from detection.api import tus
 from detection.api.base import OneShape, caller, key_of, require_case
 from detection.api.permissions import UploadScopes
+from detection.api.request_shapes import FILE
 from detection.api.schema import operation
 from detection.api.serializers import SubmissionSerializer
-from detection.api.shapes import FILE
 from detection.errors import Refused
 from detection.models import ResumableUpload
 from detection.services import resumable

@@ -14,8 +14,8 @@ from rest_framework.views import APIView
 from detection.api.base import caller, keyset_page
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import WebhookScope
+from detection.api.request_shapes import ENDPOINT_CHANGES, NEW_ENDPOINT
 from detection.api.schema import JSON, operation, query
-from detection.api.shapes import ENDPOINT_CHANGES, NEW_ENDPOINT
 from detection.api.webhook_serializers import (
     DeliverySerializer,
     EndpointChanges,

@@ -8,7 +8,7 @@ always under the same `webhook-id`.
 import secrets
 import uuid
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import models, transaction
@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from detection import signing
+from detection.models.newest_first import NewestFirst
 
 # Longer than the client's own deadline, so that a living sender never loses its lease.
 LEASE = timedelta(seconds=30)
@@ -111,17 +112,10 @@ class WebhookEndpoint(models.Model):
         return [signing.unsealed(one) for one in sealed]
 
 
-class WebhookDeliveryQuerySet(models.QuerySet["WebhookDelivery"]):
+class WebhookDeliveryQuerySet(NewestFirst["WebhookDelivery"]):
     def of(self, user: User) -> "WebhookDeliveryQuerySet":
         """What was told to a person's endpoints and callbacks; not of those deleted."""
         return self.filter(endpoint__owner=user, endpoint__deleted_at=None)
-
-    def newest_first(self) -> "WebhookDeliveryQuerySet":
-        return self.order_by("-created_at", "-id")
-
-    def before(self, created_at: datetime, pk: uuid.UUID) -> "WebhookDeliveryQuerySet":
-        """Rows that come after this one in `newest_first` order."""
-        return self.filter(Q(created_at__lt=created_at) | Q(created_at=created_at, pk__lt=pk))
 
     def waiting(self) -> "WebhookDeliveryQuerySet":
         """Due, and in nobody's hands, by the database's clock."""

@@ -27,8 +27,6 @@ log = logging.getLogger(__name__)
 QUEUE = "evidence"
 TASK = "detection.tasks.draw_layer"
 JPEGS = {"JPEG", "MPO"}
-# A crash may be the moment's and not the file's: try again while attempts are left.
-WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"}
 
 
 def ask(*, image: Image, kind: str) -> EvidenceLayer:
@@ -133,7 +131,7 @@ def _png(drawn: Drawn) -> bytes:
 
 
 def _fail_or_try_again(claim: EvidenceLayer, code: str) -> None:
-    if code in WORTH_ANOTHER_TRY and claim.release():
+    if code in detector.WORTH_ANOTHER_TRY and claim.release():
         ring([claim.pk])
     else:
         claim.fail(code)

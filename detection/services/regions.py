@@ -109,9 +109,9 @@ def min_side_px(detection: Detection) -> int:
     return int(detection.model_version.operating_point.get("min_side_px", 0))
 
 
-def fail_or_try_again(claim: Region, code: str, *, is_worth_it: bool) -> None:
+def fail_or_try_again(claim: Region, code: str) -> None:
     """Put the row back and ring where another try may help; else it failed."""
-    if is_worth_it and claim.release():
+    if code in detector.WORTH_ANOTHER_TRY and claim.release():
         ring(claim.pk)
     elif claim.fail(code):
         announce_end(claim.pk)

@@ -8,9 +8,8 @@ save it again, and the loss asks for one logit.
 
 from dataclasses import replace
 
-from ml.configs import lite_full
+from ml.configs import lite_full, lite_steady
 from ml.datasets.damage import Damage
-from ml.datasets.views import CopyRecipe
 from ml.experiment import ViewSchedule
 from ml.preprocess import Preprocessing
 
@@ -36,18 +35,7 @@ RECIPE = replace(
         max_saves=2,
         min_quality=45,
     ),
-    copy=CopyRecipe(
-        damage=Damage(
-            tone_share=0.1,
-            blur_share=0.05,
-            max_blur_px=1.0,
-            noise_share=0.05,
-            screenshot_share=0.1,
-            save_share=0.9,
-            max_saves=2,
-            min_quality=40,
-        )
-    ),
+    copy=lite_steady.RECIPE.copy,
 )
 
 CONFIG = replace(
