@@ -30,6 +30,10 @@ from detection.models.tag import tag_key
 COUNTED_TO = 1000
 WINDOW = 2000
 TIMEOUT_MS = 3000
+# Few are read of many: what the planner would compile or share is read before, and reading all in
+# the hope of finding enough soon costs a second where there is nothing.
+SETTINGS = """SET LOCAL statement_timeout = {}; SET LOCAL jit = off;
+SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL enable_seqscan = off"""
 QUERY_CANCELED = "57014"
 CHUNK = 200  # parts of one statement; SQLite takes 500
 FACETS = [(kind, door, hidden) for kind in Kind for door in Door for hidden in (False, True)]
@@ -170,11 +174,7 @@ def _in_time() -> Iterator[None]:
         return
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = {TIMEOUT_MS}")
-            # few are read of many; what the planner would compile or share is read before
-            cursor.execute("SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0")
-            # reading all in the hope of finding enough soon costs a second where there is nothing
-            cursor.execute("SET LOCAL enable_seqscan = off")
+            cursor.execute(SETTINGS.format(TIMEOUT_MS))
             yield
             cursor.execute("SET LOCAL statement_timeout = DEFAULT")
     except OperationalError as error:

@@ -34,6 +34,11 @@ ASKED = f"""UPDATE {TABLE} SET
  words = CASE WHEN NEW.words = '' OR length(words) > {MAX_WORDS} OR {{found}} THEN words
   WHEN words = '' THEN NEW.words ELSE words || ' ' || NEW.words END
 WHERE detection_id = NEW.detection_id"""
+# Whoever ends a detection holds it when its row here is written; so does a request, in that order.
+HOLD = {
+    "history_asked": "PERFORM 1 FROM detection_detection WHERE id = NEW.detection_id"
+    " FOR NO KEY UPDATE; "
+}
 
 # One row per trigger: name, table, when, what follows.
 EVENTS = (
@@ -80,7 +85,7 @@ def statements(vendor: str) -> list[str]:
         else:
             made += [
                 f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS "
-                f"$$ BEGIN {action}; RETURN NULL; END $$",
+                f"$$ BEGIN {HOLD.get(name, '')}{action}; RETURN NULL; END $$",
                 f"DROP TRIGGER IF EXISTS {name} ON {table}",
                 f"{start}EXECUTE FUNCTION {name}()",
             ]

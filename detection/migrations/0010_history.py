@@ -30,9 +30,10 @@ WHERE i.erased_at IS NULL"""
 def copy_rows(apps, schema_editor):
     """Rows that exist already; later ones come by trigger."""
     schema_editor.execute(COPY)
-    submissions = apps.get_model("detection", "Submission")
-    rows = apps.get_model("detection", "HistoryRow")
-    named = submissions.objects.exclude(file_name="", source_url="").order_by("pk")
+    alias = schema_editor.connection.alias
+    submissions = apps.get_model("detection", "Submission").objects.using(alias)
+    rows = apps.get_model("detection", "HistoryRow").objects.using(alias)
+    named = submissions.exclude(file_name="", source_url="").order_by("pk")
     batch = []
     for one in named.only("file_name", "source_url", "detection_id").iterator(BATCH):
         one.words = words_of(one.file_name, one.source_url)
@@ -44,14 +45,14 @@ def copy_rows(apps, schema_editor):
 
 
 def _write_words(submissions, rows, batch):
-    submissions.objects.bulk_update(batch, ["words"])
+    submissions.bulk_update(batch, ["words"])
     words = {}
     for one in batch:
         words[one.detection_id] = f"{words.get(one.detection_id, '')} {one.words}"
-    found = list(rows.objects.filter(pk__in=words))
+    found = list(rows.filter(pk__in=words))
     for row in found:
         row.words = " ".join(dict.fromkeys(f"{row.words} {words[row.pk]}".split()))
-    rows.objects.bulk_update(found, ["words"])
+    rows.bulk_update(found, ["words"])
 
 
 def add_index(apps, schema_editor):

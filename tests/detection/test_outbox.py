@@ -222,7 +222,7 @@ def test_a_callback_for_what_is_tried_again_waits_for_its_end(alice, model_versi
 
 @pytest.mark.django_db(transaction=True)
 def test_a_callback_that_comes_while_its_detection_ends_is_told_once(alice, model_version):
-    data = [jpeg_bytes(seed=seed) for seed in range(6)]
+    data = [jpeg_bytes(seed=seed) for seed in range(30)]
     for content in data:
         first = submitted(alice, content)
         claim = Detection.objects.claim(first.detection_id, worker=WORKER)
