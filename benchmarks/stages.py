@@ -80,7 +80,7 @@ def watched() -> Stages:
         (inference.Predictor, "_run", "network"),
         (quality, "measure", "quality"),
         (detector, "write_previews", "previews"),
-        (detector, "perceptual_hash", "perceptual hash"),
+        (detector, "perceptual_hashes", "perceptual hash"),
         (tasks, "announce_end", "telling who waits"),
     ):
         stages.spent_s[name] = 0.0
