@@ -1,7 +1,8 @@
 """record(): the one door to the audit trail."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +41,40 @@ def chain_of(owner_id: int | None) -> int:
     return SYSTEM_CHAIN if owner_id is None else owner_id % CHAINS + 1
 
 
+@dataclass(frozen=True)
+class _Draft:
+    """An event without its place in a chain."""
+
+    chain: int
+    columns: dict[str, Any]
+    salt: str = ""
+    body: str = ""
+
+
+_gathered: ContextVar[list[_Draft] | None] = ContextVar("gathered_events", default=None)
+
+
+@contextmanager
+def together() -> Iterator[None]:
+    """Append all that is recorded in this block as one, at its end.
+
+    Each chain is then locked once and for a moment, where many events of one transaction would hold
+    it, and everybody who waits for it, from the first of them on. A block that fails appends
+    nothing; its transaction must not be committed.
+
+    Raises:
+        RuntimeError: called outside a transaction.
+    """
+    _require_transaction("a block of events")
+    drafts: list[_Draft] = []
+    token = _gathered.set(drafts)
+    try:
+        yield
+    finally:
+        _gathered.reset(token)
+    _append(drafts)
+
+
 def record(
     action: str,
     *,
@@ -50,7 +85,7 @@ def record(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
     detail: Mapping[str, Any] | None = None,
-) -> AuditEvent:
+) -> None:
     """Append one event to its chain, in the transaction of the action that it records.
 
     Call it last: it locks the chain's head until the transaction ends.
@@ -64,36 +99,66 @@ def record(
     Raises:
         RuntimeError: called outside a transaction.
     """
-    if not connection.in_atomic_block:
-        raise RuntimeError(f"{action}: an audit event belongs into its action's transaction")
+    _require_transaction(action)
     context = context_var.get()
     about = dict(detail or {})
     if context.address:
         about["address"] = context.address
     salt, body = (secrets.token_hex(32), canonical(about)) if about else ("", "")
-    head = AuditChain.objects.select_for_update().get(
-        pk=chain_of(owner.pk if owner is not None else None)
+    draft = _Draft(
+        chain_of(owner.pk if owner is not None else None),
+        {
+            "action": action,
+            "actor_id": actor.pk if actor else None,
+            "actor_role": actor.role if actor else "",
+            "key_prefix": context.key_prefix,
+            "target_type": target._meta.model_name or "",
+            "target_id": str(target.pk),
+            "target_sha256": target_sha256,
+            "change": canonical({"before": before or {}, "after": after or {}}),
+            "request_id": context.request_id,
+            "detail_commitment": commitment(salt, body) if about else "",
+        },
+        salt,
+        body,
     )
-    event = AuditEvent(
-        chain=head.number,
-        seq=head.seq + 1,
-        prev_hash=head.head,
-        at=timezone.now(),
-        action=action,
-        actor_id=actor.pk if actor else None,
-        actor_role=actor.role if actor else "",
-        key_prefix=context.key_prefix,
-        target_type=target._meta.model_name or "",
-        target_id=str(target.pk),
-        target_sha256=target_sha256,
-        change=canonical({"before": before or {}, "after": after or {}}),
-        request_id=context.request_id,
-        detail_commitment=commitment(salt, body) if about else "",
+    gathered = _gathered.get()
+    if gathered is None:
+        _append([draft])
+    else:
+        gathered.append(draft)
+
+
+def _require_transaction(what: str) -> None:
+    if not connection.in_atomic_block:
+        raise RuntimeError(f"{what}: an audit event belongs into its action's transaction")
+
+
+def _append(drafts: Sequence[_Draft]) -> None:
+    # Chains in one order, so that two blocks never each wait for the other.
+    for number in sorted({draft.chain for draft in drafts}):
+        _append_to(number, [draft for draft in drafts if draft.chain == number])
+
+
+def _append_to(number: int, drafts: Sequence[_Draft]) -> None:
+    head = AuditChain.objects.select_for_update().get(pk=number)
+    events = []
+    for draft in drafts:
+        event = AuditEvent(
+            chain=number,
+            seq=head.seq + 1,
+            prev_hash=head.head,
+            at=timezone.now(),
+            **draft.columns,
+        )
+        event.hash = event.computed_hash()
+        event.mac = mac_of(mac_key(), event.hash)
+        head.seq, head.head = event.seq, event.hash
+        events.append(event)
+    AuditEvent.objects.bulk_create(events)
+    AuditDetail.objects.bulk_create(
+        AuditDetail(event=event, salt=draft.salt, body=draft.body)
+        for event, draft in zip(events, drafts, strict=True)
+        if draft.body
     )
-    event.hash = event.computed_hash()
-    event.mac = mac_of(mac_key(), event.hash)
-    event.save(force_insert=True)
-    if about:
-        AuditDetail.objects.create(event=event, salt=salt, body=body)
-    AuditChain.objects.filter(pk=head.pk).update(seq=event.seq, head=event.hash)
-    return event
+    AuditChain.objects.filter(pk=number).update(seq=head.seq, head=head.head)

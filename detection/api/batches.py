@@ -13,6 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from accounts import audit
 from deepfake_site.problems import problem_body
 from detection.api import idempotency
 from detection.api.base import caller, key_of, require_case, via
@@ -56,10 +57,11 @@ class BatchCollection(APIView):
         )
         with batches.kept(uploads, by=wanted.by) as files, transaction.atomic():
             row = claim(promise) if promise else None
-            batch, outcomes = batches.accept(files, uploads, wanted, metadata)
-            answer = _acceptance(request, batch, outcomes)
-            if row is not None:
-                idempotency.keep(row, answer, batch=batch)
+            with audit.together():
+                batch, outcomes = batches.accept(files, uploads, wanted, metadata)
+                answer = _acceptance(request, batch, outcomes)
+                if row is not None:
+                    idempotency.keep(row, answer, batch=batch)
         return answer
 
 

@@ -1,6 +1,7 @@
 """The audit trail: chained, gapless, append-only, and personal text apart from it."""
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -20,7 +21,8 @@ from tests.factories import in_parallel
 
 def _record(actor: User, **options: Any) -> AuditEvent:
     with transaction.atomic():
-        return audit.record("thing.changed", actor=actor, target=actor, owner=actor, **options)
+        audit.record("thing.changed", actor=actor, target=actor, owner=actor, **options)
+        return AuditEvent.objects.latest("pk")
 
 
 def test_each_hash_covers_the_one_before(alice):
@@ -92,12 +94,14 @@ def test_the_owner_chooses_the_chain(alice):
 
 def test_without_an_owner_it_is_the_systems_chain(alice):
     with transaction.atomic():
-        assert audit.record("thing.changed", actor=None, target=alice).chain == 0
+        audit.record("thing.changed", actor=None, target=alice)
+    assert AuditEvent.objects.get().chain == 0
 
 
 def test_it_says_who_did_what_to_which_object(carol, alice):
     with transaction.atomic():
-        event = audit.record("thing.changed", actor=carol, target=alice, owner=alice)
+        audit.record("thing.changed", actor=carol, target=alice, owner=alice)
+    event = AuditEvent.objects.get()
     assert (event.actor_id, event.actor_role) == (carol.pk, "moderator")
     assert (event.target_type, event.target_id) == ("user", str(alice.pk))
 
@@ -107,6 +111,59 @@ def test_it_is_refused_outside_a_transaction(alice):
     with pytest.raises(RuntimeError, match="transaction"):
         audit.record("thing.changed", actor=alice, target=alice)
     assert not AuditEvent.objects.exists()
+
+
+def test_events_recorded_together_are_chained_like_others(alice, carol):
+    with transaction.atomic(), audit.together():
+        for n, owner in enumerate((alice, carol, alice)):
+            audit.record("thing.changed", actor=alice, target=owner, owner=owner, after={"n": n})
+        assert not AuditEvent.objects.exists()
+    mine = AuditEvent.objects.filter(chain=audit.chain_of(alice.pk)).order_by("seq")
+    assert [event.change for event in mine] == [
+        canonical({"before": {}, "after": {"n": n}}) for n in (0, 2)
+    ]
+    assert [event.prev_hash for event in mine] == [GENESIS, mine[0].hash]
+    assert AuditChain.objects.get(number=mine[0].chain).head == mine[1].hash
+    assert AuditEvent.objects.get(chain=audit.chain_of(carol.pk)).seq == 1
+
+
+def test_what_is_said_of_persons_stays_with_its_event(alice):
+    with transaction.atomic(), audit.together():
+        for name in ("first", "second"):
+            audit.record(f"thing.{name}", actor=alice, target=alice, detail={"name": name})
+    for event in AuditEvent.objects.select_related("detail"):
+        assert event.action == f"thing.{json.loads(event.detail.body)['name']}"
+        assert event.detail_commitment == commitment(event.detail.salt, event.detail.body)
+
+
+def test_a_block_that_fails_appends_nothing(alice):
+    def fail():
+        with transaction.atomic(), audit.together():
+            audit.record("thing.changed", actor=alice, target=alice)
+            raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        fail()
+    assert not AuditEvent.objects.exists()
+
+
+def test_many_events_of_a_block_cost_few_statements(alice, django_assert_max_num_queries):
+    # lock, events, details, head; SQLite takes so many values at once
+    with transaction.atomic(), django_assert_max_num_queries(8), audit.together():
+        for _ in range(100):
+            audit.record("thing.changed", actor=alice, target=alice, detail={"a": "b"})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_blocks_of_several_chains_never_wait_crosswise(alice, carol):
+    def both_ways(owners=((alice, carol), (carol, alice))):
+        for pair in owners:
+            with transaction.atomic(), audit.together():
+                for owner in pair:
+                    audit.record("thing.changed", actor=owner, target=owner, owner=owner)
+
+    in_parallel(both_ways, times=4)
+    assert AuditEvent.objects.count() == 16
 
 
 @pytest.mark.django_db(transaction=True)

@@ -37,7 +37,8 @@ def happened(
     action: str = "user.changed", *, actor: User | None, target: User, **more
 ) -> AuditEvent:
     with transaction.atomic():
-        return audit.record(action, actor=actor, target=target, owner=target, **more)
+        audit.record(action, actor=actor, target=target, owner=target, **more)
+        return AuditEvent.objects.latest("pk")
 
 
 def found(browser: Client, **query: str) -> list[str]:
