@@ -154,6 +154,14 @@ class Desk:
         return time.perf_counter() - started
 
     def stop_judging(self) -> None:
+        """Halt the workers, and none of them while it holds what SQLite's writers wait for."""
+        self._halt()
+        while self.installation.database.is_locked():
+            self.go_on_judging()
+            time.sleep(0.1)
+            self._halt()
+
+    def _halt(self) -> None:
         for process in self._judges():
             process.suspend()
 
@@ -293,8 +301,10 @@ def main() -> None:
             waited(desk, pictures, sizes.waited, table)
             beside_bulk(desk, pictures, 20, table)
             pages_beside_waiting(desk, pictures, table)
-        sustained(folder, pictures, sizes.verdicts, table, limit)
-    console.print(table)
+        console.print(table)
+        last = Table("what", "n", database, "limit or ratio")
+        sustained(folder, pictures, sizes.verdicts, last, limit)
+    console.print(last)
 
 
 if __name__ == "__main__":

@@ -49,6 +49,18 @@ class Database:
             cursor.execute(sql)
             return cursor.fetchone()[0]
 
+    def is_locked(self) -> bool:
+        """Whether somebody holds SQLite's one place for writers for more than half a second."""
+        if self.server:
+            return False
+        with closing(sqlite3.connect(self.path, timeout=0.5, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+        return False
+
     def drop(self) -> None:
         if self.server:
             self._on_server(f"drop database {self.name} with (force)")
