@@ -1,10 +1,14 @@
 """The answer when something broke on our side: a page for people, a problem for programs.
 
 Django has logged the traceback before it asks here; nothing of the exception reaches the client.
+A database that is away, restarts, or has been held by others for too long is no defect of the
+request: the answer is 503, and the same request may come again.
 """
 
 import re
+import sys
 
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template import loader
 from django.views.debug import SafeExceptionReporterFilter
@@ -14,6 +18,8 @@ from deepfake_site.problems import MEDIA_TYPE, problem_body
 
 API = "/api/"
 DETAIL = "Something broke on our side. Tell your operator the request_id."
+AWAY = "The database is away or busy. Try again; with an Idempotency-Key nothing is done twice."
+AGAIN_AFTER_S = 5
 
 
 class ReporterFilter(SafeExceptionReporterFilter):
@@ -26,9 +32,26 @@ class ReporterFilter(SafeExceptionReporterFilter):
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    if request.path_info.startswith(API):
-        body = problem_body(500, "internal_error", DETAIL)
-        return JsonResponse(body, status=500, content_type=MEDIA_TYPE)
+    """Handles 500; called while the exception is being handled."""
+    is_away = isinstance(sys.exc_info()[1], InterfaceError | OperationalError)
+    answer = _problem(request, is_away) or _page(is_away)
+    if is_away:
+        answer["Retry-After"] = str(AGAIN_AFTER_S)
+    return answer
+
+
+def _problem(request: HttpRequest, is_away: bool) -> HttpResponse | None:
+    if not request.path_info.startswith(API):
+        return None
+    status, code, detail = (
+        (503, "database_away", AWAY) if is_away else (500, "internal_error", DETAIL)
+    )
+    body = problem_body(status, code, detail)
+    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
+
+
+def _page(is_away: bool) -> HttpResponse:
     # Without the request: a context processor may be what broke.
-    page = loader.render_to_string("500.html", {"request_id": request_id_var.get()})
-    return HttpResponse(page, status=500)
+    context = {"request_id": request_id_var.get(), "is_away": is_away}
+    page = loader.render_to_string("500.html", context)
+    return HttpResponse(page, status=503 if is_away else 500)

@@ -94,6 +94,7 @@ class ApiKey(models.Model):
         CASES_READ = "cases:read", _("Read cases")
         REVIEWS_WRITE = "reviews:write", _("Decide reviews")
         MODELS_READ = "models:read", _("Read model versions")
+        MODELS_WRITE = "models:write", _("Change data, training and models")
         WEBHOOKS_WRITE = "webhooks:write", _("Manage webhooks")
 
     owner = models.ForeignKey(User, models.PROTECT, related_name="api_keys")

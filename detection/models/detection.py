@@ -52,6 +52,10 @@ class Detection(Leased):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     image = models.ForeignKey(Image, models.PROTECT, related_name="detections")
     model_version = models.ForeignKey(ModelVersion, models.PROTECT, related_name="detections")
+    # judged before by another version; empty for what was judged when it came
+    judged_before = models.ForeignKey(
+        "self", models.PROTECT, related_name="judged_again", null=True, blank=True
+    )
     queue = models.CharField(max_length=8, choices=Queue.choices, default=Queue.DETECT)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
     queued_at = models.DateTimeField(default=timezone.now, editable=False)  # anew at each retry

@@ -64,6 +64,8 @@ class Image(models.Model):
     facts = models.JSONField(default=dict, blank=True)  # what decoding found; ml.decoder.ImageFacts
     is_confidential = models.BooleanField(_("confidential"), default=False)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
+    # the owner's word that this image may be learnt from, once a review has labelled it
+    training_consent_at = models.DateTimeField(null=True, blank=True)
     held_at = models.DateTimeField(_("on legal hold since"), null=True, blank=True)
     hold_reason = models.CharField(max_length=500, blank=True)
     erased_at = models.DateTimeField(_("erased"), null=True, blank=True)  # its content is gone

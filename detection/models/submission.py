@@ -44,6 +44,7 @@ class Submission(models.Model):
     priority = models.CharField(
         max_length=16, choices=Priority.choices, default=Priority.INTERACTIVE
     )
+    wants_review = models.BooleanField(default=False)  # a person is to look at it in any case
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
 
     class Meta:

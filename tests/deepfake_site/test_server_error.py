@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -54,6 +55,28 @@ def test_the_log_keeps_the_traceback(browser, path, caplog):
     (record,) = caplog.records
     assert "secret words" in caplog.text
     assert record.exc_info is not None
+
+
+@pytest.fixture
+def away(browser: Client, monkeypatch: pytest.MonkeyPatch) -> Client:
+    """The same at a desk whose database has gone."""
+
+    def gone(*_: object, **__: object) -> None:
+        raise OperationalError("secret words")
+
+    monkeypatch.setattr(history, "find", gone)
+    return browser
+
+
+@pytest.mark.parametrize("path", ["/history", "/api/v1/detections"])
+def test_a_database_that_is_away_is_no_defect_of_the_request(away, path):
+    response = away.get(path)
+    assert (response.status_code, response["Retry-After"]) == (503, "5")
+    assert "secret words" not in response.content.decode()
+
+
+def test_a_program_may_ask_an_absent_database_again(away):
+    assert away.get("/api/v1/detections").json()["code"] == "database_away"
 
 
 def test_the_page_speaks_the_readers_language(browser):

@@ -1,0 +1,225 @@
+"""What waits for a reviewer, what reviewers decided, and images whose truth is known.
+
+An item is opened by a rule, claimed with a lease by one reviewer at a time, and closed by a
+decision, or by two where a second opinion is wanted. A decision is a person's; the detection's own
+verdict never changes.
+"""
+
+import uuid
+from datetime import timedelta
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import ApiKey, User
+from detection.models.detection import Detection
+from detection.models.image import Image, visibility
+from detection.models.newest_first import NewestFirst
+
+
+class Outcome(models.TextChoices):
+    """What a reviewer says of an image."""
+
+    AUTHENTIC = "authentic", _("Authentic")
+    MANIPULATED = "manipulated", _("Manipulated")
+    CANNOT_TELL = "cannot_tell", _("Cannot tell")
+
+
+class GoldenImage(models.Model):
+    """An image whose truth is known for certain; reviewers and models are measured by it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    image = models.OneToOneField(Image, models.PROTECT, related_name="golden")
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    note = models.TextField(blank=True)  # how it is known; at most 2,000 characters
+    added_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NewestFirst.as_manager()
+
+    class Meta:
+        verbose_name = _("golden image")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(outcome__in=["authentic", "manipulated"]), name="golden_truth_is_known"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id} {self.outcome}"
+
+
+class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
+    def visible_to(self, user: User) -> Self:
+        """Items about images that this reviewer may see; nobody else sees any."""
+        if not user.is_reviewer:
+            return self.none()
+        return self.filter(visibility(user, "detection__image__"))
+
+    def reviewable_by(self, user: User) -> Self:
+        """Visible items that are open, not about the reviewer's own image or claim, and that this
+        reviewer has not decided yet."""
+        mine = Decision.objects.filter(by=user, undone_at=None)
+        disputed = self.model.objects.filter(detection__feedback__by=user)
+        return (
+            self.visible_to(user)
+            .filter(status=ReviewItem.Status.OPEN)
+            .exclude(detection__image__owner=user)
+            .exclude(pk__in=mine.values("item"))
+            .exclude(pk__in=disputed.values("pk"))
+        )
+
+    def most_urgent_first(self) -> Self:
+        return self.order_by("-urgency", "created_at", "id")
+
+    def claim(self, pk: uuid.UUID | str, *, by: User, seconds: int) -> bool:
+        """Lease one open item to this reviewer; False when somebody else holds it."""
+        free = Q(claimed_until=None) | Q(claimed_until__lt=Now()) | Q(claimed_by=by)
+        rows = self.filter(free, pk=pk, status=ReviewItem.Status.OPEN)
+        until = Now() + timedelta(seconds=seconds)
+        return bool(rows.update(claimed_by=by, claimed_until=until))
+
+
+class ReviewItem(models.Model):
+    """A detection that a person should look at, and why."""
+
+    class Status(models.TextChoices):
+        OPEN = "open", _("open")
+        CLOSED = "closed", _("closed")
+        WITHDRAWN = "withdrawn", _("withdrawn")  # its image was erased or made confidential
+
+    class Reason(models.TextChoices):
+        DISPUTED = "disputed", _("Somebody disputes the verdict")
+        FLAGGED = "flagged", _("A pipeline asked for a person")
+        DISAGREEMENT = "disagreement", _("A near copy was judged otherwise")
+        INCONCLUSIVE = "inconclusive", _("The detector cannot tell")
+        SAMPLE = "sample", _("Drawn at random, for quality")
+        REOPENED = "reopened", _("Somebody wants it looked at again")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    detection = models.ForeignKey(Detection, models.PROTECT, related_name="review_items")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
+    reasons = models.JSONField(default=list)  # of Reason, the first that came first
+    urgency = models.PositiveSmallIntegerField(default=0)  # the highest of its reasons'
+    created_at = models.DateTimeField(_("opened"), default=timezone.now, editable=False)
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
+    claimed_by = models.ForeignKey(
+        User, models.PROTECT, related_name="claimed_items", null=True, blank=True
+    )
+    claimed_until = models.DateTimeField(null=True, blank=True)
+    is_escalated = models.BooleanField(default=False)
+    opinions_wanted = models.PositiveSmallIntegerField(default=1)  # independent ones
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, blank=True)
+    golden = models.ForeignKey(GoldenImage, models.PROTECT, null=True, blank=True)
+    previous = models.ForeignKey("self", models.PROTECT, null=True, blank=True)  # it reopens
+
+    objects = ReviewItemQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("review item")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["detection"],
+                condition=Q(status="open", golden=None),
+                name="one_open_item_per_detection",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="closed", closed_at__isnull=False) & ~Q(outcome="")
+                | ~Q(status="closed") & Q(outcome=""),
+                name="closed_means_an_outcome",
+            ),
+            models.CheckConstraint(
+                condition=Q(opinions_wanted__gte=1, opinions_wanted__lte=3),
+                name="one_to_three_opinions",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                F("urgency").desc(),
+                "created_at",
+                "id",
+                condition=Q(status="open"),
+                name="review_most_urgent_first",
+            ),
+            models.Index(fields=["-closed_at"], name="review_closed_latest"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.pk} {self.status}"
+
+
+class Decision(models.Model):
+    """One reviewer's own answer about one item; undone ones stay and count no more."""
+
+    class Reason(models.TextChoices):
+        ORIGINAL_FOUND = "original_found", _("The original was found")
+        PUBLISHED_ELSEWHERE = "published_elsewhere", _("A trustworthy source published it")
+        MAKER_CONFIRMED = "maker_confirmed", _("Whoever made it confirmed it")
+        VISIBLE_TRACES = "visible_traces", _("Traces of manipulation can be seen")
+        FILE_SAYS = "file_says", _("The file says so: metadata or content credentials")
+        EVIDENCE_LAYERS = "evidence_layers", _("The evidence layers show it")
+        NOTHING_FOUND = "nothing_found", _("Nothing speaks for a manipulation")
+        NOT_ENOUGH = "not_enough", _("Too small, too damaged or too little known")
+        OTHER = "other", _("Something else")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    item = models.ForeignKey(ReviewItem, models.PROTECT, related_name="decisions")
+    by = models.ForeignKey(User, models.PROTECT, related_name="decisions")
+    api_key = models.ForeignKey(ApiKey, models.PROTECT, null=True, blank=True)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices)
+    reason = models.CharField(max_length=24, choices=Reason.choices)
+    note = models.TextField(blank=True)  # at most 2,000 characters
+    is_blind = models.BooleanField(default=False)  # given without seeing an earlier decision
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    undone_at = models.DateTimeField(null=True, blank=True)
+
+    objects = NewestFirst.as_manager()
+
+    class Meta:
+        verbose_name = _("decision")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "by"],
+                condition=Q(undone_at=None),
+                name="one_decision_per_reviewer_and_item",
+            )
+        ]
+        indexes = [models.Index(fields=["by", "-created_at"], name="decision_by_reviewer")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.outcome}"
+
+
+class ReviewRules(models.Model):
+    """The only row: which detections come to the desk by themselves, and how they are decided."""
+
+    on_inconclusive = models.BooleanField(default=True)  # of what was sent on a page
+    on_disagreement = models.BooleanField(default=True)
+    sample_share = models.FloatField(default=0.01)  # of all verdicts
+    second_opinion_share = models.FloatField(default=0.1)  # of all items
+    golden_share = models.FloatField(default=0.05)  # of what a reviewer is handed
+    open_limit = models.PositiveIntegerField(default=1000)  # open items that rules may make
+
+    class Meta:
+        verbose_name = _("rules of the review desk")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(
+                    sample_share__gte=0,
+                    sample_share__lte=1,
+                    second_opinion_share__gte=0,
+                    second_opinion_share__lte=1,
+                    golden_share__gte=0,
+                    golden_share__lte=0.5,
+                ),
+                name="review_shares_are_shares",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return "rules"
