@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +19,7 @@ from accounts.models import ApiKey, User
 from detection.models.detection import Detection
 from detection.models.image import Image, visibility
 from detection.models.newest_first import NewestFirst
+from detection.models.review import Feedback
 
 
 class Outcome(models.TextChoices):
@@ -62,17 +63,37 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         return self.filter(visibility(user, "detection__image__"))
 
     def reviewable_by(self, user: User) -> Self:
-        """Visible items that are open, not about the reviewer's own image or claim, and that this
-        reviewer has not decided yet."""
-        mine = Decision.objects.filter(by=user, undone_at=None)
-        disputed = self.model.objects.filter(detection__feedback__by=user)
+        """Visible items that are open, not about the reviewer's own image or claim nor about a
+        truth they gave themselves, and that they have not decided yet."""
+        mine = Decision.objects.filter(item=OuterRef("pk"), by=user, undone_at=None)
+        disputed = Feedback.objects.filter(detection=OuterRef("detection"), by=user)
+        knows = GoldenImage.objects.filter(pk=OuterRef("golden"), added_by=user)
         return (
             self.visible_to(user)
-            .filter(status=ReviewItem.Status.OPEN)
+            .filter(~Exists(mine), ~Exists(disputed), ~Exists(knows), status=ReviewItem.Status.OPEN)
             .exclude(detection__image__owner=user)
-            .exclude(pk__in=mine.values("item"))
-            .exclude(pk__in=disputed.values("pk"))
         )
+
+    def open(self) -> Self:
+        return self.filter(status=ReviewItem.Status.OPEN)
+
+    def of_the_desk(self) -> Self:
+        """Without the golden ones, which tell nobody anything."""
+        return self.filter(golden=None)
+
+    def free(self) -> Self:
+        """Open ones that nobody holds."""
+        return self.open().filter(Q(claimed_until=None) | Q(claimed_until__lt=Now()))
+
+    def held_by(self, user: User) -> Self:
+        return self.open().filter(claimed_by=user, claimed_until__gte=Now())
+
+    def not_passed_on_by(self, user: User, *, within: timedelta) -> Self:
+        """Without those that this person gave to others so short a time ago."""
+        passed = PassedOn.objects.filter(
+            item=OuterRef("pk"), by=user, created_at__gt=Now() - within
+        )
+        return self.filter(~Exists(passed))
 
     def most_urgent_first(self) -> Self:
         return self.order_by("-urgency", "created_at", "id")
@@ -193,6 +214,28 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_id} {self.outcome}"
+
+
+class PassedOn(models.Model):
+    """A reviewer gave an item to others: without a word, or with a note and more urgently."""
+
+    class Kind(models.TextChoices):
+        SKIPPED = "skipped", _("Skipped")
+        ESCALATED = "escalated", _("Escalated")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    item = models.ForeignKey(ReviewItem, models.PROTECT, related_name="passed_on")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    note = models.TextField(blank=True)  # at most 2,000 characters
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("item passed on")
+        indexes = [models.Index(fields=["item", "by", "created_at"], name="passed_on_by_item")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.kind}"
 
 
 class ReviewRules(models.Model):
