@@ -2,6 +2,9 @@
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from detection.review_queue import waiting_number
 
 
 def installation(request: HttpRequest) -> dict[str, object]:
@@ -10,4 +13,6 @@ def installation(request: HttpRequest) -> dict[str, object]:
         "signup_is_open": settings.UNMASK_SIGNUP,
         "has_mail": settings.HAS_MAIL,
         "oidc_name": settings.OIDC_NAME if settings.OIDC_URL else "",
+        # asked for only where a page shows it, which is to reviewers
+        "review_waiting": SimpleLazyObject(lambda: waiting_number(request.user)),
     }

@@ -63,10 +63,12 @@ class ItemView:
         seconds_left: of the lease.
         has_several_opinions: whether more than one person is asked.
         more_claims: how many there are beside those shown.
-        hides_decisions: whether something was decided that this reviewer is not to know yet.
+        is_blind: whether this reviewer is not to know yet what others decided.
+        hides_decisions: whether there is something of that.
     """
 
     state: State
+    is_blind: bool
     reasons: list[str | Promise]
     seconds_left: int
     has_several_opinions: bool
@@ -77,7 +79,7 @@ class ItemView:
 
     @property
     def can_reopen(self) -> bool:
-        return self.state == State.CLOSED and not self.hides_decisions
+        return self.state == State.CLOSED and not self.is_blind
 
 
 @dataclass(frozen=True)
@@ -134,6 +136,7 @@ def item_view(item: ReviewItem, user: User) -> ItemView:
     is_blind = is_blind_to(user, item)
     return ItemView(
         state=state_of(item, user),
+        is_blind=is_blind,
         reasons=[reason_words(code) for code in item.reasons],
         seconds_left=seconds_left(item),
         has_several_opinions=item.opinions_wanted > 1,
@@ -232,16 +235,13 @@ def queue_rows(items: Iterable[ReviewItem], user: User) -> list[QueueRow]:
 def own_decisions(user: User, *, most: int) -> list[OwnDecision]:
     rows = review_queue.last_decisions(user, most=most)
     names = file_names([row.item.detection for row in rows], user)
-    return [
-        OwnDecision(row, names.get(row.item.detection_id, ""), _can_undo(row)) for row in rows
-    ]
+    return [OwnDecision(row, names.get(row.item.detection_id, ""), _can_undo(row)) for row in rows]
 
 
 def undoable(user: User) -> Decision | None:
     """One's last decision, while it can be taken back."""
     since = timezone.now() - UNDONE_WITHIN
-    rows = Decision.objects.filter(by=user, undone_at=None, created_at__gt=since)
-    return rows.newest_first().first()
+    return review_queue.decisions_of(user).filter(undone_at=None, created_at__gt=since).first()
 
 
 def _can_undo(decision: Decision) -> bool:

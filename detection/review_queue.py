@@ -1,4 +1,4 @@
-"""What waits on the review desk, as one reviewer sees it: counted, and found by what it is about."""
+"""What waits on the review desk for one reviewer: counted, and found by what it is about."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from django.utils.functional import Promise
 
 from accounts.models import User
 from detection.models import Decision, ReviewItem
+from detection.models.image import visibility
+from detection.models.newest_first import NewestFirst
 from detection.models.review_item import ReviewItemQuerySet
 
 COUNTED_TO = 99  # in the navigation
@@ -124,14 +126,16 @@ def with_pictures(rows: ReviewItemQuerySet) -> ReviewItemQuerySet:
     return rows.select_related("detection__image", "detection__model_version", "claimed_by")
 
 
+def decisions_of(user: User) -> NewestFirst[Decision]:
+    """One's own, with those that were undone, about what one may still see; newest first."""
+    visible = visibility(user, "item__detection__image__")
+    return Decision.objects.filter(visible, by=user).newest_first()
+
+
 def last_decisions(user: User, *, most: int) -> list[Decision]:
-    """One's own, the newest first, with those that were undone."""
-    rows = Decision.objects.filter(by=user).select_related("item__detection__image")
-    return list(rows.newest_first()[:most])
+    return list(decisions_of(user).select_related("item__detection__image")[:most])
 
 
 def reason_words(code: str) -> str | Promise:
     """Why something is on the desk; its code where no words are known."""
     return dict(ReviewItem.Reason.choices).get(code, code)
-
-

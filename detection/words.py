@@ -200,6 +200,10 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "review_not_open": (409, _("This item is not open any more: others have decided it.")),
     "review_not_closed": (409, _("Only what was decided can be looked at again.")),
     "review_claimed": (409, _("Somebody else holds this item now.")),
+    "review_wants_a_look": (
+        409,
+        _("Somebody waits for its outcome: open this item and look at it before you decide."),
+    ),
     "review_not_claimed": (409, _("Claim this item before you decide it.")),
     "own_review": (
         403,

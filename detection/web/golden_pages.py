@@ -50,9 +50,7 @@ def add(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         status = 400
         if form.is_valid():
             try:
-                review_golden.add(
-                    by=signed_in(request), detection=detection, **form.cleaned_data
-                )
+                review_golden.add(by=signed_in(request), detection=detection, **form.cleaned_data)
             except Refused as error:
                 refusal, status = str(error), error.status
             else:

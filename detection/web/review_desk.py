@@ -1,6 +1,7 @@
 """The queue of the review desk, and the way from one item to the next."""
 
 import uuid
+
 from django.contrib import messages
 from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
@@ -13,7 +14,7 @@ from accounts.models import User
 from accounts.permissions import reviewer_required, signed_in
 from detection import review_queue
 from detection.errors import Refused
-from detection.models import Decision, ReviewItem
+from detection.models import ReviewItem
 from detection.review_presentation import own_decisions, queue_rows
 from detection.services.review_claims import next_item
 from detection.services.review_decisions import undo as take_back
@@ -97,7 +98,8 @@ def look_of(request: HttpRequest) -> dict[str, bool]:
 def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take one's own decision back, and have its item in hand again."""
     user = signed_in(request)
-    decision = get_object_or_404(Decision.objects.select_related("item"), pk=pk, by=user)
+    rows = review_queue.decisions_of(user).select_related("item")
+    decision = get_object_or_404(rows, pk=pk)
     try:
         take_back(decision=decision, by=user)
     except Refused as refusal:

@@ -28,15 +28,15 @@ def note_field(**options: Any) -> forms.CharField:
 class DecisionForm(forms.Form):
     """What a reviewer says, and why."""
 
-    outcome = forms.ChoiceField(
-        label=_("The image is"), choices=OUTCOMES, widget=forms.RadioSelect
-    )
+    outcome = forms.ChoiceField(label=_("The image is"), choices=OUTCOMES, widget=forms.RadioSelect)
     reason = forms.ChoiceField(
         label=_("The main reason"), choices=Decision.Reason.choices, widget=forms.RadioSelect
     )
     note = note_field(
         label=_("Note"),
-        help_text=_("What you saw or found out, for those who check it later. At most 2,000 characters."),
+        help_text=_(
+            "What you saw or found out, for those who check it later. At most 2,000 characters."
+        ),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:

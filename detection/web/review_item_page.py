@@ -2,6 +2,8 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from django.contrib import messages
@@ -44,9 +46,7 @@ def item(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     try:
         return act(request, user, row)
     except Refused as refusal:
-        return _page(
-            request, _visible(user, pk), refusal=str(refusal), status=refusal.status
-        )
+        return _page(request, _visible(user, pk), refusal=str(refusal), status=refusal.status)
 
 
 @reviewer_required
@@ -70,10 +70,8 @@ def _lost() -> JsonResponse:
 
 
 def _take_if_free(row: ReviewItem, user: User) -> None:
-    try:
+    with suppress(Refused):  # the page says in whose hands it is, or why it is not for them
         claim(item=row, by=user)
-    except Refused:
-        pass  # the page says in whose hands it is, or why it is not for this reviewer
 
 
 def _decide(request: HttpRequest, user: User, row: ReviewItem) -> HttpResponse:
@@ -105,8 +103,7 @@ def _claim(request: HttpRequest, user: User, row: ReviewItem) -> HttpResponse:
     """Take it again, with what was typed before."""
     claim(item=row, by=user)
     typed = Typed.of(request.POST)
-    initial = {"outcome": typed.outcome, "reason": typed.reason, "note": typed.note}
-    return _page(request, _visible(user, row.pk), form=DecisionForm(initial=initial))
+    return _page(request, _visible(user, row.pk), form=DecisionForm(initial=asdict(typed)))
 
 
 def _reopen(request: HttpRequest, user: User, row: ReviewItem) -> HttpResponse:
@@ -148,7 +145,7 @@ def _page(
         **review_context(row.detection, user),
         "item": row,
         "shown": view,
-        "form": form or DecisionForm(initial=typed.__dict__),
+        "form": form or DecisionForm(initial=asdict(typed)),
         "typed": typed if view.state != State.MINE else Typed(),
         "last_decision": undoable(user),
         "look": look_of(request),

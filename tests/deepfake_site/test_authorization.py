@@ -20,12 +20,15 @@ from accounts.models import ApiKey, User
 from detection.models import (
     Batch,
     CaseNote,
+    Decision,
     Detection,
+    GoldenImage,
     Image,
     ModelVersion,
     Region,
     ReportLink,
     ResumableUpload,
+    ReviewItem,
     SavedFilter,
     WebhookDelivery,
     WebhookEndpoint,
@@ -49,6 +52,7 @@ PAST = frozenset({"disabled", "revoked_key"})
 EVERYBODY = PEOPLE | KEYS | PAST | {"nobody"}
 SEES = frozenset({"owner", "moderator", "admin"})
 ADMINS = frozenset({"admin"})
+REVIEWERS = frozenset({"moderator", "admin"})
 OWNER_KEY = frozenset({"owner_key"})
 
 
@@ -137,6 +141,19 @@ DECLARED: dict[str, Access] = {
     "keys/<int:pk>/revoke": own_key(),
     "models/<uuid:pk>": Access(PEOPLE, READ),
     "expected-share": Access(ADMINS, READ | WRITE),
+    "review": Access(REVIEWERS, READ),
+    "review/next": Access(REVIEWERS, WRITE),
+    "review/look": Access(REVIEWERS, WRITE),
+    "review/change": Access(REVIEWERS, WRITE),
+    "review/rules": Access(ADMINS, READ | WRITE),
+    "review/golden": Access(ADMINS, READ),
+    "review/golden/<uuid:pk>/retire": Access(ADMINS, WRITE),
+    "review/<uuid:pk>": Access(REVIEWERS, READ | WRITE, frozenset()),
+    "review/<uuid:pk>/lease": Access(REVIEWERS, WRITE, frozenset()),
+    # who decided
+    "review/decisions/<uuid:pk>/undo": Access(frozenset({"moderator"}), WRITE, frozenset()),
+    "detections/<uuid:pk>/review": Access(REVIEWERS, WRITE, frozenset()),
+    "detections/<uuid:pk>/golden": Access(ADMINS, READ | WRITE, frozenset()),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
     "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
@@ -283,9 +300,9 @@ OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
 
 
 @pytest.fixture
-def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
+def image(alice: User, carol: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
     """Judged, with previews, original and report on disk, an upload of its detection's id, a
-    webhook, a link to the report."""
+    webhook, a link to the report, an opinion of a reviewer."""
     add_endpoint(by=alice, url="https://192.0.2.1/hook", events=["detection.completed"])
     submission = submitted(alice, statements.thumbnail_jpeg(images.photo_like()))
     run_detection(str(submission.detection_id))
@@ -303,7 +320,18 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     layers.draw(layer.pk, worker="test:1:1")
     box = {"left_px": 0, "top_px": 0, "width_px": 96, "height_px": 96}
     Region.objects.create(detection=submission.detection, by=alice, **box)
+    _reviewed(detection, carol)
     return submission.image
+
+
+def _reviewed(detection: Detection, by: User) -> None:
+    """An open item with one opinion, and a truth that is known, all under the detection's id."""
+    pk = detection.pk
+    item = ReviewItem.objects.create(
+        pk=pk, detection=detection, reasons=["flagged"], opinions_wanted=2
+    )
+    Decision.objects.create(pk=pk, item=item, by=by, outcome="authentic", reason="other")
+    GoldenImage.objects.create(pk=pk, image=detection.image, outcome="authentic", added_by=by)
 
 
 @pytest.fixture
