@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db import transaction
+
 from accounts.models import User
 from detection.models import Decision, Detection, ModelVersion, ReviewItem
 from detection.services import review, review_claims, review_decisions
@@ -16,7 +18,8 @@ def opened(
     owner: User, version: ModelVersion, reason: str = "disputed", **fields: Any
 ) -> ReviewItem:
     """An open item about a new image."""
-    item = review.open_item(done_row(owner, version, **fields), reason)
+    with transaction.atomic():
+        item = review.open_item(done_row(owner, version, **fields), reason)
     assert item is not None
     return item
 
