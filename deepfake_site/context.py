@@ -4,7 +4,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from detection.review_queue import waiting_number
+from detection.review_waiting import waiting_number
 
 
 def installation(request: HttpRequest) -> dict[str, object]:

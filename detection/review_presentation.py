@@ -15,7 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from detection import review_queue
+from detection import review_waiting
 from detection.models import (
     Decision,
     Detection,
@@ -25,7 +25,7 @@ from detection.models import (
     ReviewItem,
 )
 from detection.presentation import VerdictCard, verdict_card
-from detection.review_queue import reason_words
+from detection.review_waiting import reason_words
 from detection.services.history_export import file_names
 from detection.services.review import standing
 from detection.services.review_decisions import UNDONE_WITHIN, shown_to
@@ -233,7 +233,7 @@ def queue_rows(items: Iterable[ReviewItem], user: User) -> list[QueueRow]:
 
 
 def own_decisions(user: User, *, most: int) -> list[OwnDecision]:
-    rows = review_queue.last_decisions(user, most=most)
+    rows = review_waiting.last_decisions(user, most=most)
     names = file_names([row.item.detection for row in rows], user)
     return [OwnDecision(row, names.get(row.item.detection_id, ""), _can_undo(row)) for row in rows]
 
@@ -241,7 +241,7 @@ def own_decisions(user: User, *, most: int) -> list[OwnDecision]:
 def undoable(user: User) -> Decision | None:
     """One's last decision, while it can be taken back."""
     since = timezone.now() - UNDONE_WITHIN
-    return review_queue.decisions_of(user).filter(undone_at=None, created_at__gt=since).first()
+    return review_waiting.decisions_of(user).filter(undone_at=None, created_at__gt=since).first()
 
 
 def _can_undo(decision: Decision) -> bool:

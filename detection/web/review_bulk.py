@@ -13,7 +13,7 @@ from accounts.models import User
 from accounts.permissions import reviewer_required, signed_in
 from detection.models import ReviewItem
 from detection.review_presentation import queue_rows
-from detection.review_queue import with_pictures
+from detection.review_waiting import with_pictures
 from detection.services import review_bulk
 from detection.web.review_forms import BulkForm
 

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from accounts.models import User
 from accounts.permissions import reviewer_required, signed_in
-from detection import review_queue
+from detection import review_waiting
 from detection.errors import Refused
 from detection.models import ReviewItem
 from detection.review_presentation import own_decisions, queue_rows
@@ -31,15 +31,15 @@ LOOKS = ("is_blurred", "is_grey")
 def desk(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     form = QueueForm(request.GET)
-    found = review_queue.with_pictures(review_queue.find(user, form.asked()))
+    found = review_waiting.with_pictures(review_waiting.find(user, form.asked()))
     shown: Page[ReviewItem] = Paginator(found, PAGE).get_page(request.GET.get("page"))
     query = request.GET.copy()
     for name in ("page", "select"):
         query.pop(name, None)
     context = {
         "form": form,
-        "overview": review_queue.overview(user),
-        "held": queue_rows(list(review_queue.with_pictures(review_queue.held_by(user))), user),
+        "overview": review_waiting.overview(user),
+        "held": queue_rows(list(review_waiting.with_pictures(review_waiting.held_by(user))), user),
         "decisions": own_decisions(user, most=LAST),
         "rows": queue_rows(list(shown), user),
         "pages": shown,
@@ -98,7 +98,7 @@ def look_of(request: HttpRequest) -> dict[str, bool]:
 def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """Take one's own decision back, and have its item in hand again."""
     user = signed_in(request)
-    rows = review_queue.decisions_of(user).select_related("item")
+    rows = review_waiting.decisions_of(user).select_related("item")
     decision = get_object_or_404(rows, pk=pk)
     try:
         take_back(decision=decision, by=user)

@@ -9,7 +9,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from detection.models import Decision, Outcome, ReviewItem
-from detection.review_queue import Asked, Whose
+from detection.review_waiting import Asked, Whose
 
 MAX_NOTE = 2000
 OUTCOMES = Outcome.choices

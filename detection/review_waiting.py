@@ -64,8 +64,8 @@ def for_reviewer(user: User) -> ReviewItemQuerySet:
 
 
 def waiting_number(user: User) -> str:
-    """How many wait for this reviewer, for the navigation; empty for none."""
-    some = for_reviewer(user).order_by().values_list("pk")[: COUNTED_TO + 1].count()
+    """How many free ones this reviewer may decide, for the navigation; empty for none."""
+    some = for_reviewer(user).free().order_by()[: COUNTED_TO + 1].count()
     return f"{COUNTED_TO}+" if some > COUNTED_TO else str(some or "")
 
 
