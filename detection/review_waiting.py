@@ -103,8 +103,8 @@ def find(user: User, asked: Asked) -> ReviewItemQuerySet:
     now = timezone.now()
     if asked.reason:
         # as text, because SQLite finds nothing in JSON lists
-        rows = rows.annotate(reasons_text=Cast("reasons", TextField()))
-        rows = rows.filter(reasons_text__contains=f'"{asked.reason}"')
+        as_text = rows.annotate(reasons_text=Cast("reasons", TextField()))
+        rows = as_text.filter(reasons_text__contains=f'"{asked.reason}"')
     if asked.older_than:
         rows = rows.filter(created_at__lt=now - asked.older_than)
     if asked.whose == Whose.MINE:

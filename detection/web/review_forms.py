@@ -39,8 +39,8 @@ class DecisionForm(forms.Form):
         ),
     )
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, label_suffix="", **options)
+    def __init__(self, data: QueryDict | None = None, **options: Any) -> None:
+        super().__init__(data, **{"label_suffix": "", **options})
 
 
 @dataclass(frozen=True)
@@ -182,5 +182,5 @@ class GoldenForm(forms.Form):
         help_text=_("Who made it, from which original, how you know. At most 2,000 characters."),
     )
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, label_suffix="", **options)
+    def __init__(self, data: QueryDict | None = None, **options: Any) -> None:
+        super().__init__(data, **{"label_suffix": "", **options})
