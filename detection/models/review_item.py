@@ -57,20 +57,35 @@ class GoldenImage(models.Model):
 
 class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
     def visible_to(self, user: User) -> Self:
-        """Items about images that this reviewer may see; nobody else sees any."""
+        """Items about images that this reviewer may see; nobody else sees any.
+
+        What others decided of a golden image is not shown: it would say that it is one.
+        """
         if not user.is_reviewer:
             return self.none()
-        return self.filter(visibility(user, "detection__image__"))
+        shown = ~Q(status=ReviewItem.Status.CLOSED) | Q(golden=None) | _decided_by(user)
+        return self.filter(shown, visibility(user, "detection__image__"))
+
+    def beside_verdicts(self, user: User) -> Self:
+        """What whoever sees a detection may know of its reviews.
+
+        Also of golden items, what the reviewer who has them knows: so they look like others.
+        """
+        shown = Q(golden=None)
+        if user.is_reviewer:
+            held = Q(status=ReviewItem.Status.OPEN, claimed_by=user)
+            shown |= held | _decided_by(user)
+        return self.filter(shown).order_by("created_at")
 
     def reviewable_by(self, user: User) -> Self:
         """Visible items that are open, not about the reviewer's own image or claim nor about a
         truth they gave themselves, and that they have not decided yet."""
-        mine = Decision.objects.filter(item=OuterRef("pk"), by=user, undone_at=None)
         disputed = Feedback.objects.filter(detection=OuterRef("detection"), by=user)
         knows = GoldenImage.objects.filter(pk=OuterRef("golden"), added_by=user)
         return (
             self.visible_to(user)
-            .filter(~Exists(mine), ~Exists(disputed), ~Exists(knows), status=ReviewItem.Status.OPEN)
+            .open()
+            .filter(~_decided_by(user), ~Exists(disputed), ~Exists(knows))
             .exclude(detection__image__owner=user)
         )
 
@@ -104,6 +119,10 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         rows = self.filter(free, pk=pk, status=ReviewItem.Status.OPEN)
         until = Now() + timedelta(seconds=seconds)
         return bool(rows.update(claimed_by=by, claimed_until=until))
+
+
+def _decided_by(user: User) -> Exists:
+    return Exists(Decision.objects.filter(item=OuterRef("pk"), by=user, undone_at=None))
 
 
 class ReviewItem(models.Model):

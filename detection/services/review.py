@@ -5,7 +5,9 @@ Whoever changes an item holds its image first, then the item, and records last.
 """
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from django.db import transaction
@@ -20,6 +22,21 @@ from detection.services.review_record import held, record
 from detection.services.review_rules import URGENCY, is_drawn, rules
 
 Status, Reason = ReviewItem.Status, ReviewItem.Reason
+
+
+@dataclass(frozen=True)
+class ReviewState:
+    """How far the review of a detection is; nobody is named.
+
+    Attributes:
+        status: `open` or `closed`.
+        outcome: what counts at present; while it is looked at once more, what was said before.
+    """
+
+    status: str
+    outcome: str | None
+    decided_at: datetime | None
+    reasons: list[str]
 
 
 def open_item(
@@ -106,11 +123,30 @@ def refuse_own(item: ReviewItem, by: User) -> None:
 
 def standing(detection: Detection) -> ReviewItem | None:
     """The review whose outcome counts: the newest closed one, unless it is being done again."""
-    rows = detection.review_items.of_the_desk().exclude(status=Status.WITHDRAWN)
-    row = rows.filter(status=Status.CLOSED).order_by("-closed_at").first()
-    if row is None or rows.filter(previous=row, status=Status.OPEN).exists():
+    return standing_among(list(detection.review_items.of_the_desk()))
+
+
+def standing_among(items: Sequence[ReviewItem]) -> ReviewItem | None:
+    """As `standing`, of items of one detection that are at hand."""
+    closed = [item for item in items if item.closed_at is not None]
+    latest = max(closed, key=lambda item: item.closed_at, default=None)
+    if latest is None or any(item.previous_id == latest.pk for item in items):
         return None
-    return row
+    return latest
+
+
+def state_of(items: Sequence[ReviewItem]) -> ReviewState | None:
+    """What is said beside a verdict of the items about it; None where nobody reviews it."""
+    newest = max(items, key=lambda item: item.created_at, default=None)
+    if newest is None or newest.status == Status.WITHDRAWN:
+        return None
+    found = standing_among(items)
+    return ReviewState(
+        status=newest.status,
+        outcome=found.outcome if found else None,
+        decided_at=found.closed_at if found else None,
+        reasons=newest.reasons,
+    )
 
 
 def withdraw_of(image: Image, *, by: User | None) -> list[Callable[[], object]]:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import User
 from detection.errors import Refused
@@ -120,6 +121,12 @@ def make_urgent(row: ReviewItem) -> None:
     if not row.is_escalated:
         row.is_escalated = True
         row.urgency += ESCALATED
+
+
+def is_held(row: ReviewItem) -> bool:
+    """Whether somebody's lease on an item still lasts."""
+    is_open = row.status == ReviewItem.Status.OPEN
+    return is_open and row.claimed_until is not None and row.claimed_until > timezone.now()
 
 
 def refuse_deciding(row: ReviewItem, by: User) -> None:

@@ -100,6 +100,13 @@ def shown_to(user: User, item: ReviewItem) -> models.QuerySet[Decision]:
     return rows.filter(by=user) if item.status == ReviewItem.Status.OPEN else rows
 
 
+def may_know(user: User, item: ReviewItem, row: Decision, *, even_undone: bool = False) -> bool:
+    """As `shown_to`, of a decision that is at hand."""
+    is_standing = row.undone_at is None or even_undone
+    is_open = item.status == ReviewItem.Status.OPEN
+    return is_standing and (row.by_id == user.pk or not is_open)
+
+
 def _weigh(row: ReviewItem) -> None:
     """Close an item that has its opinions; ask for a third where two differ."""
     row.claimed_by, row.claimed_until = None, None

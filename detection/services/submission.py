@@ -233,6 +233,8 @@ def write(file: Kept, request: Request) -> Written:
         wants_review=request.wants_review,
     )
     if request.wants_review:
+        if image.is_confidential:
+            raise Refused("confidential_not_reviewed")
         # Also what ended long ago is looked at once more, by whoever looks at what has just ended.
         done = Detection.objects.filter(pk=detection.pk, status=Detection.Status.DONE)
         done.update(awaits_screening=True)
