@@ -51,7 +51,7 @@ PAST = frozenset({"disabled", "revoked_key"})
 EVERYBODY = PEOPLE | KEYS | PAST | {"nobody"}
 SEES = frozenset({"owner", "moderator", "admin"})
 ADMINS = frozenset({"admin"})
-REVIEWERS = frozenset({"moderator", "admin"})
+OWNER_KEY = frozenset({"owner_key"})
 
 
 @dataclass(frozen=True)
