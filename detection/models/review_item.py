@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Now
+from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -110,6 +110,11 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         )
         return self.filter(~Exists(passed))
 
+    def with_reason(self, reason: str) -> Self:
+        """Items that have this reason among others, as no database but one can look into JSON."""
+        as_text = self.annotate(reasons_text=Cast("reasons", models.TextField()))
+        return as_text.filter(reasons_text__contains=f'"{reason}"')
+
     def most_urgent_first(self) -> Self:
         return self.order_by("-urgency", "created_at", "id")
 
@@ -117,8 +122,9 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """Lease one open item to this reviewer; False when somebody else holds it."""
         free = Q(claimed_until=None) | Q(claimed_until__lt=Now()) | Q(claimed_by=by)
         rows = self.filter(free, pk=pk, status=ReviewItem.Status.OPEN)
-        until = Now() + timedelta(seconds=seconds)
-        return bool(rows.update(claimed_by=by, claimed_until=until))
+        is_renewed = When(claimed_by=by, claimed_until__gte=Now(), then=F("claimed_at"))
+        lease = {"claimed_by": by, "claimed_until": Now() + timedelta(seconds=seconds)}
+        return bool(rows.update(claimed_at=Case(is_renewed, default=Now()), **lease))
 
 
 def _decided_by(user: User) -> Exists:
@@ -151,6 +157,7 @@ class ReviewItem(models.Model):
     claimed_by = models.ForeignKey(
         User, models.PROTECT, related_name="claimed_items", null=True, blank=True
     )
+    claimed_at = models.DateTimeField(null=True, blank=True)  # however often it was renewed since
     claimed_until = models.DateTimeField(null=True, blank=True)
     is_escalated = models.BooleanField(default=False)
     opinions_wanted = models.PositiveSmallIntegerField(default=1)  # independent ones
@@ -215,6 +222,7 @@ class Decision(models.Model):
     reason = models.CharField(max_length=24, choices=Reason.choices)
     note = models.TextField(blank=True)  # at most 2,000 characters
     is_blind = models.BooleanField(default=False)  # given without seeing an earlier decision
+    began_at = models.DateTimeField(null=True, blank=True)  # when the item was claimed
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     undone_at = models.DateTimeField(null=True, blank=True)
 

@@ -48,6 +48,7 @@ def decide(
             reason=Decision.Reason(reason),
             note=note,
             is_blind=earlier.exists(),
+            began_at=row.claimed_at,
         )
         _weigh(row)
         record(

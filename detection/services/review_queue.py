@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Q, TextField
-from django.db.models.functions import Cast
+from django.db.models import Q
 
 from accounts.models import User
 from detection import paging
@@ -36,8 +35,7 @@ def items(by: User, asked: Asked) -> ReviewItemQuerySet:
     """All that match and that this reviewer may see, in no order."""
     rows = ReviewItem.objects.visible_to(by).filter(status=asked.status)
     if asked.reason:
-        as_text = rows.annotate(reasons_text=Cast("reasons", TextField()))
-        rows = as_text.filter(reasons_text__contains=f'"{asked.reason}"')
+        rows = rows.with_reason(asked.reason)
     if asked.is_mine and asked.status == Status.OPEN:
         rows = rows.filter(pk__in=ReviewItem.objects.held_by(by).values("pk"))
     elif asked.is_mine:
