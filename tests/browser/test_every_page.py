@@ -193,6 +193,7 @@ def paths(
         "invite",
         "expected_share",
         "review",
+        "review_figures",
         "review_rules",
         "review_golden",
     )

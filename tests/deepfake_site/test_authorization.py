@@ -145,6 +145,7 @@ DECLARED: dict[str, Access] = {
     "review/next": Access(REVIEWERS, WRITE),
     "review/look": Access(REVIEWERS, WRITE),
     "review/change": Access(REVIEWERS, WRITE),
+    "review/figures": Access(REVIEWERS, READ),
     "review/rules": Access(ADMINS, READ | WRITE),
     "review/golden": Access(ADMINS, READ),
     "review/golden/<uuid:pk>/retire": Access(ADMINS, WRITE),
