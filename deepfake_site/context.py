@@ -2,6 +2,10 @@
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
+
+from accounts.permissions import signed_in
+from detection.review_waiting import waiting_number
 
 
 def installation(request: HttpRequest) -> dict[str, object]:
@@ -10,4 +14,6 @@ def installation(request: HttpRequest) -> dict[str, object]:
         "signup_is_open": settings.UNMASK_SIGNUP,
         "has_mail": settings.HAS_MAIL,
         "oidc_name": settings.OIDC_NAME if settings.OIDC_URL else "",
+        # asked for only where a page shows it, which is to reviewers
+        "review_waiting": SimpleLazyObject(lambda: waiting_number(signed_in(request))),
     }

@@ -23,6 +23,7 @@ from detection.services import (
     leases,
     orphans,
     regions,
+    review_screening,
     sweeping,
 )
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
@@ -119,6 +120,12 @@ def deliver_webhook(delivery_id: str, *others: str) -> None:
 def sweep() -> None:
     """Free dead leases, end what is hopeless, ring again for what waits."""
     sweeping.sweep()
+
+
+@shared_task
+def screen() -> None:
+    """Bring to the review desk what the rules say of the detections that ended."""
+    review_screening.screen()
 
 
 @shared_task

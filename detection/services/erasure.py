@@ -31,7 +31,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import reports
+from detection.services import reports, review
 from detection.services.cases import drop_image
 from detection.services.tags import untag
 
@@ -59,7 +59,7 @@ def erase_image(
         if row.held_at:
             raise Refused("on_hold")
         AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
-        left_cases = drop_image(row, by=by)
+        left = [*drop_image(row, by=by), *review.forget_image(row, by=by)]
         counts = _forget(row)
         audit.record(
             "image.erased",
@@ -71,7 +71,7 @@ def erase_image(
             after={"because": _because(by, row) or because, **counts},
             detail={"reason": reason} if reason else None,
         )
-        for record in left_cases:
+        for record in left:
             record()
         transaction.on_commit(lambda: storage.erase(row.pk), robust=True)
     return True

@@ -29,6 +29,7 @@ from detection.sightings import SeenBefore, seen_before
 from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase
 from detection.web.layer_pages import chosen_layers
+from detection.web.review_section import review_section
 
 
 @never_cache
@@ -36,8 +37,9 @@ from detection.web.layer_pages import chosen_layers
 @require_GET
 def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = visible(request, pk)
-    read = _file(row, signed_in(request))
-    context = {**_context(request, row), **read, "parts": parts(row)}
+    user = signed_in(request)
+    beside = {**_file(row, user), **review_section(row, user)}
+    context = {**_context(request, row), **beside, "parts": parts(row)}
     return render(request, "detection/detection_detail.html", context)
 
 
@@ -63,6 +65,19 @@ def visible(request: HttpRequest, pk: uuid.UUID) -> Detection:
         "image__owner", "model_version"
     )
     return get_object_or_404(rows, pk=pk)
+
+
+def review_context(row: Detection, user: User) -> dict[str, object]:
+    """What a reviewer is shown of a detection beside what they are to decide."""
+    return {
+        "detection": row,
+        "image": row.image,
+        **_verdict(row),
+        "faces": judged_faces(row),
+        **_submitted(row, user),
+        **_file(row, user),
+        **_seen_before(row, user),
+    }
 
 
 def _context(request: HttpRequest, row: Detection) -> dict[str, object]:

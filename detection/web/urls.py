@@ -15,6 +15,7 @@ from detection.web import (
     pages,
     region_pages,
     report_pages,
+    review_urls,
     shared_pages,
     verify_report_page,
     webhook_pages,
@@ -22,6 +23,7 @@ from detection.web import (
 
 urlpatterns = [
     *case_urls.urlpatterns,
+    *review_urls.urlpatterns,
     path("", pages.verify, name="verify"),
     path("samples/<slug:name>", pages.submit_sample, name="submit_sample"),
     path("search/image", image_search.search, name="image_search"),

@@ -6,17 +6,34 @@ from collections.abc import Callable
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
-from detection.services import case_notes, case_people, cases
+from detection.models import (
+    Case,
+    Detection,
+    ReviewItem,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from detection.services import (
+    case_notes,
+    case_people,
+    cases,
+    review,
+    review_claims,
+    review_golden,
+)
 from detection.services.webhooks import add_endpoint
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.factories import done_row
+from tests.review_desk import moderator
 
 pytestmark = pytest.mark.browser
 
@@ -124,8 +141,33 @@ def case(detections: list[Detection], alice: User, bob: User) -> Case:
 
 
 @pytest.fixture
+def reviews(detections: list[Detection], bob: User) -> list[ReviewItem]:
+    """One that the reader may take, one of hers, one that another holds, one that is closed; and
+    a truth that is known."""
+    erin = moderator("erin")
+    others = [done_row(bob, detections[0].model_version) for _ in range(3)]
+    with transaction.atomic():
+        rows = [review.open_item(row, "flagged") for row in (*others, detections[0])]
+    found = [row for row in rows if row is not None]
+    for text in ("<b>no</b>" * 40, "word" * 80):
+        found[0].detection.feedback.create(
+            by=erin, label="real", category="false_positive", comment=text
+        )
+    review_claims.claim(item=found[1], by=erin)
+    ReviewItem.objects.filter(pk=found[2].pk).update(
+        status="closed", outcome="authentic", closed_at=timezone.now()
+    )
+    review_golden.add(by=erin, detection=others[0], outcome="authentic", note="word" * 80)
+    return found
+
+
+@pytest.fixture
 def paths(
-    detections: list[Detection], alice: User, endpoint: WebhookEndpoint, case: Case
+    detections: list[Detection],
+    alice: User,
+    endpoint: WebhookEndpoint,
+    case: Case,
+    reviews: list[ReviewItem],
 ) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
@@ -150,6 +192,10 @@ def paths(
         "people",
         "invite",
         "expected_share",
+        "review",
+        "review_figures",
+        "review_rules",
+        "review_golden",
     )
     return [
         *map(reverse, names),
@@ -162,6 +208,9 @@ def paths(
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
+        *(reverse("review_item", args=[row.pk]) for row in reviews),
+        reverse("detection_golden", args=[detections[0].pk]),
+        f"{reverse('review')}?reason=reopened",
     ]
 
 

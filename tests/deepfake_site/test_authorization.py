@@ -21,11 +21,13 @@ from detection.models import (
     Batch,
     CaseNote,
     Detection,
+    GoldenImage,
     Image,
     ModelVersion,
     Region,
     ReportLink,
     ResumableUpload,
+    ReviewItem,
     SavedFilter,
     WebhookDelivery,
     WebhookEndpoint,
@@ -78,6 +80,8 @@ TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
 SIGN_IN = Access(EVERYBODY, ANY)
 OWNER = frozenset({"owner"})
+REVIEWERS = frozenset({"moderator", "admin"})
+REVIEWED = Access(REVIEWERS, WRITE, frozenset())
 OWN_CASE = Access(OWNER, READ)
 CASE_CALLERS = PEOPLE | {"owner_key", "stranger_key"}
 DECLARED: dict[str, Access] = {
@@ -137,6 +141,20 @@ DECLARED: dict[str, Access] = {
     "keys/<int:pk>/revoke": own_key(),
     "models/<uuid:pk>": Access(PEOPLE, READ),
     "expected-share": Access(ADMINS, READ | WRITE),
+    "review": Access(REVIEWERS, READ),
+    "review/next": Access(REVIEWERS, WRITE),
+    "review/look": Access(REVIEWERS, WRITE),
+    "review/change": Access(REVIEWERS, WRITE),
+    "review/figures": Access(REVIEWERS, READ),
+    "review/rules": Access(ADMINS, READ | WRITE),
+    "review/golden": Access(ADMINS, READ),
+    "review/golden/<uuid:pk>/retire": Access(ADMINS, WRITE),
+    "review/<uuid:pk>": Access(REVIEWERS, READ | WRITE, frozenset()),
+    "review/<uuid:pk>/lease": Access(REVIEWERS, WRITE, frozenset()),
+    # theirs alone who decided
+    "review/decisions/<uuid:pk>/undo": Access(frozenset(), WRITE, frozenset()),
+    "detections/<uuid:pk>/review": Access(REVIEWERS, WRITE, frozenset()),
+    "detections/<uuid:pk>/golden": Access(ADMINS, READ | WRITE, frozenset()),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
     "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
@@ -192,6 +210,19 @@ DECLARED: dict[str, Access] = {
         frozenset({"owner", "owner_key"}),
     ),
     "api/v1/detections/<uuid:pk>/feedback": own(WRITE, "owner_key"),
+    "api/v1/detections/<uuid:pk>/review": own(WRITE, "owner_key"),
+    "api/v1/reviews": Access(REVIEWERS, READ),
+    "api/v1/reviews/next": Access(REVIEWERS, WRITE),
+    # about a confidential image even a reviewer finds none
+    "api/v1/reviews/<uuid:pk>": Access(REVIEWERS, READ, frozenset()),
+    "api/v1/reviews/<uuid:pk>/claim": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/release": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/skip": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/escalate": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/reopen": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/decisions": REVIEWED,
+    # an administrator's, and hers who decided
+    "api/v1/reviews/<uuid:pk>/decisions/<uuid:decision>/undo": Access(ADMINS, WRITE, frozenset()),
     "api/v1/cases": Access(CASE_CALLERS, READ | WRITE),
     "api/v1/cases/<uuid:pk>": Access(OWNER | OWNER_KEY, READ | frozenset({"PATCH"})),
     "api/v1/cases/<uuid:pk>/images": Access(OWNER | OWNER_KEY, WRITE),
@@ -285,7 +316,7 @@ OPERATORS = [route for route in ROUTES if route.startswith("admin/")]
 @pytest.fixture
 def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Image:
     """Judged, with previews, original and report on disk, an upload of its detection's id, a
-    webhook, a link to the report."""
+    webhook, a link to the report, an opinion of a reviewer."""
     add_endpoint(by=alice, url="https://192.0.2.1/hook", events=["detection.completed"])
     submission = submitted(alice, statements.thumbnail_jpeg(images.photo_like()))
     run_detection(str(submission.detection_id))
@@ -303,7 +334,18 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     layers.draw(layer.pk, worker="test:1:1")
     box = {"left_px": 0, "top_px": 0, "width_px": 96, "height_px": 96}
     Region.objects.create(detection=submission.detection, by=alice, **box)
+    _reviewed(detection)
     return submission.image
+
+
+def _reviewed(detection: Detection) -> None:
+    """An open item with another moderator's opinion, and a truth that is known, all under the
+    detection's id."""
+    pk = detection.pk
+    item = ReviewItem.objects.create(pk=pk, detection=detection, reasons=["flagged"])
+    fran = User.objects.create_user("fran@example.org", PASSWORD, role=User.Role.MODERATOR)
+    item.decisions.create(pk=pk, by=fran, outcome="authentic", reason="other")
+    GoldenImage.objects.create(pk=pk, image=detection.image, outcome="authentic", added_by=fran)
 
 
 @pytest.fixture
@@ -370,6 +412,7 @@ def _address(
         "<int:side>": "320",
         "<uuid:note>": str(CaseNote.objects.values_list("pk", flat=True).first() or uuid.uuid4()),
         "<uuid:detection>": str(detection),
+        "<uuid:decision>": str(detection),
         "<int:pk>": str(key),
         "<slug:name>": "preview" if route.startswith("shared/") else "harbour",
         "<str:token>": TOKEN,

@@ -1,0 +1,109 @@
+"""The queue of the review desk, and the way from one item to the next."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from accounts.models import User
+from accounts.permissions import reviewer_required, signed_in
+from detection import review_waiting
+from detection.errors import Refused
+from detection.models import ReviewItem
+from detection.review_presentation import own_decisions, queue_rows
+from detection.services.review_claims import next_item
+from detection.services.review_decisions import undo as take_back
+from detection.web.review_forms import BulkForm, QueueForm
+
+PAGE = 50
+LAST = 8  # decisions shown
+LOOKS = ("is_blurred", "is_grey")
+
+
+@never_cache
+@reviewer_required
+@require_GET
+def desk(request: HttpRequest) -> HttpResponse:
+    user = signed_in(request)
+    form = QueueForm(request.GET)
+    found = review_waiting.with_pictures(review_waiting.find(user, form.asked()))
+    shown: Page[ReviewItem] = Paginator(found, PAGE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    for name in ("page", "select"):
+        query.pop(name, None)
+    context = {
+        "form": form,
+        "overview": review_waiting.overview(user),
+        "held": queue_rows(list(review_waiting.with_pictures(review_waiting.held_by(user))), user),
+        "decisions": own_decisions(user, most=LAST),
+        "rows": queue_rows(list(shown), user),
+        "pages": shown,
+        "total": shown.paginator.count,
+        "query": query.urlencode(),
+        "is_all_selected": "select" in request.GET,
+        "bulk": BulkForm(),
+        "look": look_of(request),
+    }
+    return render(request, "review/desk.html", context)
+
+
+@reviewer_required
+@require_POST
+def go_on(request: HttpRequest) -> HttpResponse:
+    """To the most urgent item that is free, claimed for this reviewer."""
+    return to_next(request, signed_in(request))
+
+
+def to_next(request: HttpRequest, user: User) -> HttpResponse:
+    try:
+        item = next_item(user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("review")
+    if item is None:
+        messages.info(request, _("Nothing more waits for you."))
+        return redirect("review")
+    return redirect("review_item", item.pk)
+
+
+@reviewer_required
+@require_POST
+def look(request: HttpRequest) -> HttpResponse:
+    """Remember how this person looks at pictures, until the session ends."""
+    keep_look(request)
+    return HttpResponse(status=204)
+
+
+def keep_look(request: HttpRequest) -> None:
+    """From a form that carries both boxes."""
+    for name in LOOKS:
+        request.session[f"review_{name}"] = name in request.POST
+
+
+def look_of(request: HttpRequest) -> dict[str, bool]:
+    """Blurred and in colour until somebody wants it otherwise."""
+    return {
+        "is_blurred": request.session.get("review_is_blurred", True),
+        "is_grey": request.session.get("review_is_grey", False),
+    }
+
+
+@reviewer_required
+@require_POST
+def undo(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Take one's own decision back, and have its item in hand again."""
+    user = signed_in(request)
+    rows = review_waiting.decisions_of(user).select_related("item")
+    decision = get_object_or_404(rows, pk=pk)
+    try:
+        take_back(decision=decision, by=user)
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+        return redirect("review")
+    messages.success(request, _("Undone. The item is open again."))
+    return redirect("review_item", decision.item_id)
