@@ -151,6 +151,7 @@ class ReviewItem(models.Model):
     detection = models.ForeignKey(Detection, models.PROTECT, related_name="review_items")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
     reasons = models.JSONField(default=list)  # of Reason, the first that came first
+    asked_by = models.ManyToManyField(User, related_name="asked_reviews", blank=True)
     urgency = models.PositiveSmallIntegerField(default=0)  # the highest of its reasons'
     created_at = models.DateTimeField(_("opened"), default=timezone.now, editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)

@@ -49,7 +49,7 @@ def open_item(
 
     Args:
         reason: of `ReviewItem.Reason`.
-        by: who asked for it; None for a rule.
+        by: who asked for it, and is told the outcome; None for a rule.
         previous: the closed item that somebody wants to be looked at again.
     """
     image = Image.objects.select_related("owner").get(pk=detection.image_id)
@@ -70,12 +70,16 @@ def open_item(
         previous=previous,
     )
     row.detection.image = image
+    if by is not None:
+        row.asked_by.add(by)
     record("review.opened", by=by, item=row, after={"reason": str(reason)})
     return row
 
 
 def flag(*, by: User, detection: Detection) -> ReviewItem:
-    """Ask that a person looks at a detection that one may see.
+    """Ask that a person looks at a detection that one may see; gives what it became.
+
+    Where reviewers have said what counts, that is the answer, and nobody looks again.
 
     Raises:
         Refused: there is no verdict yet, the image is confidential, or it was erased.
@@ -84,7 +88,7 @@ def flag(*, by: User, detection: Detection) -> ReviewItem:
         image = Image.objects.held_fast(detection.image_id)
         if image.is_confidential:
             raise Refused("confidential_not_reviewed")
-        row = open_item(detection, Reason.FLAGGED, by=by)
+        row = standing(detection) or open_item(detection, Reason.FLAGGED, by=by)
         if row is None:
             raise Refused("no_verdict_to_review")
     return row
@@ -187,6 +191,8 @@ def forget_person(person: User) -> None:
 def _with_reason(
     row: ReviewItem, reason: str, *, by: User | None, previous: ReviewItem | None
 ) -> ReviewItem:
+    if by is not None:
+        row.asked_by.add(by)
     is_new = reason not in row.reasons
     if not is_new and (previous is None or row.previous_id):
         return row
