@@ -63,7 +63,7 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """
         if not user.is_reviewer:
             return self.none()
-        shown = ~Q(status=ReviewItem.Status.CLOSED) | Q(golden=None) | _decided_by(user)
+        shown = ~Q(status=ReviewItem.Status.CLOSED) | Q(golden=None) | Q(_decided_by(user))
         return self.filter(shown, visibility(user, "detection__image__"))
 
     def beside_verdicts(self, user: User) -> Self:
@@ -73,8 +73,7 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """
         shown = Q(golden=None)
         if user.is_reviewer:
-            held = Q(status=ReviewItem.Status.OPEN, claimed_by=user)
-            shown |= held | _decided_by(user)
+            shown |= Q(status=ReviewItem.Status.OPEN, claimed_by=user) | Q(_decided_by(user))
         return self.filter(shown).order_by("created_at")
 
     def reviewable_by(self, user: User) -> Self:

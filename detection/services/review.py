@@ -55,8 +55,7 @@ def open_item(
     image = Image.objects.select_related("owner").get(pk=detection.image_id)
     if image.is_confidential or image.erased_at or detection.status != Detection.Status.DONE:
         return None
-    open_ones = ReviewItem.objects.open().of_the_desk().select_for_update(of=("self",))
-    row = open_ones.filter(detection=detection).first()
+    row = _hold_open(detection)
     if row is not None:
         row.detection.image = image
         return _with_reason(row, reason, by=by, previous=previous)
@@ -105,11 +104,12 @@ def reopen(*, item: ReviewItem, by: User, note: str = "") -> ReviewItem:
         refuse_own(row, by)
         if row.status != Status.CLOSED or row.golden_id:
             raise Refused("review_not_closed")
+        _hold_open(row.detection)  # before anything is recorded
+        telling.review_withdrawn(row)
+        reviewed_labels.unlearn(row.detection.image, by=by, because="reopened")
         new = open_item(row.detection, Reason.REOPENED, by=by, previous=row)
         if new is None:
             raise Refused("confidential_not_reviewed")
-        telling.review_withdrawn(row)
-        reviewed_labels.unlearn(row.detection.image)
         record("review.reopened", by=by, item=row, after={"by_item": str(new.pk)}, note=note)
     return new
 
@@ -133,7 +133,7 @@ def standing(detection: Detection) -> ReviewItem | None:
 def standing_among(items: Sequence[ReviewItem]) -> ReviewItem | None:
     """As `standing`, of items of one detection that are at hand."""
     closed = [item for item in items if item.closed_at is not None]
-    latest = max(closed, key=lambda item: item.closed_at, default=None)
+    latest = max(closed, key=lambda item: item.closed_at or item.created_at, default=None)
     if latest is None or any(item.previous_id == latest.pk for item in items):
         return None
     return latest
@@ -186,6 +186,12 @@ def forget_person(person: User) -> None:
     GoldenImage.objects.filter(added_by=person).update(note="")
     held_by_them = ReviewItem.objects.filter(claimed_by=person)
     held_by_them.update(claimed_by=None, claimed_until=None)
+
+
+def _hold_open(detection: Detection) -> ReviewItem | None:
+    """The open item about a detection, if there is one: it stays as it is until this ends."""
+    rows = ReviewItem.objects.open().of_the_desk().select_for_update(of=("self",))
+    return rows.filter(detection=detection).first()
 
 
 def _with_reason(
