@@ -1,4 +1,7 @@
-"""Every address, as every role, by every method, against one table of who may do what."""
+"""Every address, as every role, by every method, against one table of who may do what.
+
+The same walk looks at what each answer forbids a browser.
+"""
 
 import re
 import uuid
@@ -36,10 +39,12 @@ from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests import images, statements
 from tests.conftest import PASSWORD
+from tests.deepfake_site.answers import lacking
 from tests.factories import report_row, submitted
 
 pytestmark = pytest.mark.django_db
 
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 READ, WRITE = frozenset({"GET"}), frozenset({"POST"})
 PEOPLE = frozenset({"owner", "stranger", "moderator", "admin", "auditor"})
@@ -310,7 +315,8 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
 def ask(
     alice: User, bob: User, carol: User, dora: User, key_of: Callable[..., str]
 ) -> Callable[..., HttpResponseBase]:
-    """One request as a role, each in a browser of its own."""
+    """One request as a role, each in a browser of its own. Signing in costs as much as asking, so
+    a session serves until something was done."""
     people = {"owner": alice, "stranger": bob, "moderator": carol, "admin": dora}
     people["auditor"] = User.objects.create_user("eve@example.org", PASSWORD, is_auditor=True)
     keys = {
@@ -326,15 +332,26 @@ def ask(
     keys["revoked_key"] = key_of(alice)
     ApiKey.objects.filter(prefix=keys["revoked_key"][4:12]).update(revoked_at=timezone.now())
 
-    def send(role: str, method: str, address: str) -> HttpResponseBase:
+    signed_in: dict[str, str] = {"disabled": left.cookies.output(header="", sep=";")}
+
+    def browser(role: str) -> Client:
         client = Client()
-        if role == "disabled":
-            client.cookies = SimpleCookie(left.cookies.output(header="", sep=";"))
-        elif role in people:
+        if role in people and role not in signed_in:
             client.force_login(people[role])
-        elif role in keys:
-            client = Client(headers={"Authorization": f"Bearer {keys[role]}"})
-        return client.generic(method, address)
+            signed_in[role] = client.cookies.output(header="", sep=";")
+        client.cookies = SimpleCookie(signed_in.get(role, ""))
+        return client
+
+    def send(role: str, method: str, address: str) -> HttpResponseBase:
+        if role in keys:
+            return Client(headers={"Authorization": f"Bearer {keys[role]}"}).generic(
+                method, address
+            )
+        answer = browser(role).generic(method, address)
+        if answer.cookies or (method not in SAFE and answer.status_code < 400):
+            for person in people:  # what was done may have ended any session
+                signed_in.pop(person, None)
+        return answer
 
     return send
 
@@ -419,12 +436,15 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
         "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
-    wrong = {}
+    wrong: dict[tuple[str, ...], Any] = {}
     for role in sorted(EVERYBODY):
         for method in METHODS:
-            got = _outcome(ask(role, method, address))
+            answer = ask(role, method, address)
+            got = _outcome(answer)
             if got not in _may(route, role in roles, role, method, access.methods):
                 wrong[role, method] = got
+            if headers := lacking(answer, address):
+                wrong[role, method, "headers"] = headers
     assert wrong == {}
 
 
@@ -481,8 +501,10 @@ def test_the_operators_site_is_for_administrators(route, ask, image):
     is_sign_in = route in {"admin/login/", "admin/logout/"}
     for role in sorted(EVERYBODY):
         for method in METHODS:
-            got = _outcome(ask(role, method, address))
+            answer = ask(role, method, address)
+            got = _outcome(answer)
             assert got != "broken", (role, method)
+            assert not lacking(answer), (role, method)
             if role != "admin" and not is_sign_in:
                 assert got in {"sign in", "no", "no such method"}, (role, method)
 
