@@ -27,6 +27,7 @@ ON_REQUEST = (
     ("--runslow", "slow", "trains a network"),
     ("--integration", "integration", "breaks real processes on purpose"),
 )
+DATABASE = frozenset({"db", "transactional_db", "live_server"})
 PASSWORD = "correct horse battery staple"
 AFTER_A_REVIEW = {
     "telling": ("review_completed", "review_withdrawn"),
@@ -37,15 +38,29 @@ AFTER_A_REVIEW = {
 def pytest_addoption(parser: pytest.Parser) -> None:
     for option, _marker, reason in ON_REQUEST:
         parser.addoption(option, action="store_true", help=reason)
+    parser.addoption(
+        "--only-database",
+        action="store_true",
+        help="leave out what asks no database: it ran, and would say the same of another one",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--only-database"):
+        left_out = [item for item in items if not _asks_the_database(item)]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _asks_the_database(item)]
     for option, marker, reason in ON_REQUEST:
         if config.getoption(option):
             continue
         for item in items:
             if marker in item.keywords:
                 item.add_marker(pytest.mark.skip(reason=f"{reason}; say {option}"))
+
+
+def _asks_the_database(item: pytest.Item) -> bool:
+    fixtures = getattr(item, "fixturenames", ())
+    return bool(item.get_closest_marker("django_db") or DATABASE.intersection(fixtures))
 
 
 @pytest.fixture(scope="session", autouse=True)

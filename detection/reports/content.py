@@ -21,8 +21,10 @@ from detection.file_marks import file_marks
 from detection.file_section import FileSection, file_section
 from detection.models import Detection, Submission
 from detection.presentation import VerdictCard, file_facts, verdict_card
+from detection.reports.copies import Copies, copies_that_disagree
 from detection.reports.custody import Custody, custody_of
-from detection.reports.pictures import Picture, pictures_of
+from detection.reports.pictures import Picture, layer_pictures_of, pictures_of
+from detection.reports.sections import copies_facts, copies_section, layers_section
 from detection.reports.texts import isolated, left_to_right, quoting
 from detection.services.file_reading import current_facts
 
@@ -52,33 +54,60 @@ class Order:
 
 @dataclass(frozen=True)
 class Content:
-    """A report before it is drawn and signed; `json` is all of it but the pictures' bytes."""
+    """A report before it is drawn and signed; `json` is all of it but the pictures' bytes.
+
+    Attributes:
+        layers: pictures of layers of evidence, which stand in a section of their own.
+    """
 
     json: dict[str, Any]
     pictures: list[Picture]
+    layers: list[Picture]
+
+    @property
+    def every_picture(self) -> list[Picture]:
+        return [*self.pictures, *self.layers]
 
 
 def content_of(detection: Detection, order: Order) -> Content:
     """Say what is known about a detection, in the language of the order."""
     with override(order.language):
         pictures = pictures_of(detection) if order.has_pictures else []
+        layers = layer_pictures_of(detection) if pictures else []
         current_facts(detection.image)
-        card, custody = verdict_card(detection), custody_of(detection.image)
-        name = _file_name(detection, order.by)
+        known = _Known(
+            verdict_card(detection),
+            custody_of(detection.image),
+            _file_name(detection, order.by),
+            copies_that_disagree(detection, order.by),
+            layers,
+        )
         body = {
-            "facts": _facts(detection, order, custody, name),
+            "facts": _facts(detection, order, known),
             "format": FORMAT,
             "pictures": [
-                {"caption": one.caption, "name": one.name, "sha256": one.sha256} for one in pictures
+                {"caption": one.caption, "name": one.name, "sha256": one.sha256}
+                for one in [*pictures, *layers]
             ],
             "text": {
                 "language": get_language(),
-                "sections": _sections(detection, order, card, custody, name),
+                "sections": _sections(detection, order, known),
                 "title": _("Report on an image"),
-                "tone": card.tone,
+                "tone": known.card.tone,
             },
         }
-    return Content(body, pictures)
+    return Content(body, pictures, layers)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What was found out for one report."""
+
+    card: VerdictCard
+    custody: Custody
+    name: str
+    copies: Copies | None
+    layers: list[Picture]
 
 
 def _file_name(detection: Detection, by: User) -> str:
@@ -89,10 +118,11 @@ def _file_name(detection: Detection, by: User) -> str:
     return rows.values_list("file_name", flat=True).first() or ""
 
 
-def _facts(detection: Detection, order: Order, custody: Custody, name: str) -> dict[str, Any]:
+def _facts(detection: Detection, order: Order, known: _Known) -> dict[str, Any]:
     image, version = detection.image, detection.model_version
     return {
-        "custody": {"events": custody.facts, "left_out": custody.left_out},
+        "copies": copies_facts(known.copies),
+        "custody": {"events": known.custody.facts, "left_out": known.custody.left_out},
         "desk": settings.UNMASK_ORIGIN,
         "detection": str(detection.pk),
         "faces": [{n: face.get(n) for n in ("box", "probability")} for face in detection.faces],
@@ -101,7 +131,7 @@ def _facts(detection: Detection, order: Order, custody: Custody, name: str) -> d
             "format": image.format,
             "height": image.height,
             "marks": [vars(mark) for mark in file_marks(image.facts)],
-            "name": name,
+            "name": known.name,
             "received_at": image.created_at.isoformat(),
             "sha256": image.sha256,
             "width": image.width,
@@ -125,23 +155,24 @@ def _facts(detection: Detection, order: Order, custody: Custody, name: str) -> d
     }
 
 
-def _sections(
-    detection: Detection, order: Order, card: VerdictCard, custody: Custody, name: str
-) -> list[Section]:
+def _sections(detection: Detection, order: Order, known: _Known) -> list[Section]:
     """In the order in which they are read; those without anything to say are left out."""
-    file_says, is_marked = _file_says(detection, name)
+    card = known.card
+    file_says, is_marked = _file_says(detection, known.name)
     sections = [
         _verdict(card),
         file_says if is_marked else {},
+        copies_section(known.copies),
         _issue(order),
-        _file(detection, card, name),
+        _file(detection, card, known.name),
         {} if is_marked else file_says,
         _limits(card),
         _unknown(),
         _stability(card),
         _faces(detection),
+        layers_section(known.layers),
         _model(detection, card),
-        _custody(custody),
+        _custody(known.custody),
         _checking(),
     ]
     return [section for section in sections if section]

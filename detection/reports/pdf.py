@@ -13,6 +13,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from client.report_file import FORMAT
 from detection.reports.content import Content
+from detection.reports.pictures import Picture
 from detection.reports.texts import left_to_right
 from detection.reports.typesetting import BOLD, REGULAR, lines, load_fonts
 
@@ -23,7 +24,7 @@ TEXT, SMALL, HEADING, TITLE = 9.5, 7.5, 12.0, 20.0
 LEADING = 1.45
 LABEL_SHARE = 0.28
 GAP = 6.0
-PICTURE_HEIGHT = 230.0
+PICTURE_HEIGHT, LAYER_HEIGHT = 230.0, 150.0
 INK, SOFT, RULE = HexColor("#171a1f"), HexColor("#4d535c"), HexColor("#c9c3b6")
 # The inks of variables.css; the words stand beside each.
 TONES = {"authentic": "#0b5c50", "manipulated": "#9b2317", "inconclusive": "#6f4a00"}
@@ -47,7 +48,9 @@ def drawn(content: Content, attached: bytes, *, footer: str) -> bytes:
     for section in text["sections"]:
         setter.section(section, tone=text["tone"] if section["name"] == "verdict" else "")
         if section["name"] == "verdict":
-            setter.pictures([(one.jpeg, one.caption) for one in content.pictures])
+            setter.pictures(content.pictures)
+        if section["name"] == "layers":
+            setter.pictures(content.layers, height=LAYER_HEIGHT)
     buffer = io.BytesIO()
     canvas = Canvas(buffer, pagesize=A4, pageCompression=1, lang=text["language"])
     _describe(canvas, text["title"], content.json["facts"]["desk"])
@@ -119,10 +122,10 @@ class Setter:
             start += share * WIDTH
         self.y = top - height + GAP / 2
 
-    def pictures(self, pictures: Sequence[tuple[bytes, str]]) -> None:
+    def pictures(self, pictures: Sequence[Picture], *, height: float = PICTURE_HEIGHT) -> None:
         """Two beside each other, each above its caption."""
         for first in range(0, len(pictures), 2):
-            self._pair(pictures[first : first + 2])
+            self._pair(pictures[first : first + 2], height)
 
     def draw(self, canvas: Canvas, footer: str) -> None:
         """All pages, each with the footer and its number of all."""
@@ -132,12 +135,16 @@ class Setter:
             self._foot(canvas, footer, left_to_right(f"{number} / {len(self.pages)}"))
             canvas.showPage()
 
-    def _pair(self, pictures: Sequence[tuple[bytes, str]]) -> None:
+    def _pair(self, pictures: Sequence[Picture], most: float) -> None:
         column = (WIDTH - 2 * GAP) / 2
-        readers = [ImageReader(io.BytesIO(jpeg)) for jpeg, _caption in pictures]
-        boxes = [_fitted(reader.getSize(), column, PICTURE_HEIGHT) for reader in readers]
+        readers = [ImageReader(io.BytesIO(one.jpeg)) for one in pictures]
+        captions = [
+            lines(one.caption, REGULAR, SMALL, column, is_rtl=self.is_rtl) for one in pictures
+        ]
+        boxes = [_fitted(reader.getSize(), column, most) for reader in readers]
         self.y -= GAP
-        self._need(max(height for _width, height in boxes) + 6 * SMALL * LEADING)
+        longest = max(len(caption) for caption in captions)
+        self._need(max(height for _width, height in boxes) + (longest + 2) * SMALL * LEADING)
         top = self.y
         bottoms = []
         for place, (reader, (width, height)) in enumerate(zip(readers, boxes, strict=True)):
@@ -145,7 +152,7 @@ class Setter:
             left = self._left(start, width)
             self._add(partial(_draw_image, reader=reader, box=(left, top - height, width, height)))
             self.y = top - height - GAP - SMALL
-            for line in lines(pictures[place][1], REGULAR, SMALL, column, is_rtl=self.is_rtl):
+            for line in captions[place]:
                 self._place(line, NOTE, start)
                 self.y -= SMALL * LEADING
             bottoms.append(self.y)

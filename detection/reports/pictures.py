@@ -1,6 +1,7 @@
 """The pictures of a report: drawn anew from pixels, so that no metadata of the original is in them.
 
-Each layer is one function that gives one picture or none; `LAYERS` is their order in the report.
+Each of the first is one function that gives one picture or none, in the order of `SHOWN`; the
+layers of evidence that somebody had drawn follow, smaller.
 """
 
 import hashlib
@@ -11,13 +12,17 @@ from dataclasses import dataclass
 import PIL.Image
 from django.utils.translation import gettext as _
 
-from detection import detector
+from detection import detector, storage
 from detection.explanation import overlay
-from detection.models import Detection
-from detection.services import evidence
+from detection.layer_presentation import LAID, OVER
+from detection.layer_words import LAYERS as LAYER_WORDS
+from detection.models import Detection, EvidenceLayer
+from detection.services import evidence, layers
 from ml.errors import DecoderUnavailable, UnreadableImage
 
 SIDE = detector.PREVIEW_SIDES[0]
+LAYER_SIDE = 480  # five of them take some 200 kB at most
+LAYER = "layer-"  # the names of their pictures begin so
 QUALITY = 85
 
 
@@ -42,7 +47,7 @@ class Picture:
 
 def pictures_of(detection: Detection) -> list[Picture]:
     """What there is to show; nothing where the original cannot be decoded any more."""
-    return [picture for layer in LAYERS if (picture := layer(detection)) is not None]
+    return [picture for draw in SHOWN if (picture := draw(detection)) is not None]
 
 
 def _preview(detection: Detection) -> Picture | None:
@@ -73,7 +78,31 @@ def _marks(detection: Detection) -> Picture | None:
     return Picture("marks", caption, _encoded(marked.convert("RGB")))
 
 
-LAYERS: tuple[Callable[[Detection], Picture | None], ...] = (_preview, _marks)
+SHOWN: tuple[Callable[[Detection], Picture | None], ...] = (_preview, _marks)
+
+
+def layer_pictures_of(detection: Detection) -> list[Picture]:
+    """The layers of evidence that were drawn before, small; marks lie over the picture."""
+    rows = layers.of_image(detection.image)
+    shown = (rows[kind] for kind in LAID if kind in rows and layers.is_there(rows[kind]))
+    return [picture for row in shown if (picture := _layer(detection, row)) is not None]
+
+
+def _layer(detection: Detection, row: EvidenceLayer) -> Picture | None:
+    below = _pixels(detection) if LAID[row.kind] == OVER else None
+    if below is None and LAID[row.kind] == OVER:
+        return None
+    path = storage.layer_path(row.image_id, row.kind, row.version)
+    try:
+        with PIL.Image.open(path, formats=["PNG"]) as picture:
+            drawn = picture.convert("RGBA")
+    except FileNotFoundError:  # disposable: gone since it was looked for
+        return None
+    drawn.thumbnail((LAYER_SIDE, LAYER_SIDE), PIL.Image.Resampling.LANCZOS)
+    under = below.resize(drawn.size) if below else PIL.Image.new("RGB", drawn.size)
+    under.paste(drawn, mask=drawn.getchannel("A"))
+    caption = f"{EvidenceLayer.Kind(row.kind).label}. {LAYER_WORDS[row.kind].reads}"
+    return Picture(f"{LAYER}{row.kind}", caption, _encoded(under))
 
 
 def _pixels(detection: Detection) -> PIL.Image.Image | None:

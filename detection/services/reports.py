@@ -73,7 +73,7 @@ def issue(
         created_at=order.at,
     )
     files = {".pdf": as_pdf, ".json": as_json}
-    _keep(report, files | {f"-{one.name}.jpg": one.jpeg for one in content.pictures})
+    _keep(report, files | {f"-{one.name}.jpg": one.jpeg for one in content.every_picture})
     return report
 
 

@@ -20,15 +20,17 @@ from accounts.client_address import client_network
 from deepfake_site.rate_limits import Limit, take
 from detection import storage
 from detection.errors import Refused
-from detection.models import ReportLink
+from detection.models import EvidenceLayer, ReportLink
 from detection.report_presentation import BECAUSE, RESULTS
+from detection.reports.pictures import LAYER
 from detection.sandbox import sandboxed
 from detection.services import report_links, reports
 from detection.services.report_checks import standing_of
 from detection.web.report_pages import report_file
 
 FROM_NETWORK = Limit(120, 60)
-PICTURES = ("preview", "marks")
+LAYERS = tuple(f"{LAYER}{kind}" for kind in EvidenceLayer.Kind.values)
+PICTURES = ("preview", "marks", *LAYERS)
 Answer = Callable[..., HttpResponseBase]
 
 
@@ -66,13 +68,15 @@ def shared(request: HttpRequest, link: ReportLink, token: str) -> HttpResponse:
     content = json.loads(reports.file_of(report, ".json"))["report"]
     report_links.record_view(link, client_network(request))
     standing = standing_of(report)
+    pictures = content["pictures"] if link.shows_pictures else []
     with translation.override(report.language):
         context = {
             "address": f"/shared/{token}",
             "has_original": report_links.has_original(link),
             "has_pdf": _has_pdf(link),
             "link": link,
-            "pictures": content["pictures"] if link.shows_pictures else [],
+            "layers": [one for one in pictures if one["name"] in LAYERS],
+            "pictures": [one for one in pictures if one["name"] not in LAYERS],
             "result": RESULTS[standing.state],
             "because": BECAUSE.get(standing.because, ""),
             "standing": standing,

@@ -1,89 +1,22 @@
-"""What every answer forbids a browser, whoever asks for whatever."""
+"""What every answer forbids a browser; `test_authorization` looks at those of every address."""
 
 import os
-import re
 import runpy
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.http import HttpResponseBase
 from django.test import Client
 from gunicorn import SERVER_SOFTWARE
 from gunicorn.http import wsgi
 
 from accounts.models import User
 from detection import history
-from detection.models import Detection
-from detection.sandbox import FOR_TEN_MINUTES, SANDBOX
 from tests.conftest import PASSWORD
-from tests.deepfake_site import test_authorization as table
-from tests.deepfake_site.test_authorization import DECLARED, EVERYBODY, OPERATORS, _address
+from tests.deepfake_site.answers import lacking
 
-ask, image = table.ask, table.image  # its fixtures
 pytestmark = pytest.mark.django_db
-PICTURE = re.compile(r"/heatmap|/preview/|/thumbnail|/layers/|/evidence/|^/shared/.*/pictures/")
-# The address itself is the secret.
-SHARED = {"Referrer-Policy": "no-referrer"}
-TELLING = {"Access-Control-Allow-Origin", "Server", "X-Powered-By"}
-ALWAYS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-
-
-def _lacking(answer: HttpResponseBase, address: str = "") -> list[str]:
-    """Names of headers that do not say what they should."""
-    expected = ALWAYS | (SHARED if address.startswith("/shared/") else {})
-    wrong = [name for name, value in expected.items() if answer.get(name) != value]
-    policy = answer.get("Content-Security-Policy", "")
-    directives = dict(part.strip().partition(" ")[::2] for part in policy.split(";"))
-    is_strict = directives.get("default-src") == "'none'" and "unsafe" not in policy
-    is_framed = directives.get("frame-ancestors") != "'none'" and policy != SANDBOX
-    if not is_strict or is_framed or "*" in policy or "http" in policy:
-        wrong.append("Content-Security-Policy")
-    caching = answer.get("Cache-Control", "")
-    is_picture = PICTURE.search(address) and answer.status_code == 200
-    if "no-store" not in caching and not (is_picture and caching == FOR_TEN_MINUTES):
-        wrong.append("Cache-Control")
-    for feature in ("camera", "geolocation", "microphone"):
-        if f"{feature}=()" not in answer.get("Permissions-Policy", ""):
-            wrong.append("Permissions-Policy")
-    return [
-        *wrong,
-        *({"Server", "X-Powered-By", "Access-Control-Allow-Origin"} & set(answer.headers)),
-    ]
-
-
-def _walk(
-    ask: Callable[..., HttpResponseBase], address: str, methods: Iterable[str]
-) -> dict[tuple[str, str], list[str]]:
-    found = {
-        (role, method): _lacking(ask(role, method, address), address)
-        for role in sorted(EVERYBODY)
-        for method in methods
-    }
-    return {who: wrong for who, wrong in found.items() if wrong}
-
-
-@pytest.mark.parametrize("route", sorted(DECLARED))
-def test_every_address_answers_every_role_with_them(route, ask, image):
-    address = _address(route, Detection.objects.get(image=image).pk, image.pk, 1)
-    assert _walk(ask, address, ("GET", "POST")) == {}
-
-
-@pytest.mark.parametrize("route", OPERATORS)
-def test_the_operators_site_answers_with_them(route, ask, image):
-    address = _address(route, "1", "1")
-    assert {role: _lacking(ask(role, "GET", address)) for role in ("admin", "nobody")} == {
-        "admin": [],
-        "nobody": [],
-    }
 
 
 @pytest.fixture
@@ -108,18 +41,16 @@ def test_refusals_and_failures_answer_with_them(alice: User, client_of):
     assert {status: answer.status_code for status, answer in answers.items()} == {
         status: status for status in answers
     }
-    assert {
-        status: _lacking(answer) for status, answer in answers.items() if _lacking(answer)
-    } == {}
+    assert {status: lacking(answer) for status, answer in answers.items() if lacking(answer)} == {}
     for path in ("/api/v1/nowhere", "/api/v1/detections"):
-        assert _lacking(browser.get(path)) == []
+        assert lacking(browser.get(path)) == []
 
 
 def test_style_and_script_may_be_kept_and_have_the_rest(client):
     answer = client.get("/static/css/base.css")
     assert answer.status_code == 200
     assert "max-age" in answer["Cache-Control"]
-    assert _lacking(answer) == ["Cache-Control"]
+    assert lacking(answer) == ["Cache-Control"]
 
 
 def test_the_web_server_does_not_tell_its_version():

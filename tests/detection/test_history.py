@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from detection import history
+from detection import history, history_search, history_sql
 from detection.history import Asked, Order
 from detection.history_words import words_of
 from detection.models import Case, Detection, HistoryRow, Image, ModelVersion, Submission
@@ -197,7 +197,7 @@ def test_a_number_is_found_by_its_beginning(alice, bob, model_version):
 def test_others_images_do_not_crowd_out_ones_own_by_number(
     alice, bob, carol, model_version, monkeypatch
 ):
-    monkeypatch.setattr(history, "COUNTED_TO", 2)
+    monkeypatch.setattr(history_search, "COUNTED_TO", 2)
     for n in range(3):
         Image.objects.filter(pk=done_row(bob, model_version).image_id).update(
             sha256=f"abcdef{n:058}"
@@ -301,7 +301,7 @@ def test_an_unreadable_cursor_is_the_first_page(alice, model_version, order, cur
 
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_a_frequent_word_is_found_whichever_way(alice, model_version, monkeypatch, window):
-    monkeypatch.setattr(history, "WINDOW", window)
+    monkeypatch.setattr(history_search, "WINDOW", window)
     rows = [done_row(alice, model_version) for _ in range(9)][::-1]
     for n, row in enumerate(rows):
         named(row, f"img_{n}.jpg" if n % 2 else f"dsc_{n}.jpg")
@@ -311,13 +311,13 @@ def test_a_frequent_word_is_found_whichever_way(alice, model_version, monkeypatc
 
 def test_a_search_that_takes_too_long_says_so(alice, monkeypatch):
     def slow(self: Any, *_: Any) -> int:
-        history._rows("SELECT pg_sleep(1), 1", [])
+        history_sql.read("SELECT pg_sleep(1), 1", [])
         return 0
 
     if history.connection.vendor != "postgresql":
         pytest.skip("SQLite ends no statement")
     monkeypatch.setattr(history, "TIMEOUT_MS", 20)
-    monkeypatch.setattr(history._Search, "count", slow)
+    monkeypatch.setattr(history.Search, "count", slow)
     with pytest.raises(history.TooSlow):
         history.count(alice, Asked())
     assert User.objects.filter(pk=alice.pk).exists()

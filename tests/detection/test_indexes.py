@@ -61,3 +61,10 @@ def test_it_is_found_by_index_and_sorted_by_it(
     plan = asked(done_row(alice, model_version), alice).explain()
     assert f"INDEX {index} (" in plan
     assert "TEMP B-TREE" not in plan
+
+
+def test_one_detection_is_found_without_listing_all_images_of_its_owner(alice, model_version):
+    row = done_row(alice, model_version)
+    plan = Detection.objects.visible_to(alice).filter(pk=row.pk).explain()
+    assert "SEARCH detection_image USING INDEX sqlite_autoindex_detection_image_1 (id=?)" in plan
+    assert "owner_id_" not in plan.replace("case_of_owner", "")

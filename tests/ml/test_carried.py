@@ -19,12 +19,6 @@ Facts = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def decoder() -> Iterator[Decoder]:
-    with Decoder() as shared:
-        yield shared
-
-
-@pytest.fixture(scope="module")
 def reader() -> Iterator[CredentialReader]:
     with CredentialReader() as shared:
         yield shared
