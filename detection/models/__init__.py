@@ -8,6 +8,7 @@ from detection.models.history import HistoryRow
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
+from detection.models.monitoring import DriftAlert, PeriodFigures, WorkerSign
 from detection.models.notice import Notice
 from detection.models.region import Region
 from detection.models.registry import ModelVersion
@@ -41,6 +42,7 @@ __all__ = [
     "DatasetImport",
     "Decision",
     "Detection",
+    "DriftAlert",
     "EvidenceLayer",
     "Feedback",
     "GoldenImage",
@@ -53,6 +55,7 @@ __all__ = [
     "ModelVersion",
     "Notice",
     "Outcome",
+    "PeriodFigures",
     "Region",
     "Report",
     "ReportKey",
@@ -70,4 +73,5 @@ __all__ = [
     "TrainingSchedule",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WorkerSign",
 ]

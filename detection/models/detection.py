@@ -106,6 +106,11 @@ class Detection(Leased):
                 condition=Q(status__in=["queued", "running"]),
                 name="detection_open_work",
             ),
+            models.Index(
+                fields=["completed_at", "id"],
+                condition=Q(status="done"),
+                name="detection_done_oldest_first",
+            ),
         ]
 
     def __str__(self) -> str:
