@@ -40,7 +40,7 @@ BUDGET_S = 8.0
 # Upper bounds in seconds of the time from being queued to the verdict; longer has none.
 WAIT_BANDS_S = (1, 2, 5, 10, 30, 60, 300, 3600)
 PIXEL_BANDS = (500_000, 2_000_000, 8_000_000, 24_000_000)
-# JPEG quality below which `ml.quality` and most people see the damage.
+# JPEG quality below which compression is called heavy, and strong.
 HEAVY_BELOW, STRONG_BELOW = 50, 75
 SAMPLE = str(ReviewItem.Reason.SAMPLE)
 
