@@ -377,6 +377,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.run_shadow": {"queue": "bulk"},
     "detection.tasks.count_figures": {"queue": "evidence"},
     "detection.tasks.watch": {"queue": "evidence"},
+    "detection.tasks.give_sign": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
     "detection.tasks.finish_erasures": {"queue": "evidence"},
     "detection.tasks.tidy_files": {"queue": "evidence"},

@@ -34,17 +34,17 @@ SENTENCES: dict[str, Promise] = {
         " otherwise. Chance alone rarely gives more than %(by_chance)s."
     ),
     "scores_drifted": gettext_lazy(
-        "Of the last 7 days’ %(n)s scores and the %(n_reference)s of this model’s first 4 weeks, the"
-        " stability index is %(index)s; above 0.2 the model no longer meets what it began with."
+        "Of the last 7 days’ %(n)s scores and the %(n_reference)s of this model’s first 4 weeks,"
+        " the stability index is %(index)s; above 0.2 the model no longer meets what it began with."
         " Chance alone rarely gives more than %(by_chance)s."
     ),
     "inconclusive_up": gettext_lazy(
-        "%(share)s of the last 7 days’ %(n)s verdicts, after %(share_before)s of %(n_before)s in the"
-        " 8 weeks before."
+        "%(share)s of the last 7 days’ %(n)s verdicts, after %(share_before)s of %(n_before)s in"
+        " the 8 weeks before."
     ),
     "failures_up": gettext_lazy(
-        "%(share)s of the last 7 days’ %(n)s images, after %(share_before)s of %(n_before)s in the 8"
-        " weeks before."
+        "%(share)s of the last 7 days’ %(n)s images, after %(share_before)s of %(n_before)s in"
+        " the 8 weeks before."
     ),
     "reviews_disagree": gettext_lazy(
         "In %(count)s of %(n)s reviews of the last 4 weeks, a person and the detector said opposite"

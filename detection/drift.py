@@ -9,6 +9,8 @@ from math import log, sqrt
 
 from ml.metrics import Estimate, rate
 
+Share = Estimate  # with its 95 % interval
+
 SCORE_BINS = 100  # of the probability, equally wide
 MOST_GROUPS = 10  # of the reference, about equally full
 # One-sided 99.95 %: rules are asked every day, and false alarms teach people to look away.
@@ -91,7 +93,7 @@ def wilson(count: int, n: int, z: float = Z_ALARM) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def share_of(count: int, n: int) -> Estimate | None:
+def share_of(count: int, n: int) -> Share | None:
     """A share with its 95 % interval, as pages state it; None of nothing."""
     return rate(count, n) if n else None
 

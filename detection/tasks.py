@@ -132,7 +132,10 @@ def deliver_webhook(delivery_id: str, *others: str) -> None:
 @shared_task
 def sweep() -> None:
     """Free dead leases, end what is hopeless, ring again for what waits."""
+    workers.sign("sweep")
     sweeping.sweep()
+    if workers.is_any_silent():  # the one that watches may be the silent one
+        drift_alerts.check_work()
 
 
 @shared_task

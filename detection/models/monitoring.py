@@ -113,17 +113,19 @@ class DriftAlert(models.Model):
 class WorkerSignQuerySet(models.QuerySet["WorkerSign"]):
     def give(self, queue: str) -> None:
         """Note that a worker took a message from this queue just now."""
-        self.update_or_create(queue=queue, defaults={"at": Now()})
-
-    def older_than(self, age: timedelta) -> Self:
-        return self.filter(at__lt=Now() - age)
+        going_on = self.filter(queue=queue, at__gte=Now() - WorkerSign.SILENT_AFTER)
+        if not going_on.update(at=Now()):
+            self.update_or_create(queue=queue, defaults={"at": Now(), "since": Now()})
 
 
 class WorkerSign(models.Model):
-    """When a worker last took a message from a queue."""
+    """When a worker last took a message from a queue, and since when that went on."""
+
+    SILENT_AFTER = timedelta(minutes=5)
 
     queue = models.CharField(primary_key=True, max_length=16)
     at = models.DateTimeField()
+    since = models.DateTimeField()
 
     objects = WorkerSignQuerySet.as_manager()
 

@@ -1,4 +1,4 @@
-"""Alerts: raised by rules, mailed to administrators once, looked after by one, ended when passed."""
+"""Alerts: raised by rules, mailed to administrators once, ended when what was wrong has passed."""
 
 import logging
 from datetime import timedelta

@@ -85,7 +85,7 @@ def agreement(reviews: Mapping[str, int]) -> tuple[int, int]:
 
 
 def accusations(reviews: Mapping[str, int]) -> tuple[int, int]:
-    """How many images that reviewers found authentic had been called manipulated, and of how many."""
+    """How many images that reviewers found authentic were called manipulated, and of how many."""
     authentic = sum(_of(reviews, "authentic", verdict) for verdict in Verdict.values)
     return _of(reviews, "authentic", Verdict.LIKELY_MANIPULATED), authentic
 

@@ -9,12 +9,11 @@ from django.db.models import Count, F, IntegerField, Q
 from django.db.models.functions import Cast, Floor
 
 from accounts.models import User
-from detection.drift import share_of
-from detection.models import Detection, ModelVersion, ShadowJudgement
+from detection.drift import Share, share_of
+from detection.models import ModelVersion, ShadowJudgement
 from detection.models.candidate import ShadowJudgementQuerySet
 from detection.models.image import visibility
 from detection.models.leased import Leased
-from ml.metrics import Estimate
 
 BINS = 20
 TIMED = 500  # latest judgements whose times are looked at
@@ -37,7 +36,7 @@ class ShadowFigures:
     done: int
     waiting: int
     failed: int
-    agreement: Estimate | None
+    agreement: Share | None
     table: list[tuple[str, str, int]]
     scores: list[tuple[int, int]]
     time_ms: tuple[float, float] | None
@@ -49,10 +48,7 @@ def shadow_figures(version: ModelVersion) -> ShadowFigures:
     rows = _of_this_time(version)
     states = dict(rows.order_by().values_list("status").annotate(n=Count("pk")))
     pairs = (
-        _done(rows)
-        .order_by()
-        .values_list("detection__verdict", "verdict")
-        .annotate(n=Count("pk"))
+        _done(rows).order_by().values_list("detection__verdict", "verdict").annotate(n=Count("pk"))
     )
     table = sorted(pairs, key=lambda row: -row[2])
     done = sum(n for _, _, n in table)
@@ -112,5 +108,3 @@ def _times(timed: list[tuple[dict[str, float], dict[str, float]]]) -> tuple[floa
 
 def _median(values: list[float]) -> float | None:
     return median(values) if values else None
-
-

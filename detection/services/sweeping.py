@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers, regions, shadowing, workers
+from detection.services import delivering, layers, regions, shadowing
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -21,7 +21,6 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         ring_again_after: how long a doorbell may go unheard; short after a worker's death, which
             takes the messages it had fetched with it.
     """
-    workers.sign("sweep")
     return {
         "freed": free_dead_leases(),
         "failed": fail_exhausted(),

@@ -16,7 +16,7 @@ from detection.services.progress import stalled_s
 WATCHED = ("detect", "evidence", "bulk", "deliver")
 # The sweeper's messages are taken by the workers of `detect`; see manage.py up.
 TAKEN_BY = {"detect": "sweep"}
-SILENT_AFTER = timedelta(minutes=5)
+SILENT_AFTER = WorkerSign.SILENT_AFTER
 WAITS_LONG = timedelta(minutes=5)
 STALLED_S = 120.0
 
@@ -50,19 +50,24 @@ def sign(queue: str) -> None:
 
 
 def worker_states() -> list[WorkerState]:
-    """The workers as they are now, for pages as well as for rules."""
-    signs, now = dict(WorkerSign.objects.values_list("queue", "at")), timezone.now()
+    """The workers as they are now, for pages as well as for rules.
+
+    One is silent that was there once, gave no sign for long, and had as long to come back since the
+    desk itself was started: the others' signs tell.
+    """
+    signs, now = {row.queue: row for row in WorkerSign.objects.all()}, timezone.now()
+    lively = [row for row in signs.values() if now - row.at <= SILENT_AFTER]
+    is_settled = not lively or any(now - row.since > SILENT_AFTER for row in lively)
     states = []
     for queue in WATCHED:
-        at = signs.get(TAKEN_BY.get(queue, queue))
-        states.append(WorkerState(queue, at, at is not None and now - at > SILENT_AFTER))
+        row = signs.get(TAKEN_BY.get(queue, queue))
+        is_late = row is not None and now - row.at > SILENT_AFTER
+        states.append(WorkerState(queue, row.at if row else None, is_late and is_settled))
     return states
 
 
 def is_any_silent() -> bool:
-    """Whether some worker that once was there is gone; one cheap query."""
-    names = [TAKEN_BY.get(queue, queue) for queue in WATCHED]
-    return WorkerSign.objects.filter(queue__in=names).older_than(SILENT_AFTER).exists()
+    return any(state.is_silent for state in worker_states())
 
 
 def waiting() -> list[Waiting]:
