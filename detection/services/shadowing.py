@@ -124,7 +124,9 @@ def order_new(version: ModelVersion) -> int:
             last = seen[-1][1]
             # Full: the next look goes on behind these, and not behind the margin for late commits.
             cursor = last + COMMITS_WITHIN if len(seen) == LOOKED_AT else last
-            ModelVersion.objects.filter(pk=version.pk, is_shadow=True).update(shadow_cursor=cursor)
+            ModelVersion.objects.filter(pk=version.pk, is_shadow=True).update(
+                shadow_cursor=max(cursor, version.shadow_cursor)
+            )
     return len(made)
 
 
