@@ -3,11 +3,15 @@
 from django.conf import settings
 from django.http import HttpRequest
 
+from detection.services.drift_alerts import shown_to_administrators
+
 
 def installation(request: HttpRequest) -> dict[str, object]:
     """Template variables about this installation, the same on every page."""
     return {
         "signup_is_open": settings.UNMASK_SIGNUP,
         "has_mail": settings.HAS_MAIL,
+        # asked only by the pages of administrators, when they are drawn
+        "wrong_now": shown_to_administrators,
         "oidc_name": settings.OIDC_NAME if settings.OIDC_URL else "",
     }

@@ -89,9 +89,9 @@ class _Words(dict[str, str]):
     def __init__(self, figures: Mapping[str, Any]) -> None:
         super().__init__({name: _text(value) for name, value in figures.items()})
         for suffix in ("", "_before"):
-            n = figures.get(f"n{suffix}")
-            if n:
-                self[f"share{suffix}"] = percent(figures[f"count{suffix}"] / n)
+            count, n = figures.get(f"count{suffix}"), figures.get(f"n{suffix}")
+            if n and count is not None:
+                self[f"share{suffix}"] = percent(count / n)
         if "oldest_s" in figures:
             self["minutes"] = number_format(figures["oldest_s"] // 60)
 

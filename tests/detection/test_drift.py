@@ -12,8 +12,8 @@ def binned(scores: np.ndarray) -> dict[int, int]:
 
 
 def test_equal_distributions_have_no_index():
-    scores = {at: 10 for at in range(100)}
-    assert stability(scores, {at: 100 for at in range(100)}).index == pytest.approx(0, abs=1e-3)
+    scores = dict.fromkeys(range(100), 10)
+    assert stability(scores, dict.fromkeys(range(100), 100)).index == pytest.approx(0, abs=1e-3)
 
 
 def test_the_index_is_that_of_the_textbook():
@@ -23,7 +23,7 @@ def test_the_index_is_that_of_the_textbook():
 
 
 def test_a_group_that_is_empty_now_is_no_infinity():
-    assert 1 < stability({0: 300}, {at: 30 for at in range(100)}).index < 10
+    assert 1 < stability({0: 300}, dict.fromkeys(range(100), 30)).index < 10
 
 
 def test_nothing_cannot_be_compared():

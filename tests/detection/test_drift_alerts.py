@@ -198,9 +198,7 @@ def test_an_image_that_waits_long_raises_an_alert(alice, model_version):
 
 
 def test_a_bulk_backlog_raises_none(alice, model_version):
-    detection_row(
-        alice, model_version, queue="bulk", queued_at=timezone.now() - timedelta(hours=9)
-    )
+    detection_row(alice, model_version, queue="bulk", queued_at=timezone.now() - timedelta(hours=9))
     drift_alerts.check_work()
     assert not DriftAlert.objects.exists()
 

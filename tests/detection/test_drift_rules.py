@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from detection.alert_words import alert_words
 from detection.services import drift_rules
 from detection.services.drift_rules import Day, Finding
 from tests.traffic import day_counts
@@ -14,7 +15,9 @@ FIRST = date(2026, 1, 5)  # a Monday
 WEEKS, PER_DAY = 20, 71
 
 
-def traffic(seed: int, *, shifted_from_week: int | None = None, per_day: int = PER_DAY) -> list[Day]:
+def traffic(
+    seed: int, *, shifted_from_week: int | None = None, per_day: int = PER_DAY
+) -> list[Day]:
     generator = np.random.default_rng(seed)
     first_shifted = (shifted_from_week or WEEKS + 1) - 1
     return [
@@ -46,6 +49,8 @@ def test_a_shift_planted_in_week_15_is_found_in_week_15():
     assert after["scores_drifted"].is_raised
     assert after["inconclusive_up"].is_raised
     assert not after["failures_up"].is_raised
+    for finding in after.values():  # whatever a rule saw has words
+        assert "–" not in alert_words(finding.rule, finding.figures)
     assert not after["reviews_disagree"].is_raised
 
 

@@ -85,16 +85,14 @@ def test_one_at_a_time(candidate, dora):
     with pytest.raises(Refused) as refused:
         started(other, dora)
     assert refused.value.code == "shadow_taken"
+    now, row = timezone.now(), ModelVersion.objects.filter(pk=other.pk)
     with pytest.raises(IntegrityError), transaction.atomic():
-        now = timezone.now()
-        ModelVersion.objects.filter(pk=other.pk).update(
-            is_shadow=True, shadowed_since=now, shadowed_until=now
-        )
+        row.update(is_shadow=True, shadowed_since=now, shadowed_until=now)
 
 
 @pytest.mark.parametrize(("days", "share"), [(0, 1), (29, 1), (7, 0), (7, 1.1)])
 def test_times_and_shares_have_bounds(candidate, dora, days, share):
-    with pytest.raises(ValueError, match="until must|a share"):
+    with pytest.raises(ValueError, match=r"until must|a share"):
         shadowing.start(
             candidate, by=dora, until=timezone.now() + timedelta(days=days), share=share
         )
