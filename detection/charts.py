@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 420.0, 210.0
-LEFT, RIGHT, TOP, BOTTOM = 42.0, 6.0, 14.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 42.0, 20.0, 14.0, 26.0
 MOST_LABELS = 6
-MOST_TICKS = 5
 
 
 @dataclass(frozen=True)
@@ -21,6 +20,7 @@ class Box:
     height: str
     tone: str
     title: str = ""
+    is_partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,11 @@ def nice_top(highest: float) -> float:
 
 
 def ticks(top: float, *, is_whole: bool) -> list[float]:
-    """Values to write beside the axis, from 0 to its end."""
-    parts = 4 if top / 4 >= 1 or not is_whole else ceil(top)
-    return [top * n / parts for n in range(parts + 1)][: MOST_TICKS + 1]
+    """Values to write beside the axis, from 0 to its end, where that is a `nice_top`."""
+    parts = 4 if f"{top:e}".startswith("2.0") else 5
+    if is_whole and top < parts:
+        parts = ceil(top)
+    return [top * n / parts for n in range(parts + 1)]
 
 
 def labelled(names: Sequence[str], axes: Axes) -> list[Label]:
@@ -124,17 +126,19 @@ def labelled(names: Sequence[str], axes: Axes) -> list[Label]:
     ]
 
 
-def stacked(columns: Sequence[Sequence[tuple[float, str, str]]], axes: Axes) -> list[Box]:
+def stacked(
+    columns: Sequence[Sequence[tuple[float, str, str]]], axes: Axes, *, last_is_partial: bool
+) -> list[Box]:
     """Boxes on one another: each column's values with tone and title, the lowest first."""
     boxes = []
     for at, column in enumerate(columns):
-        below = 0.0
+        below, is_partial = 0.0, last_is_partial and at == len(columns) - 1
+        x, width = text(axes.x(at) + axes.step * 0.12), text(axes.step * 0.76)
         for value, tone, title in column:
+            y = axes.y(below + value)
+            height = axes.y(below) - y
             if value:
-                y = axes.y(below + value)
-                x, width = axes.x(at) + axes.step * 0.12, axes.step * 0.76
-                height = axes.y(below) - y
-                boxes.append(Box(text(x), text(y), text(width), text(height), tone, title))
+                boxes.append(Box(x, text(y), width, text(height), tone, title, is_partial))
             below += value
     return boxes
 

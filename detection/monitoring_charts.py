@@ -7,7 +7,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from detection.charts import (
-    WIDTH,
     Axes,
     Chart,
     Label,
@@ -73,7 +72,7 @@ def _images(found: Monitoring) -> Chart:
         about=about,
         columns=_dates(found, axes),
         ticks=[Label(text(axes.y(at)), _number(at)) for at in ticks(top, is_whole=True)],
-        boxes=stacked(columns, axes),
+        boxes=stacked(columns, axes, last_is_partial=found.periods[-1].is_partial),
         marks=_marks(found, axes),
     )
 
@@ -131,7 +130,7 @@ def _stability(found: Monitoring) -> Chart:
         about=about,
         columns=_dates(found, axes),
         ticks=[Label(text(axes.y(at)), number_format(at, 2)) for at in ticks(top, is_whole=False)],
-        boxes=stacked(columns, axes),
+        boxes=stacked(columns, axes, last_is_partial=found.periods[-1].is_partial),
         marks=_marks(found, axes),
         bound=text(axes.y(bound)),
     )
@@ -151,7 +150,7 @@ def scores_chart(scores: Sequence[tuple[int, int]], about: str) -> Chart:
         columns=[
             Label(text(axes.x(0) + 8), share_words(0)),
             *edges,
-            Label(text(WIDTH - 18), share_words(1)),
+            Label(text(axes.x(len(pairs))), share_words(1)),
         ],
         ticks=[Label(text(axes.y(at)), share_words(at)) for at in ticks(top, is_whole=False)],
         boxes=side_by_side(pairs, axes, ("waiting", "before")),

@@ -63,7 +63,7 @@ def period_data(period: Period, found: Monitoring) -> dict[str, Any]:
         "is_partial": period.is_partial,
         "images": period.images,
         "outcomes": period.outcomes,
-        **{name: _share(getattr(period, name)) for name in SHARES},
+        **{name: share_data(getattr(period, name)) for name in SHARES},
         "stability": _stability(period.stability),
         "models": {found.names.get(pk, pk): n for pk, n in period.models.items()},
     }
@@ -118,7 +118,7 @@ def _rounded(share: Share) -> list[str]:
     return [NUMBER.format(value) for value in (share.value, share.low, share.high)]
 
 
-def _share(share: Share | None) -> dict[str, Any] | None:
+def share_data(share: Share | None) -> dict[str, Any] | None:
     return None if share is None else asdict(share)
 
 

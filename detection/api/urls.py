@@ -11,8 +11,10 @@ from detection.api import (
     evidence,
     feedback,
     models,
+    monitoring,
     regions,
     reports,
+    shadows,
     similar,
     uploads,
     webhooks,
@@ -103,6 +105,27 @@ urlpatterns = [
     path("batches/<uuid:pk>", never_cache(batches.BatchResource.as_view()), name="api_batch"),
     path("models", never_cache(models.ModelCollection.as_view()), name="api_models"),
     path("models/active", never_cache(models.ActiveModel.as_view()), name="api_active_model"),
+    path(
+        "models/<uuid:pk>/shadow",
+        never_cache(shadows.ShadowResource.as_view()),
+        name="api_model_shadow",
+    ),
+    path(
+        "models/<uuid:pk>/shadow/start",
+        shadows.ShadowStart.as_view(),
+        name="api_model_shadow_start",
+    ),
+    path(
+        "models/<uuid:pk>/shadow/stop",
+        shadows.ShadowStop.as_view(),
+        name="api_model_shadow_stop",
+    ),
+    path("monitoring", never_cache(monitoring.MonitoringResource.as_view()), name="api_monitoring"),
+    path(
+        "monitoring/alerts/<uuid:pk>/acknowledge",
+        monitoring.AlertAcknowledgement.as_view(),
+        name="api_alert_acknowledge",
+    ),
     path("webhooks", never_cache(webhooks.WebhookCollection.as_view()), name="api_webhooks"),
     path("webhooks/<uuid:pk>", webhooks.WebhookResource.as_view(), name="api_webhook"),
     path(
