@@ -10,7 +10,15 @@ import numpy as np
 
 from accounts.models import ApiKey, User
 from detection.drift import SCORE_BINS
-from detection.models import Detection, Image, ModelVersion, ReviewItem, Submission
+from detection.models import (
+    Detection,
+    Image,
+    ModelVersion,
+    PeriodFigures,
+    ReviewItem,
+    Submission,
+)
+from detection.services import period_figures
 from detection.services.period_figures import Counts
 
 AUTHENTIC_BELOW, MANIPULATED_FROM = 0.2, 0.9
@@ -47,6 +55,39 @@ def day_counts(generator: np.random.Generator, n: int, *, is_shifted: bool = Fal
         "failures": {},
         "reviews": {"all": reviews, "sample": reviews},
     }
+
+
+def counted(
+    model: str,
+    *,
+    last: date,
+    weeks: int,
+    per_day: int = 71,
+    shifted_weeks: Sequence[int] = (),
+    key: int | None = None,
+    seed: int = 1,
+) -> None:
+    """What counting so many weeks would keep, without the rows that would be counted.
+
+    Args:
+        model: the id of the model that judged.
+        key: number of the API key by which half of the requests came.
+    """
+    generator, days = np.random.default_rng(seed), []
+    for ago in range(weeks * 7 - 1, -1, -1):
+        is_shifted = weeks - ago // 7 in shifted_weeks
+        counts = day_counts(generator, int(generator.poisson(per_day)), is_shifted=is_shifted)
+        counts["models"] = {model: counts["models"]["m"]}
+        half = {name: n // 2 for name, n in counts["outcomes"].items()}
+        counts["sources"] = {"page": half} | ({f"key:{key}": half} if key else {})
+        counts["formats"] = {"JPEG": per_day - 9, "PNG": 9}
+        counts["compression"] = {"heavy": 5, "light": per_day - 14}
+        counts["waits"] = {"detect": {"1": per_day // 2, "10": per_day // 2, "more": 1}}
+        day = last - timedelta(days=ago)
+        days.append(PeriodFigures(unit="day", starts_on=day, counts=counts))
+    PeriodFigures.objects.bulk_create(days)
+    for monday in {period_figures.monday_of(row.starts_on) for row in days}:
+        period_figures.count_week(monday)
 
 
 def rows(

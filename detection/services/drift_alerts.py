@@ -61,7 +61,7 @@ def apply(finding: Finding) -> None:
         if finding.is_raised:
             _raise(finding, standing)
         elif standing is not None and _has_passed(finding, standing) and standing.end():
-            _record("ended", standing, finding)
+            _record("drift_alert.ended", standing, finding)
 
 
 def acknowledge(*, by: User, alert: DriftAlert, note: str) -> None:
@@ -124,7 +124,7 @@ def _raise(finding: Finding, standing: DriftAlert | None) -> None:
         rule=finding.rule, ended_at=None, defaults={"figures": finding.figures}
     )
     if is_new:
-        _record("raised", alert, finding)
+        _record("drift_alert.raised", alert, finding)
 
 
 def _has_passed(finding: Finding, alert: DriftAlert) -> bool:
@@ -132,9 +132,9 @@ def _has_passed(finding: Finding, alert: DriftAlert) -> bool:
     return timezone.now() - alert.seen_at > (UNTOLD if finding.is_raised is None else quiet)
 
 
-def _record(what: str, alert: DriftAlert, finding: Finding) -> None:
+def _record(action: str, alert: DriftAlert, finding: Finding) -> None:
     audit.record(
-        f"drift_alert.{what}",
+        action,
         actor=None,
         target=alert,
         after={"rule": alert.rule, "figures": finding.figures},

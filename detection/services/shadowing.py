@@ -74,7 +74,7 @@ def start(version: ModelVersion, *, by: User, until: datetime, share: float) -> 
                     "shadow_cursor",
                 ]
             )
-            _record("shadow_started", row, by=by, before=before)
+            _record("model_version.shadow_started", row, by=by, before=before)
     except IntegrityError:
         raise Refused("shadow_taken") from None
 
@@ -219,7 +219,7 @@ def _end(row: ModelVersion, *, by: User | None) -> None:
     row.save(update_fields=["is_shadow", "shadowed_until"])
     unfinished = [Leased.Status.QUEUED, Leased.Status.RUNNING]
     ShadowJudgement.objects.filter(version=row, status__in=unfinished).delete()
-    _record("shadow_ended", row, by=by, before=before)
+    _record("model_version.shadow_ended", row, by=by, before=before)
 
 
 def _state(row: ModelVersion) -> dict[str, Any]:
@@ -231,9 +231,9 @@ def _state(row: ModelVersion) -> dict[str, Any]:
     }
 
 
-def _record(what: str, row: ModelVersion, *, by: User | None, before: dict[str, Any]) -> None:
+def _record(action: str, row: ModelVersion, *, by: User | None, before: dict[str, Any]) -> None:
     audit.record(
-        f"model_version.{what}",
+        action,
         actor=by,
         target=row,
         target_sha256=row.artifact_sha256,

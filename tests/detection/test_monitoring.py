@@ -29,16 +29,7 @@ def yesterday() -> object:
 def desk(alice, model_version, yesterday):
     """12 weeks of traffic, partly by a key, with a shift in the last week, counted."""
     key, _ = ApiKey.objects.issue(owner=alice, name="Wire service", scopes=["detections:write"])
-    traffic.rows(
-        by=alice,
-        version=model_version,
-        last=yesterday,
-        weeks=12,
-        per_day=40,
-        shifted_weeks=[12],
-        key=key,
-    )
-    period_figures.recount(yesterday - timedelta(days=90), period_figures.today())
+    traffic.counted(str(model_version.pk), last=yesterday, weeks=12, shifted_weeks=[12], key=key.pk)
     return model_version
 
 
