@@ -375,6 +375,10 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.screen": {"queue": "evidence"},
     "detection.tasks.retention": {"queue": "evidence"},
+    "detection.tasks.run_shadow": {"queue": "bulk"},
+    "detection.tasks.count_figures": {"queue": "evidence"},
+    "detection.tasks.watch": {"queue": "evidence"},
+    "detection.tasks.give_sign": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
     "detection.tasks.finish_erasures": {"queue": "evidence"},
     "detection.tasks.tidy_files": {"queue": "evidence"},
@@ -399,6 +403,25 @@ CELERY_BEAT_SCHEDULE = {
         "task": "detection.tasks.screen",
         "schedule": schedule(run_every=timedelta(seconds=15)),
         "options": {"expires": 15},
+    },
+    "count_figures": {
+        "task": "detection.tasks.count_figures",
+        "schedule": schedule(run_every=timedelta(minutes=10)),
+        "options": {"expires": 600},
+    },
+    "watch": {
+        "task": "detection.tasks.watch",
+        "schedule": schedule(run_every=timedelta(minutes=1)),
+        "options": {"expires": 60},
+    },
+    **{
+        f"sign_of_{queue}": {
+            "task": "detection.tasks.give_sign",
+            "args": (queue,),
+            "schedule": schedule(run_every=timedelta(minutes=1)),
+            "options": {"queue": queue, "expires": 60},
+        }
+        for queue in ("evidence", "bulk", "deliver")
     },
     "retention": {
         "task": "detection.tasks.retention",

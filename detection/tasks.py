@@ -17,14 +17,18 @@ from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion, Region
 from detection.services import (
     delivering,
+    drift_alerts,
     erasure,
     idempotency,
     layers,
     leases,
     orphans,
+    period_figures,
     regions,
     review_screening,
+    shadowing,
     sweeping,
+    workers,
 )
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
@@ -109,6 +113,16 @@ def run_region(region_id: str) -> None:
 
 
 @shared_task
+def run_shadow(judgement_id: str) -> None:
+    """Judge one image once more, silently."""
+    worker = leases.process_name(os.getpid())
+    try:
+        shadowing.judge(judgement_id, worker=worker)
+    except SoftTimeLimitExceeded:
+        shadowing.give_up(judgement_id, worker=worker)
+
+
+@shared_task
 def deliver_webhook(delivery_id: str, *others: str) -> None:
     """Send one webhook, and ring on for others that came by the same doorbell."""
     for other in others:
@@ -119,7 +133,29 @@ def deliver_webhook(delivery_id: str, *others: str) -> None:
 @shared_task
 def sweep() -> None:
     """Free dead leases, end what is hopeless, ring again for what waits."""
+    workers.sign("sweep")
     sweeping.sweep()
+    if workers.is_any_silent():  # the one that watches may be the silent one
+        drift_alerts.check_work()
+
+
+@shared_task
+def give_sign(queue: str) -> None:
+    """Say that whoever works off this queue is there."""
+    workers.sign(queue)
+
+
+@shared_task
+def watch() -> None:
+    """Look whether work is done; by another worker than the one that judges."""
+    drift_alerts.check_work()
+
+
+@shared_task
+def count_figures() -> None:
+    """Count the latest days, and ask every rule what it says of them."""
+    period_figures.refresh()
+    drift_alerts.check()
 
 
 @shared_task
@@ -172,7 +208,7 @@ def take_over(**_: Any) -> None:
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info(
         "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s,"
-        " for parts %s",
+        " for parts %s, for silent judgements %s",
         *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it

@@ -51,6 +51,19 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         409,
         _("This image is on legal hold: it stays visible to moderators until they lift the hold."),
     ),
+    "alert_attended": (
+        409,
+        _("Somebody looks after this already, or it has passed."),
+    ),
+    "shadow_is_active": (
+        409,
+        _("This model judges already; only another one can judge silently beside it."),
+    ),
+    "shadow_taken": (
+        409,
+        _("Another model judges silently in this moment. End that first."),
+    ),
+    "shadow_not_running": (409, _("This model does not judge silently now.")),
     "key_reused": (
         422,
         _("This Idempotency-Key came with another request before. Use a new one."),

@@ -23,6 +23,7 @@ HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax", "matplotlib")
 # Outside these, detection may name the errors of ml and nothing else of it.
 DOORS_TO_ML = {
     "detection/detector.py": None,
+    "detection/drift.py": {"ml.metrics"},
     "detection/limits.py": {"ml.metrics"},
     "detection/services/review_figures.py": {"ml.agreement", "ml.metrics"},
     "detection/review_charts.py": {"ml.metrics"},

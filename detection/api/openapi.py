@@ -13,14 +13,14 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 
 from detection.api import review_shapes
+from detection.api.monitoring_shapes import MONITORING_SHAPES
 from detection.api.shapes import SCHEMAS
 
 
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add what drf-spectacular cannot know; it calls this at the end."""
-    result.setdefault("components", {}).setdefault("schemas", {}).update(
-        {**SCHEMAS, **review_shapes.SCHEMAS}
-    )
+    shapes = result.setdefault("components", {}).setdefault("schemas", {})
+    shapes.update(SCHEMAS | review_shapes.SCHEMAS | MONITORING_SHAPES)
     for operations in result["paths"].values():
         for operation in operations.values():
             if about := operation.get("description"):

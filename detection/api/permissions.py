@@ -54,6 +54,10 @@ class ReviewScopes(KeyScopes):
         return is_reviewer and super().has_permission(request, view)
 
 
+class DeskScopes(KeyScopes):
+    to_read, to_write = Scope.MODELS_READ, Scope.MODELS_WRITE  # and a role, which views ask for
+
+
 class UploadScopes(KeyScopes):
     to_read = to_write = Scope.DETECTIONS_WRITE  # to ask how much came is a part of sending
 

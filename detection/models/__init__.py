@@ -8,6 +8,7 @@ from detection.models.history import HistoryRow
 from detection.models.idempotency import IdempotencyKey
 from detection.models.image import Image
 from detection.models.installation import Installation
+from detection.models.monitoring import DriftAlert, PeriodFigures, WorkerSign
 from detection.models.notice import Notice
 from detection.models.region import Region
 from detection.models.registry import ModelVersion
@@ -42,6 +43,7 @@ __all__ = [
     "DatasetImport",
     "Decision",
     "Detection",
+    "DriftAlert",
     "EvidenceLayer",
     "Feedback",
     "GoldenImage",
@@ -55,6 +57,7 @@ __all__ = [
     "Notice",
     "Outcome",
     "PassedOn",
+    "PeriodFigures",
     "Region",
     "Report",
     "ReportKey",
@@ -72,4 +75,5 @@ __all__ = [
     "TrainingSchedule",
     "WebhookDelivery",
     "WebhookEndpoint",
+    "WorkerSign",
 ]

@@ -1,6 +1,7 @@
 """What is known of a candidate beside the active model, and every change of the active one."""
 
 import uuid
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -125,3 +126,10 @@ class ShadowJudgement(Leased):
 
     def __str__(self) -> str:
         return f"{self.detection_id} {self.verdict}"
+
+    def complete(self, **result: Any) -> bool:
+        """Keep what was found; False, and nothing written, when the lease or the row is gone."""
+        return self._end(status=self.Status.DONE, **result)
+
+    def fail(self, code: str) -> bool:
+        return self._end(status=self.Status.FAILED, failure_code=code)

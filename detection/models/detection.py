@@ -112,6 +112,11 @@ class Detection(Leased):
                 condition=Q(awaits_screening=True),
                 name="detection_unscreened",
             ),
+            models.Index(
+                fields=["completed_at", "id"],
+                condition=Q(status="done"),
+                name="detection_done_oldest_first",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -16,6 +17,10 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             ModelVersion.DoesNotExist: nothing has been activated yet.
         """
         return self.get(state=ModelVersion.State.ACTIVE)
+
+    def shadow(self) -> "ModelVersion | None":
+        """The version that judges silently now; None where none does, or its time is over."""
+        return self.filter(is_shadow=True, shadowed_until__gt=Now()).first()
 
 
 class ModelVersion(models.Model):
@@ -39,6 +44,9 @@ class ModelVersion(models.Model):
     activated_at = models.DateTimeField(null=True, blank=True)
     shadowed_since = models.DateTimeField(null=True, blank=True)  # judges silently beside
     shadowed_until = models.DateTimeField(null=True, blank=True)
+    is_shadow = models.BooleanField(default=False)  # from since on, until the end is recorded
+    shadow_share = models.FloatField(default=1)  # of the active model's verdicts
+    shadow_cursor = models.DateTimeField(null=True, blank=True)  # judged until then: looked at
 
     objects = ModelVersionQuerySet.as_manager()
 
@@ -48,6 +56,18 @@ class ModelVersion(models.Model):
             models.UniqueConstraint(fields=["name", "version"], name="model_version_once"),
             models.UniqueConstraint(
                 fields=["state"], condition=Q(state="active"), name="one_active_model_version"
+            ),
+            models.UniqueConstraint(
+                fields=["is_shadow"], condition=Q(is_shadow=True), name="one_shadow_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_shadow=False)
+                | Q(shadowed_since__isnull=False, shadowed_until__isnull=False),
+                name="a_shadow_has_an_end",
+            ),
+            models.CheckConstraint(
+                condition=Q(shadow_share__gt=0, shadow_share__lte=1),
+                name="shadow_share_is_a_share",
             ),
         ]
 

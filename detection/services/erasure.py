@@ -31,7 +31,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import reports, review
+from detection.services import reports, review, shadowing
 from detection.services.cases import drop_image
 from detection.services.tags import untag
 
@@ -136,6 +136,7 @@ def _forget(image: Image) -> dict[str, int]:
     ResumableUpload.objects.filter(submission__image=image).delete()
     EvidenceLayer.objects.filter(image=image).delete()
     Region.objects.filter(detection__in=detections).delete()
+    shadowing.forget_image(image.pk)
     unfinished = detections.filter(status__in=[Status.QUEUED, Status.RUNNING])
     ended = list(unfinished.select_for_update(no_key=True).values_list("pk", flat=True))
     unfinished.update(

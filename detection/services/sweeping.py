@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers, regions
+from detection.services import delivering, layers, regions, shadowing
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -28,6 +28,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung_for_webhooks": ring_for_webhooks(ring_again_after),
         "rung_for_layers": ring_for_layers(ring_again_after),
         "rung_for_regions": ring_for_regions(ring_again_after),
+        "rung_for_shadows": shadowing.sweep(again_after=ring_again_after),
     }
 
 

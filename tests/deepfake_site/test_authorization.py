@@ -25,6 +25,7 @@ from detection.models import (
     Batch,
     CaseNote,
     Detection,
+    DriftAlert,
     GoldenImage,
     Image,
     ModelVersion,
@@ -61,6 +62,7 @@ PAST = frozenset({"disabled", "revoked_key"})
 EVERYBODY = PEOPLE | KEYS | PAST | {"nobody"}
 SEES = frozenset({"owner", "moderator", "admin"})
 ADMINS = frozenset({"admin"})
+REVIEWERS = frozenset({"moderator", "admin"})
 OWNER_KEY = frozenset({"owner_key"})
 
 
@@ -150,6 +152,13 @@ DECLARED: dict[str, Access] = {
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
     "models/<uuid:pk>": Access(PEOPLE, READ),
+    "models/<uuid:pk>/shadow": Access(REVIEWERS, READ),
+    "models/<uuid:pk>/shadow/start": Access(ADMINS, WRITE),
+    "models/<uuid:pk>/shadow/stop": Access(ADMINS, WRITE),
+    "monitoring": Access(REVIEWERS, READ),
+    "monitoring/figures.csv": Access(REVIEWERS, READ),
+    "monitoring/figures.json": Access(REVIEWERS, READ),
+    "monitoring/alerts/<uuid:pk>/acknowledge": Access(ADMINS, WRITE),
     "expected-share": Access(ADMINS, READ | WRITE),
     "review": Access(REVIEWERS, READ),
     "review/next": Access(REVIEWERS, WRITE),
@@ -247,6 +256,11 @@ DECLARED: dict[str, Access] = {
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     "api/v1/models/active": Access(PEOPLE | KEYS - {"reader_key"}, READ),
+    "api/v1/models/<uuid:pk>/shadow": Access(REVIEWERS, READ),
+    "api/v1/models/<uuid:pk>/shadow/start": Access(ADMINS, WRITE),
+    "api/v1/models/<uuid:pk>/shadow/stop": Access(ADMINS, WRITE),
+    "api/v1/monitoring": Access(REVIEWERS, READ),
+    "api/v1/monitoring/alerts/<uuid:pk>/acknowledge": Access(ADMINS, WRITE),
     # with a key alone; what needs a confirmation on the pages has no way around it here
     "api/v1/webhooks": Access(frozenset({"owner_key", "stranger_key"}), READ | WRITE),
     "api/v1/webhooks/callbacks/rotate": Access(frozenset({"owner_key", "stranger_key"}), WRITE),
@@ -479,7 +493,11 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     others = {
         "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
         "regions/": Region.objects.get(detection__image=image).pk,
-        "models/": ModelVersion.objects.get().pk,
+        **dict.fromkeys(("models/", "api/v1/models/"), ModelVersion.objects.get().pk),
+        **dict.fromkeys(
+            ("monitoring/", "api/v1/monitoring/"),
+            DriftAlert.objects.create(rule="failures_up").pk,
+        ),
         **dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image)),
         "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
