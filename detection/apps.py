@@ -16,7 +16,9 @@ class DetectionConfig(AppConfig):
             idempotency,
             reports,
             resumable,
+            reviewed,
             saved_filters,
+            telling,
             webhooks,
         )
 
@@ -28,6 +30,8 @@ class DetectionConfig(AppConfig):
         erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(webhooks.forget_person)
+        erasure.register_part(reviewed.forget_person)
+        erasure.register_part(telling.forget_person)
         erasure.register_part(saved_filters.forget_person)
         erasure.register_addresses(saved_filters.forget_addresses)
         post_migrate.connect(fixed_verdicts.install, sender=self)

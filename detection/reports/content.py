@@ -23,8 +23,10 @@ from detection.models import Detection, Submission
 from detection.presentation import VerdictCard, file_facts, verdict_card
 from detection.reports.custody import Custody, custody_of
 from detection.reports.pictures import Picture, pictures_of
+from detection.reports.review import review_facts, review_section
 from detection.reports.texts import isolated, left_to_right, quoting
 from detection.services.file_reading import current_facts
+from detection.services.reviewed import review_of
 
 Section = dict[str, Any]
 NO_FORMAT = "–"
@@ -52,10 +54,15 @@ class Order:
 
 @dataclass(frozen=True)
 class Content:
-    """A report before it is drawn and signed; `json` is all of it but the pictures' bytes."""
+    """A report before it is drawn and signed; `json` is all of it but the pictures' bytes.
+
+    Attributes:
+        reviewed_at: when the review that it tells of was decided; None where it tells of none.
+    """
 
     json: dict[str, Any]
     pictures: list[Picture]
+    reviewed_at: datetime | None = None
 
 
 def content_of(detection: Detection, order: Order) -> Content:
@@ -64,21 +71,23 @@ def content_of(detection: Detection, order: Order) -> Content:
         pictures = pictures_of(detection) if order.has_pictures else []
         current_facts(detection.image)
         card, custody = verdict_card(detection), custody_of(detection.image)
-        name = _file_name(detection, order.by)
+        name, review = _file_name(detection, order.by), review_of(detection.image_id)
+        sections = _sections(detection, order, card, custody, name)
+        sections[1:1] = filter(None, [review_section(review, detection.verdict)])
         body = {
-            "facts": _facts(detection, order, custody, name),
+            "facts": _facts(detection, order, custody, name) | {"review": review_facts(review)},
             "format": FORMAT,
             "pictures": [
                 {"caption": one.caption, "name": one.name, "sha256": one.sha256} for one in pictures
             ],
             "text": {
                 "language": get_language(),
-                "sections": _sections(detection, order, card, custody, name),
+                "sections": sections,
                 "title": _("Report on an image"),
                 "tone": card.tone,
             },
         }
-    return Content(body, pictures)
+    return Content(body, pictures, review.decided_at if review else None)
 
 
 def _file_name(detection: Detection, by: User) -> str:
@@ -355,7 +364,7 @@ def _checking() -> Section:
         _("On your own machine: %(command)s") % {"command": command},
         _(
             "Both say whether a byte was changed since it was issued, and whether a later verdict"
-            " has taken its place. A print or a screenshot cannot be checked."
+            " or review has taken its place. A print or a screenshot cannot be checked."
         ),
     ]
     return _section("checking", _("How to check this report"), points=points)

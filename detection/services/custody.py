@@ -8,12 +8,13 @@ from accounts.models import User
 from detection.errors import Refused
 from detection.models import Image
 from detection.services.cases import withdraw_hidden
+from detection.services.consent import drop_training_consent
 
 
 def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
     """Hide an image from reviewers, or show it to them again; False where it is so already.
 
-    A hidden one leaves the cases that its owner did not put it into.
+    A hidden one leaves the cases that its owner did not put it into, and is not learnt from.
 
     Raises:
         Refused: it is on legal hold, and stays visible to those who must keep it.
@@ -26,6 +27,8 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
         withdrawn = withdraw_hidden(image, by=by) if is_confidential else []
+        if is_confidential and (record := drop_training_consent(row, by=by)):
+            withdrawn.append(record)
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
         for record in withdrawn:
             record()

@@ -1,6 +1,7 @@
 """A real, tiny network in the registry: red pictures are fakes, whatever else they hold."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,3 +18,27 @@ def red_model(db: None, tmp_path: Path) -> ModelVersion:
     registry.activate(version, by=None)
     version.refresh_from_db()
     return version
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What was brought to the review desk, which does nothing else: (detection, reason, by)."""
+    brought: list[tuple[Any, ...]] = []
+
+    def open_item(detection: Any, reason: str, *, by: Any = None) -> None:
+        brought.append((detection.pk, str(reason), by))
+
+    monkeypatch.setattr("detection.services.review.open_item", open_item)
+    return brought
+
+
+@pytest.fixture
+def labels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What became a label or ceased to be one, in order: ("learn", item) or ("unlearn", image)."""
+    done: list[tuple[str, Any]] = []
+    for name in ("learn", "unlearn"):
+        monkeypatch.setattr(
+            f"detection.services.reviewed_labels.{name}",
+            lambda row, name=name: done.append((name, row.pk)),
+        )
+    return done
