@@ -42,3 +42,9 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
             lambda row, name=name: done.append((name, row.pk)),
         )
     return done
+
+
+@pytest.fixture
+def other_version(db: None) -> ModelVersion:
+    """A newer version that exists in the registry only."""
+    return ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.erasure import erase_person
-from detection.models import Case, Decision, GoldenImage, ModelVersion, Notice, WebhookDelivery
+from detection.models import Case, Decision, GoldenImage, Notice, WebhookDelivery
 from detection.services import feedback, telling
 from detection.services.cases import add_images
 from detection.services.erasure import erase_image
@@ -19,11 +19,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def judged(alice, model_version):
     return done_row(alice, model_version, verdict="likely_manipulated", probability=0.9)
-
-
-@pytest.fixture
-def other_version():
-    return ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)
 
 
 @pytest.fixture
