@@ -1,10 +1,11 @@
 """What people are told, in sentences: on the page and in mails."""
 
-from collections.abc import Iterable, Sequence
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from django.db.models import TextChoices
 from django.urls import reverse
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -31,11 +32,19 @@ class NewsRow:
     says: str
     because: tuple[str, ...]
     address: str
+    file_name: str
 
 
-def news_rows(notices: Iterable[Notice]) -> list[NewsRow]:
-    """In the given order; each with its detection and image."""
-    return [_row(notice) for notice in notices]
+def news_rows(
+    notices: Iterable[Notice], file_names: Mapping[uuid.UUID, str] | None = None
+) -> list[NewsRow]:
+    """In the given order; each with its detection and image.
+
+    Args:
+        file_names: as the reader knows the files, by detection; a mail names none.
+    """
+    names = file_names or {}
+    return [_row(notice, names.get(notice.detection_id, "")) for notice in notices]
 
 
 def subject_of(notices: Sequence[Notice]) -> str:
@@ -49,11 +58,18 @@ def subject_of(notices: Sequence[Notice]) -> str:
     ) % {"count": len(notices)}
 
 
-def _row(notice: Notice) -> NewsRow:
-    tone, says, because = "waiting", "", ()
-    if not notice.detection.image.is_confidential:
-        tone, says, because = _said(notice)
-    return NewsRow(notice, tone, _title(notice), says, because, reverse("notice", args=[notice.pk]))
+def _row(notice: Notice, file_name: str) -> NewsRow:
+    is_secret = notice.detection.image.is_confidential
+    tone, says, because = ("waiting", "", ()) if is_secret else _said(notice)
+    return NewsRow(
+        notice=notice,
+        tone=tone,
+        title=_title(notice),
+        says=says,
+        because=because,
+        address=reverse("notice", args=[notice.pk]),
+        file_name=file_name,
+    )
 
 
 def _title(notice: Notice) -> str:
@@ -82,6 +98,6 @@ def _said(notice: Notice) -> tuple[str, str, tuple[str, ...]]:
     return "waiting", _("It will be looked at again. Until then, the machine’s verdict stands."), ()
 
 
-def _label(choices: type, code: str) -> str | Promise:
+def _label(choices: type[TextChoices], code: str) -> str:
     """A code in words; itself where a later version of the desk does not know it."""
     return str(choices(code).label) if code in choices.values else code

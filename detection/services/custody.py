@@ -27,8 +27,8 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
         withdrawn = withdraw_hidden(image, by=by) if is_confidential else []
-        if is_confidential and (record := drop_training_consent(row, by=by)):
-            withdrawn.append(record)
+        if is_confidential and (dropped := drop_training_consent(row, by=by)):
+            withdrawn.append(dropped)
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
         for record in withdrawn:
             record()

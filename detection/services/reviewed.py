@@ -60,7 +60,7 @@ def review_in(item: ReviewItem) -> Review:
     return _review(rows.get(pk=item.pk))
 
 
-def _standing_decisions() -> Prefetch:  # type: ignore[type-arg]
+def _standing_decisions() -> Prefetch:
     standing = Decision.objects.filter(undone_at=None).order_by("created_at", "id")
     return Prefetch("decisions", queryset=standing)
 

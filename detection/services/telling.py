@@ -4,6 +4,7 @@ All of it is rows, written in the transaction of what they tell of; see `detecti
 and `detection.models.webhook` for how they leave the desk.
 """
 
+import uuid
 from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
@@ -43,7 +44,7 @@ def review_completed(item: ReviewItem) -> None:
     if item.golden_id:
         return
     detection, review = _detection(item.detection_id), review_in(item)
-    said = {
+    said: dict[str, Any] = {
         "outcome": review.outcome,
         "reasons": list(review.reasons),
         "decided_at": review_outbox.utc(review.decided_at),
@@ -100,7 +101,7 @@ def judged_again(detection: Detection) -> None:
     _notify(owner, Kind.JUDGED_AGAIN, detection, about)
 
 
-def mark_seen(*, by: User, notices: Collection[str] | None = None) -> int:
+def mark_seen(*, by: User, notices: Collection[uuid.UUID] | None = None) -> int:
     """Note that a person has seen these of their notices, or all of them; says how many."""
     rows = Notice.objects.filter(user=by).unseen()
     if notices is not None:

@@ -1,6 +1,7 @@
 """Saying that a verdict is wrong, or right, and whether an image may be learnt from."""
 
 import uuid
+from typing import Any
 
 from django import forms
 from django.contrib import messages
@@ -39,7 +40,7 @@ class ClaimForm(forms.Form):
         assert isinstance(field, forms.ChoiceField)
         field.choices = SAYINGS.get(detection.verdict, [])
 
-    def claim(self) -> dict[str, str]:
+    def claim(self) -> dict[str, Any]:
         """The claim of a valid form, as the service takes it."""
         category, _dot, label = self.cleaned_data["says"].partition(".")
         return {"category": category, "label": label, "comment": self.cleaned_data["comment"]}

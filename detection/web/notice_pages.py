@@ -12,6 +12,7 @@ from accounts.permissions import signed_in
 from detection.models import Notice
 from detection.news import news_rows
 from detection.paging import page
+from detection.services.history_export import file_names
 from detection.services.telling import mark_seen
 
 PAGE_SIZE = 25
@@ -24,8 +25,9 @@ def notices(request: HttpRequest) -> HttpResponse:
     user, cursor = signed_in(request), request.GET.get("cursor", "")
     rows = Notice.objects.visible_to(user).select_related("detection__image")
     found = page(rows, cursor=cursor, size=PAGE_SIZE)
+    names = file_names([row.detection for row in found.rows], user)
     context = {
-        "rows": news_rows(found.rows),
+        "rows": news_rows(found.rows, names),
         "next_cursor": found.next_cursor,
         "is_first_page": not cursor,
     }
