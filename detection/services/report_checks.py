@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from client import report_file
 from detection.models import Detection, Report
 from detection.reports.keys import known_keys
-from detection.services.reviewed import review_of
+from detection.services.reviewed import decided_at
 
 CURRENT, SUPERSEDED, REVOKED, ERASED = "current", "superseded", "revoked", "erased"
 STATES = (CURRENT, SUPERSEDED, REVOKED, ERASED)
@@ -79,8 +79,7 @@ def _if_revoked(report: Report) -> Standing | None:
 
 def _if_reviewed_since(report: Report) -> Standing | None:
     """A report tells of the review that stood when it was issued, or that there was none."""
-    review = review_of(report.detection.image_id)
-    stands = review.decided_at if review else None
+    stands = decided_at(report.detection.image_id)
     if stands == report.reviewed_at:
         return None
     return Standing(SUPERSEDED, LATER_REVIEW if stands else REVIEW_WITHDRAWN)

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Exists, OuterRef, Prefetch
+from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
 from accounts.models import User
 from detection.models import Decision, ReviewItem
@@ -39,25 +39,31 @@ def reviews_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
 
     What was opened again stands no more, and golden items say nothing of anybody's image.
     """
-    reopened = ReviewItem.objects.filter(previous=OuterRef("pk"))
-    rows = (
-        ReviewItem.objects.filter(
-            ~Exists(reopened),
-            detection__image__in=image_ids,
-            status=ReviewItem.Status.CLOSED,
-            golden=None,
-        )
-        .select_related("detection")
-        .prefetch_related(_standing_decisions())
-        .order_by("closed_at")
-    )
+    rows = _standing(image_ids).select_related("detection")
+    rows = rows.prefetch_related(_standing_decisions())
     return {row.detection.image_id: _review(row) for row in rows}  # the latest comes last
+
+
+def decided_at(image_id: uuid.UUID) -> datetime | None:
+    """When the latest review that stands was decided; None where there is none."""
+    return _standing([image_id]).values_list("closed_at", flat=True).last()
 
 
 def review_in(item: ReviewItem) -> Review:
     """What a closed item says."""
     rows = ReviewItem.objects.select_related("detection").prefetch_related(_standing_decisions())
     return _review(rows.get(pk=item.pk))
+
+
+def _standing(image_ids: Collection[uuid.UUID]) -> QuerySet[ReviewItem]:
+    """Closed items about these images that nobody opened again, the latest last."""
+    reopened = ReviewItem.objects.filter(previous=OuterRef("pk"))
+    return ReviewItem.objects.filter(
+        ~Exists(reopened),
+        detection__image__in=image_ids,
+        status=ReviewItem.Status.CLOSED,
+        golden=None,
+    ).order_by("closed_at")
 
 
 def _standing_decisions() -> Prefetch:

@@ -12,11 +12,12 @@ from playwright.sync_api import expect
 
 from accounts.models import User
 from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
-from detection.services import case_notes, case_people, cases
+from detection.services import case_notes, case_people, cases, telling
 from detection.services.webhooks import add_endpoint
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.factories import review_row
 
 pytestmark = pytest.mark.browser
 
@@ -150,7 +151,9 @@ def paths(
         "people",
         "invite",
         "expected_share",
+        "notices",
     )
+    telling.review_completed(review_row(detections[0], by=alice))
     return [
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),
