@@ -77,7 +77,7 @@ def review_withdrawn(item: ReviewItem) -> None:
     about = {"item": str(item.pk)}
     seeing = people.filter(_sees(detection.image))
     _notify(seeing, Kind.REVIEW_WITHDRAWN, detection, about, unmailed=spared)
-    said = {"outcome": None, "reasons": [], "decided_at": None}
+    said: dict[str, Any] = {"outcome": None, "reasons": [], "decided_at": None}
     occasion = f"{item.pk}@{now.isoformat()}"
     ring_after_commit(
         review_outbox.tell(detection, Event.REVIEW_WITHDRAWN, said, occasion=occasion, at=now)
