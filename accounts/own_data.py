@@ -118,7 +118,7 @@ def _write(archive: zipfile.ZipFile, name: str, rows: Rows) -> int:
 
 
 def _account(person: User) -> dict[str, Any]:
-    names = ("email", "name", "role", "is_auditor", "language", "time_zone", "theme")
+    names = ("email", "name", "role", "is_auditor", "language", "time_zone", "theme", "wants_mail")
     times = ("created_at", "last_login")
     return {
         "id": person.pk,

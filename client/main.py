@@ -187,7 +187,7 @@ def verify_report(
     Exit code: 0 intact, 1 altered or not issued by the desk, 2 superseded, revoked or erased, 3 no
     report or no answer, 4 signed with an unknown key.
     """
-    from client.verify_report import SENTENCES, verify
+    from client.verify_report import verify
 
     if not server and key is None:
         raise typer.BadParameter("name public keys with --key, or a desk with --server")
@@ -199,7 +199,7 @@ def verify_report(
     if as_json:
         print(found.line())  # noqa: T201
     else:
-        print(f"{output.shown(str(file))}: {SENTENCES[found.result]}")  # noqa: T201
+        print(f"{output.shown(str(file))}: {found.sentence}")  # noqa: T201
     raise Judged(found.exit_code)
 
 

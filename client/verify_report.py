@@ -32,11 +32,16 @@ SENTENCES = {
     "current": "intact, and it still stands",
     report_file.ALTERED: "ALTERED: this is not the file that was signed",
     NOT_ISSUED: "DISTRUST IT: signed with the desk's key, but the desk has no record of it",
-    "superseded": "superseded: no byte was changed, but a later verdict has taken its place",
+    "superseded": "superseded: no byte was changed, but it is not the last word",
     "revoked": "revoked: no byte was changed, but the desk no longer stands by it",
     "erased": "erased: no byte was changed; the image was erased since",
     report_file.NO_REPORT: "no report: the file has no signature of this kind",
     report_file.UNKNOWN_KEY: "unknown key: whole, but signed with none of the keys you trust",
+}
+BECAUSE = {
+    "later_model": "a later version of the model has judged the image",
+    "later_review": "a reviewer has decided about the image since",
+    "review_withdrawn": "the review that it tells of was taken back since",
 }
 
 
@@ -58,6 +63,12 @@ class Verified:
     @property
     def exit_code(self) -> int:
         return EXIT_CODES[self.result]
+
+    @property
+    def sentence(self) -> str:
+        """What that means, and why; a reason that came after this version stays a code."""
+        because = BECAUSE.get(self.because, self.because)
+        return f"{SENTENCES[self.result]}: {because}" if because else SENTENCES[self.result]
 
     def line(self) -> str:
         """One line of JSON."""

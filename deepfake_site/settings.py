@@ -126,6 +126,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "deepfake_site.context.installation",
+                "detection.context.news",
             ]
         },
     }
@@ -370,6 +371,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "accounts.tasks.seal_audit": {"queue": "sweep"},
     "accounts.tasks.drop_ended_windows": {"queue": "evidence"},
     "detection.tasks.deliver_webhook": {"queue": "deliver"},
+    "detection.tasks.mail_news": {"queue": "deliver"},
     "detection.tasks.draw_layer": {"queue": "evidence"},
     "detection.tasks.run_region": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},

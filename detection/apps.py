@@ -17,7 +17,9 @@ class DetectionConfig(AppConfig):
             reports,
             resumable,
             review,
+            reviewed,
             saved_filters,
+            telling,
             webhooks,
         )
 
@@ -30,6 +32,8 @@ class DetectionConfig(AppConfig):
         erasure.register_part(resumable.forget_person)
         erasure.register_part(review.forget_person)
         erasure.register_part(webhooks.forget_person)
+        erasure.register_part(reviewed.forget_person)
+        erasure.register_part(telling.forget_person)
         erasure.register_part(saved_filters.forget_person)
         erasure.register_addresses(saved_filters.forget_addresses)
         post_migrate.connect(fixed_verdicts.install, sender=self)

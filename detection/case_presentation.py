@@ -17,7 +17,9 @@ from accounts.trail import life_of
 from detection import words
 from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection
 from detection.presentation import TONES, VerdictCard, verdict_card
+from detection.review_words import ReviewCard, review_card
 from detection.services.case_summary import Entry
+from detection.services.reviewed import Review, reviews_of
 
 SUGGESTED_TAGS = 12
 CHOICES = 100
@@ -61,6 +63,7 @@ class ShownEntry:
 
     entry: Entry
     card: VerdictCard | None
+    review: ReviewCard | None = None
 
 
 @dataclass(frozen=True)
@@ -94,10 +97,16 @@ def tallies(counts: dict[str, int]) -> list[Tally]:
 
 
 def shown_entries(entries: Iterable[Entry]) -> list[ShownEntry]:
-    return [
-        ShownEntry(entry, verdict_card(entry.detection) if entry.detection else None)
-        for entry in entries
-    ]
+    shown = list(entries)
+    reviews = reviews_of({one.detection.image_id for one in shown if one.detection})
+    return [_shown(entry, reviews) for entry in shown]
+
+
+def _shown(entry: Entry, reviews: dict[uuid.UUID, Review]) -> ShownEntry:
+    row = entry.detection
+    if row is None:
+        return ShownEntry(entry, None)
+    return ShownEntry(entry, verdict_card(row), review_card(reviews.get(row.image_id), row.verdict))
 
 
 def shown_notes(notes: Iterable[CaseNote], case: Case, reader: User) -> list[ShownNote]:

@@ -9,10 +9,12 @@ from detection import storage
 from detection.models import (
     Case,
     CaseNote,
+    Decision,
     Detection,
     EvidenceLayer,
     Feedback,
     Image,
+    Notice,
     Region,
     Report,
     ResumableUpload,
@@ -32,6 +34,8 @@ def register() -> None:
     register_part("case_notes", Part(_note_rows))
     register_part("saved_filters", Part(_filter_rows))
     register_part("feedback", Part(_feedback_rows))
+    register_part("decisions", Part(_decision_rows))
+    register_part("notices", Part(_notice_rows))
     register_part("reports", Part(_report_rows))
     register_part("regions", Part(_region_rows))
     register_part("submissions", Part(_submission_rows))
@@ -62,6 +66,9 @@ def _image_rows(person: User) -> Rows:
             "id": str(image.pk),
             **{name: getattr(image, name) for name in names},
             "created_at": image.created_at.isoformat(),
+            "training_consent_at": image.training_consent_at.isoformat()
+            if image.training_consent_at
+            else "",
             "original": original,
             "tags": list(image.image_tags.order_by("tag__key").values_list("tag__key", flat=True)),
             "detections": [_detection(row) for row in _detections(image)],
@@ -173,6 +180,36 @@ def _feedback_rows(person: User) -> Rows:
             "category": row.category,
             "comment": row.comment,
             "created_at": row.created_at.isoformat(),
+            "withdrawn_at": row.withdrawn_at.isoformat() if row.withdrawn_at else "",
+        }
+
+
+def _decision_rows(person: User) -> Rows:
+    """What a reviewer decided."""
+    rows = Decision.objects.filter(by=person).select_related("item").order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "id": str(row.pk),
+            "detection": str(row.item.detection_id),
+            "outcome": row.outcome,
+            "reason": row.reason,
+            "note": row.note,
+            "created_at": row.created_at.isoformat(),
+            "undone_at": row.undone_at.isoformat() if row.undone_at else "",
+        }
+
+
+def _notice_rows(person: User) -> Rows:
+    """What the person was told, of images they may still see."""
+    for row in Notice.objects.visible_to(person).order_by("created_at").iterator():
+        yield {
+            "id": str(row.pk),
+            "kind": row.kind,
+            "detection": str(row.detection_id),
+            "about": row.about,
+            "created_at": row.created_at.isoformat(),
+            "seen_at": row.seen_at.isoformat() if row.seen_at else "",
+            "mailed_at": row.mailed_at.isoformat() if row.mailed_at else "",
         }
 
 

@@ -15,7 +15,9 @@ from detection.services.report_checks import (
     CURRENT,
     ERASED,
     LATER_MODEL,
+    LATER_REVIEW,
     NOT_ISSUED,
+    REVIEW_WITHDRAWN,
     REVOKED,
     SUPERSEDED,
     Standing,
@@ -42,7 +44,7 @@ RESULTS: dict[str, tuple[str, str | Promise, str | Promise]] = {
     SUPERSEDED: (
         "inconclusive",
         _("Intact, but superseded"),
-        _("No byte was changed since this desk issued the file, but its verdict is not the last."),
+        _("No byte was changed since this desk issued the file, but it is not the last word."),
     ),
     REVOKED: (
         "failed",
@@ -77,6 +79,8 @@ RESULTS: dict[str, tuple[str, str | Promise, str | Promise]] = {
 }
 BECAUSE: dict[str, str | Promise] = {
     LATER_MODEL: _("A later version of the model has judged the same image since."),
+    LATER_REVIEW: _("A reviewer has decided about the image since."),
+    REVIEW_WITHDRAWN: _("The reviewer’s decision that it tells of was taken back since."),
 }
 
 

@@ -22,6 +22,7 @@ from detection.services import (
     idempotency,
     layers,
     leases,
+    mailing,
     orphans,
     period_figures,
     regions,
@@ -131,6 +132,12 @@ def deliver_webhook(delivery_id: str, *others: str) -> None:
 
 
 @shared_task
+def mail_news(user_id: str) -> None:
+    """Mail one person what they are told; a repeated doorbell finds nothing due."""
+    mailing.mail_news(user_id)
+
+
+@shared_task
 def sweep() -> None:
     """Free dead leases, end what is hopeless, ring again for what waits."""
     workers.sign("sweep")
@@ -208,7 +215,7 @@ def take_over(**_: Any) -> None:
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info(
         "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s,"
-        " for parts %s, for silent judgements %s",
+        " for parts %s, for silent judgements %s, for news %s",
         *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it

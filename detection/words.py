@@ -70,6 +70,14 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     ),
     "bad_idempotency_key": (400, _("An Idempotency-Key has 1 to 255 printable ASCII characters.")),
     "no_verdict_yet": (409, _("There is no verdict yet that feedback could be about.")),
+    "too_many_claims": (
+        429,
+        _("You said something about many verdicts just now. Try again in a minute."),
+    ),
+    "confidential_not_learnt": (
+        409,
+        _("This image is confidential, and confidential images are never learnt from."),
+    ),
     "cursor_of_other_order": (
         422,
         _("This cursor belongs to another order. Begin again without one."),

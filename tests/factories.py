@@ -17,7 +17,15 @@ from accounts.audit_key import KEY_FILE
 from accounts.models import User
 from client import report_file
 from detection import storage
-from detection.models import Detection, Image, ModelVersion, Report, Submission
+from detection.models import (
+    Decision,
+    Detection,
+    Image,
+    ModelVersion,
+    Report,
+    ReviewItem,
+    Submission,
+)
 from detection.reports.keys import signing_key
 from detection.services.submission import submit_image
 from detection.uploads import StoredUpload
@@ -87,6 +95,18 @@ def done_row(owner: User, version: ModelVersion, **fields: Any) -> Detection:
         "attempt": 1,
     }
     return detection_row(owner, version, **(defaults | fields))
+
+
+def review_row(
+    detection: Detection, *, outcome: str = "authentic", by: User | None = None, **fields: Any
+) -> ReviewItem:
+    """A review that was closed with an outcome, and the decision that closed it, if by somebody."""
+    reason = fields.pop("reason", "maker_confirmed")
+    defaults = {"status": "closed", "closed_at": timezone.now(), "reasons": ["disputed"]}
+    item = ReviewItem.objects.create(detection=detection, outcome=outcome, **defaults | fields)
+    if by is not None:
+        Decision.objects.create(item=item, by=by, outcome=outcome, reason=reason)
+    return item
 
 
 def report_row(detection: Detection, by: User, **fields: Any) -> Report:

@@ -65,6 +65,8 @@ class User(AbstractBaseUser):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     theme = models.CharField(_("appearance"), max_length=8, blank=True, choices=Theme.choices)
 
+    wants_mail = models.BooleanField(_("mailed news"), default=True)
+
     objects = UserManager()
 
     USERNAME_FIELD = "email"

@@ -56,9 +56,18 @@ class ProfileForm(forms.ModelForm):
         choices=[("", gettext_lazy("As my device says")), *User.Theme.choices],
     )
 
+    wants_mail = forms.BooleanField(
+        label=gettext_lazy("Mail me when there is news"),
+        required=False,
+        help_text=gettext_lazy(
+            "Such as what a reviewer decided about an image that you sent. It is on the page News"
+            " in any case."
+        ),
+    )
+
     class Meta:
         model = User
-        fields = ("name", "language", "time_zone", "theme")
+        fields = ("name", "language", "time_zone", "theme", "wants_mail")
 
 
 @never_cache

@@ -18,7 +18,7 @@ from detection.api.permissions import FeedbackScopes
 from detection.api.request_shapes import FEEDBACK
 from detection.api.schema import FORM, JSON, ONCE, operation
 from detection.api.serializers import NoUnknownFields
-from detection.models import Feedback
+from detection.models import Detection, Feedback
 from detection.services import feedback
 from detection.services.idempotency import claim
 
@@ -35,6 +35,8 @@ class FeedbackSerializer(NoUnknownFields, serializers.ModelSerializer[Feedback])
 
 
 class FeedbackCollection(APIView):
+    """What the caller says about one verdict: one claim, the last, stands."""
+
     permission_classes = [*APIView.permission_classes, FeedbackScopes]
     parser_classes = [ObjectParser, MultiPartParser]
 
@@ -47,8 +49,11 @@ class FeedbackCollection(APIView):
         parameters=[ONCE],
     )
     def post(self, request: Request, pk: uuid.UUID) -> Response:
-        """Say that a verdict is wrong, or right; it stays as it is until a person reviews it."""
-        detection = get_object_or_404(visible_detections(request), pk=pk)
+        """Say that a verdict is wrong, or right; it stays as it is until a person reviews it.
+
+        What you said about it before is replaced.
+        """
+        detection = self._detection(request, pk)
         form = FeedbackSerializer(data=request.data)
         form.is_valid(raise_exception=True)
         said: dict[str, Any] = {"detection": str(pk), **form.validated_data}
@@ -65,3 +70,18 @@ class FeedbackCollection(APIView):
             if kept is not None:
                 idempotency.keep(kept, answer, detection=detection)
         return answer
+
+    @operation("getFeedback", tag="Feedback", answers={200: "OwnFeedback"}, problems=[404])
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """What you say about this verdict, or null."""
+        claim = feedback.own_claim(caller(request), self._detection(request, pk))
+        return Response({"claim": FeedbackSerializer(claim).data if claim else None})
+
+    @operation("withdrawFeedback", tag="Feedback", answers={204: None}, problems=[404, 409])
+    def delete(self, request: Request, pk: uuid.UUID) -> Response:
+        """Take back what you said about this verdict, if you said anything."""
+        feedback.withdraw(by=caller(request), detection=self._detection(request, pk))
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _detection(self, request: Request, pk: uuid.UUID) -> Detection:
+        return get_object_or_404(visible_detections(request), pk=pk)

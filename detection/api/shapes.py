@@ -15,7 +15,8 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services.report_checks import LATER_MODEL, STATES
+from detection.services.report_checks import REASONS as SUPERSEDED_BY
+from detection.services.report_checks import STATES
 from detection.services.seen_before import Kind
 from detection.words import FAILURES, REASONS
 
@@ -366,7 +367,7 @@ REPORT_STATUS = {
     "language": a("string", enum=[code for code, _name in settings.LANGUAGES]),
     "state": a("string", "What became of it since.", enum=list(STATES)),
     "because": {
-        "enum": [LATER_MODEL, None],
+        "enum": [*SUPERSEDED_BY, None],
         "description": "What superseded it. More codes may come.",
     },
     "key": a("string", "The id of the key that signed it.", pattern="^[0-9a-f]{16}$"),

@@ -17,6 +17,7 @@ from detection.api import (
     reviews,
     shadows,
     similar,
+    told,
     uploads,
     webhooks,
 )
@@ -81,7 +82,7 @@ urlpatterns = [
     path("uploads/<uuid:pk>", never_cache(uploads.UploadResource.as_view()), name="api_upload"),
     path(
         "detections/<uuid:pk>/feedback",
-        feedback.FeedbackCollection.as_view(),
+        never_cache(feedback.FeedbackCollection.as_view()),
         name="api_feedback",
     ),
     path(
@@ -127,6 +128,13 @@ urlpatterns = [
         never_cache(reviews.DecisionUndoing.as_view()),
         name="api_decision_undo",
     ),
+    path(
+        "detections/<uuid:pk>/training-consent",
+        never_cache(told.TrainingConsent.as_view()),
+        name="api_training_consent",
+    ),
+    path("notices", never_cache(told.NoticeCollection.as_view()), name="api_notices"),
+    path("notices/seen", never_cache(told.NoticesSeen.as_view()), name="api_notices_seen"),
     path("cases", never_cache(cases.CaseCollection.as_view()), name="api_cases"),
     path("cases/<uuid:pk>", never_cache(cases.CaseResource.as_view()), name="api_case"),
     path("cases/<uuid:pk>/images", cases.CaseImages.as_view(), name="api_case_images"),

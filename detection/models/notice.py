@@ -1,15 +1,63 @@
-"""What a person is told on the pages: the outcome of what they asked for or disputed."""
+"""What a person is told: the outcome of what they asked for or disputed.
 
+A notice is its own order to mail it: due from `mail_due_at`, claimed with a lease by the database's
+clock, and sent when `mailed_at` says so. Those of one person that are due go in one mail.
+"""
+
+import secrets
 import uuid
+from datetime import timedelta
+from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from detection.models.detection import Detection
+from detection.models.image import visibility
 from detection.models.newest_first import NewestFirst
+
+# Longer than a task may run, so that a living sender never loses its lease.
+LEASE = timedelta(seconds=60)
+
+
+class NoticeQuerySet(NewestFirst["Notice"]):
+    def visible_to(self, user: User) -> Self:
+        """One's own, about images that one may still see."""
+        return self.filter(visibility(user, "detection__image__"), user=user)
+
+    def unseen(self) -> Self:
+        return self.filter(seen_at=None)
+
+    def due(self) -> Self:
+        """To be mailed now, and in nobody's hands."""
+        is_free = Q(lease_until=None) | Q(lease_until__lt=Now())
+        return self.filter(is_free, mailed_at=None, mail_due_at__lte=Now())
+
+    def claim(self, user: int, *, at_most: int) -> str:
+        """Lease what is due for one person; gives the lease's name, empty where nothing is."""
+        lease = secrets.token_hex(16)
+        first = self.due().filter(user=user).order_by("created_at").values("pk")[:at_most]
+        won = self.due().filter(pk__in=list(first.values_list("pk", flat=True)))
+        taken = won.update(
+            lease_owner=lease, lease_until=Now() + LEASE, mail_attempt=F("mail_attempt") + 1
+        )
+        return lease if taken else ""
+
+    def leased_as(self, lease: str) -> Self:
+        """What this claim still holds (the fence)."""
+        return self.filter(lease_owner=lease, mailed_at=None)
+
+    def let_go(self, **fields: object) -> int:
+        """End the lease, and write what became of it."""
+        return self.update(lease_owner="", lease_until=None, **fields)
+
+    def spare_mail(self) -> int:
+        """Have no mail sent about these any more."""
+        return self.filter(mailed_at=None).update(mail_due_at=None)
 
 
 class Notice(models.Model):
@@ -28,15 +76,23 @@ class Notice(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     seen_at = models.DateTimeField(null=True, blank=True)
     mailed_at = models.DateTimeField(null=True, blank=True)
+    mail_due_at = models.DateTimeField(null=True, blank=True)  # empty where no mail is wanted
+    mail_attempt = models.PositiveSmallIntegerField(default=0)
+    lease_owner = models.CharField(max_length=64, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
 
-    objects = NewestFirst.as_manager()
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("notice")
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="notice_newest_first"),
             models.Index(fields=["user"], condition=Q(seen_at=None), name="notice_unseen"),
-            models.Index(fields=["created_at"], condition=Q(mailed_at=None), name="notice_unsent"),
+            models.Index(
+                fields=["mail_due_at"],
+                condition=Q(mailed_at=None, mail_due_at__isnull=False),
+                name="notice_unsent",
+            ),
         ]
 
     def __str__(self) -> str:

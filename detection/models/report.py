@@ -65,6 +65,7 @@ class Report(models.Model):
     pdf_sha256 = models.CharField(max_length=64)
     json_sha256 = models.CharField(max_length=64)
     created_at = models.DateTimeField(_("issued"), default=timezone.now, editable=False)
+    reviewed_at = models.DateTimeField(null=True, blank=True)  # when what it tells was decided
     revoked_at = models.DateTimeField(_("revoked"), null=True, blank=True)
     removed_at = models.DateTimeField(null=True, blank=True)  # its files are gone
 

@@ -1,13 +1,22 @@
 """What people say about verdicts."""
 
 import uuid
+from typing import Self
 
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
 from detection.models.detection import Detection
+from detection.models.newest_first import NewestFirst
+
+
+class FeedbackQuerySet(NewestFirst["Feedback"]):
+    def standing(self) -> Self:
+        """Those that were neither withdrawn nor replaced by a later one of the same person."""
+        return self.filter(withdrawn_at=None)
 
 
 class Feedback(models.Model):
@@ -32,11 +41,21 @@ class Feedback(models.Model):
     category = models.CharField(max_length=16, choices=Category.choices)
     comment = models.TextField(blank=True)  # at most 2,000 characters
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+    withdrawn_at = models.DateTimeField(null=True, blank=True)  # or replaced by a later one
+
+    objects = FeedbackQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("feedback")
         verbose_name_plural = _("feedback")
         ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["detection", "by"],
+                condition=Q(withdrawn_at=None),
+                name="one_standing_claim_per_person",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.category} {self.label}"

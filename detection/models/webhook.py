@@ -54,6 +54,8 @@ class WebhookEndpoint(models.Model):
     class Event(models.TextChoices):
         DETECTION_COMPLETED = "detection.completed", _("A verdict was given")
         DETECTION_FAILED = "detection.failed", _("An image could not be judged")
+        REVIEW_COMPLETED = "review.completed", _("A reviewer decided")
+        REVIEW_WITHDRAWN = "review.withdrawn", _("A reviewer’s decision was taken back")
 
     class Disabled(models.TextChoices):
         OWNER = "owner", _("switched off by its owner")
@@ -194,6 +196,8 @@ class WebhookDelivery(models.Model):
     endpoint = models.ForeignKey(WebhookEndpoint, models.PROTECT, related_name="deliveries")
     url = models.CharField(max_length=2000)
     event = models.CharField(max_length=32, choices=WebhookEndpoint.Event.choices)
+    # which of several such events of its detection; empty where there is but one
+    occasion = models.CharField(max_length=80, blank=True)
     detection = models.ForeignKey(
         "detection.Detection", models.PROTECT, related_name="deliveries", null=True, blank=True
     )
@@ -219,12 +223,12 @@ class WebhookDelivery(models.Model):
         ordering = ["-created_at", "-id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["endpoint", "detection", "event"],
+                fields=["endpoint", "detection", "event", "occasion"],
                 condition=Q(submission=None),
                 name="one_delivery_per_endpoint_and_event",
             ),
             models.UniqueConstraint(
-                fields=["submission", "event"],
+                fields=["submission", "event", "occasion"],
                 condition=Q(submission__isnull=False),
                 name="one_callback_per_submission_and_event",
             ),

@@ -24,9 +24,11 @@ from detection.presentation import VerdictCard, file_facts, verdict_card
 from detection.reports.copies import Copies, copies_that_disagree
 from detection.reports.custody import Custody, custody_of
 from detection.reports.pictures import Picture, layer_pictures_of, pictures_of
+from detection.reports.review import review_facts, review_section
 from detection.reports.sections import copies_facts, copies_section, layers_section
 from detection.reports.texts import isolated, left_to_right, quoting
 from detection.services.file_reading import current_facts
+from detection.services.reviewed import review_of
 
 Section = dict[str, Any]
 NO_FORMAT = "–"
@@ -58,11 +60,13 @@ class Content:
 
     Attributes:
         layers: pictures of layers of evidence, which stand in a section of their own.
+        reviewed_at: when the review that it tells of was decided; None where it tells of none.
     """
 
     json: dict[str, Any]
     pictures: list[Picture]
     layers: list[Picture]
+    reviewed_at: datetime | None = None
 
     @property
     def every_picture(self) -> list[Picture]:
@@ -82,8 +86,11 @@ def content_of(detection: Detection, order: Order) -> Content:
             copies_that_disagree(detection, order.by),
             layers,
         )
+        review = review_of(detection.image_id)
+        sections = _sections(detection, order, known)
+        sections[1:1] = filter(None, [review_section(review, detection.verdict)])
         body = {
-            "facts": _facts(detection, order, known),
+            "facts": _facts(detection, order, known) | {"review": review_facts(review)},
             "format": FORMAT,
             "pictures": [
                 {"caption": one.caption, "name": one.name, "sha256": one.sha256}
@@ -91,12 +98,12 @@ def content_of(detection: Detection, order: Order) -> Content:
             ],
             "text": {
                 "language": get_language(),
-                "sections": _sections(detection, order, known),
+                "sections": sections,
                 "title": _("Report on an image"),
                 "tone": known.card.tone,
             },
         }
-    return Content(body, pictures, layers)
+    return Content(body, pictures, layers, review.decided_at if review else None)
 
 
 @dataclass(frozen=True)
@@ -386,7 +393,7 @@ def _checking() -> Section:
         _("On your own machine: %(command)s") % {"command": command},
         _(
             "Both say whether a byte was changed since it was issued, and whether a later verdict"
-            " has taken its place. A print or a screenshot cannot be checked."
+            " or review has taken its place. A print or a screenshot cannot be checked."
         ),
     ]
     return _section("checking", _("How to check this report"), points=points)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Case, Detection
-from detection.services import cases, custody, tags
+from detection.services import cases, consent, custody, tags
 
 MAX_AT_ONCE = 100
 Change = Callable[[User, Detection], bool]
@@ -73,6 +73,13 @@ def hiding(by: User, row: Detection) -> bool:
     if row.image.owner_id != by.pk:
         raise Refused("not_yours")
     return custody.set_confidential(by=by, image=row.image, is_confidential=True)
+
+
+def allowing_training(*, is_allowed: bool) -> Change:
+    """Let one's own images be learnt from, or withdraw that."""
+    return lambda by, row: consent.set_training_consent(
+        by=by, image=row.image, is_allowed=is_allowed
+    )
 
 
 def _outcome(by: User, row: Detection, change: Change) -> Outcome:

@@ -11,12 +11,14 @@ from detection.errors import Refused
 from detection.models import Image
 from detection.services import review
 from detection.services.cases import withdraw_hidden
+from detection.services.consent import drop_training_consent
 
 
 def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
     """Hide an image from reviewers, or show it to them again; False where it is so already.
 
-    A hidden one leaves the review desk, and the cases that its owner did not put it into.
+    A hidden one leaves the review desk, and the cases that its owner did not put it into, and is not
+    learnt from.
 
     Raises:
         Refused: it is on legal hold, and stays visible to those who must keep it.
@@ -30,6 +32,8 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
         withdrawn = withdraw(row, by=by) if is_confidential else []
+        if is_confidential and (dropped := drop_training_consent(row, by=by)):
+            withdrawn.append(dropped)
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
         for record in withdrawn:
             record()

@@ -20,6 +20,7 @@ from detection import likeness, storage
 from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
+    Decision,
     Detection,
     EvidenceLayer,
     Feedback,
@@ -31,8 +32,9 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import reports, review, shadowing
+from detection.services import reports, review, shadowing, telling
 from detection.services.cases import drop_image
+from detection.services.consent import drop_training_consent
 from detection.services.tags import untag
 
 RETENTION_BATCH = 200
@@ -60,6 +62,8 @@ def erase_image(
             raise Refused("on_hold")
         AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
         left = [*drop_image(row, by=by), *review.forget_image(row, by=by)]
+        if record_consent := drop_training_consent(row, by=by):
+            left.append(record_consent)
         counts = _forget(row)
         audit.record(
             "image.erased",
@@ -147,6 +151,8 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
+    Decision.objects.filter(item__detection__image=image).update(note="")
+    telling.forget_image(image)
     reports.forget_image(image)
     told = WebhookDelivery.objects.filter(detection__in=detections)
     WebhookEndpoint.objects.filter(pk__in=told.values("endpoint")).lock()

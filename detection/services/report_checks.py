@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from client import report_file
 from detection.models import Detection, Report
 from detection.reports.keys import known_keys
+from detection.services.reviewed import decided_at
 
 CURRENT, SUPERSEDED, REVOKED, ERASED = "current", "superseded", "revoked", "erased"
 STATES = (CURRENT, SUPERSEDED, REVOKED, ERASED)
-LATER_MODEL = "later_model"
+LATER_MODEL, LATER_REVIEW = "later_model", "later_review"
+REVIEW_WITHDRAWN = "review_withdrawn"
+REASONS = (LATER_REVIEW, REVIEW_WITHDRAWN, LATER_MODEL)
 NOT_ISSUED = "not_issued"
 
 
@@ -74,6 +77,14 @@ def _if_revoked(report: Report) -> Standing | None:
     return Standing(REVOKED) if report.revoked_at else None
 
 
+def _if_reviewed_since(report: Report) -> Standing | None:
+    """A report tells of the review that stood when it was issued, or that there was none."""
+    stands = decided_at(report.detection.image_id)
+    if stands == report.reviewed_at:
+        return None
+    return Standing(SUPERSEDED, LATER_REVIEW if stands else REVIEW_WITHDRAWN)
+
+
 def _if_judged_again(report: Report) -> Standing | None:
     later = Detection.objects.filter(
         image_id=report.detection.image_id,
@@ -87,5 +98,6 @@ def _if_judged_again(report: Report) -> Standing | None:
 CHECKS: tuple[Callable[[Report], Standing | None], ...] = (
     _if_erased,
     _if_revoked,
+    _if_reviewed_since,
     _if_judged_again,
 )

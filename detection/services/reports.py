@@ -68,6 +68,7 @@ def issue(
         recipient=recipient,
         is_named=is_named,
         has_pictures=bool(content.pictures),
+        reviewed_at=content.reviewed_at,
         pdf_sha256=report_file.check(as_pdf, ()).sha256,
         json_sha256=report_file.check(as_json, ()).sha256,
         created_at=order.at,

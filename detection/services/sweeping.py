@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers, regions, shadowing
+from detection.services import delivering, layers, mailing, regions, shadowing
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -29,6 +29,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung_for_layers": ring_for_layers(ring_again_after),
         "rung_for_regions": ring_for_regions(ring_again_after),
         "rung_for_shadows": shadowing.sweep(again_after=ring_again_after),
+        "rung_for_news": ring_for_news(),
     }
 
 
@@ -81,3 +82,11 @@ def ring_for_regions(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return regions.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_news() -> int:
+    """Ring for people who have news to be mailed; nothing else rings for them."""
+    pending = unanswered(mailing.QUEUE)
+    if pending is None or pending >= ENOUGH_MESSAGES:
+        return 0
+    return mailing.ring_waiting(at_most=ENOUGH_MESSAGES - pending)

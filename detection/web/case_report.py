@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import AuditEvent, User
 from accounts.permissions import signed_in
-from detection.case_presentation import ROLES, shown_entries, shown_notes, tallies
+from detection.case_presentation import ROLES, ShownEntry, shown_entries, shown_notes, tallies
 from detection.models import Case, CaseNote
 from detection.presentation import verdict_card
 from detection.services.case_summary import CaseSummary, Entry, case_summary
@@ -55,7 +55,10 @@ def report_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
         "people": [{"name": str(one.user), "role": one.role} for one in found.people],
         "counts": found.counts,
         "image_count": found.image_count,
-        "images": [_image(request, entry) for entry in found.entries],
+        "images": [
+            _image(request, entry) | _review(shown)
+            for entry, shown in zip(found.entries, shown_entries(found.entries), strict=True)
+        ],
         "note_count": found.note_count,
         "notes": [_note(note) for note in found.notes],
     }
@@ -116,6 +119,15 @@ def _image(request: HttpRequest, entry: Entry) -> dict[str, Any]:
         "model_sha256": judged.model_version.artifact_sha256,
         "completed_at": judged.completed_at,
     }
+
+
+def _review(shown: ShownEntry) -> dict[str, Any]:
+    """What a reviewer decided, in words; nobody's name."""
+    card = shown.review
+    if card is None:
+        return {"review": None}
+    because = list(card.because)
+    return {"review": {"in_words": card.title, "because": because, "decided_at": card.decided_at}}
 
 
 def _note(note: CaseNote) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 from accounts.models import User
 from accounts.permissions import signed_in
 from detection import words
+from detection.claim_presentation import claims_section, outcome_section
 from detection.explanation import judged_faces, overlay
 from detection.file_section import file_section, technical_rows
 from detection.models import Detection, Installation, Submission
@@ -92,6 +93,8 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_custody(row, user),
         **cases_section(row.image, user),
         **_report(row, user),
+        **outcome_section(row),
+        **claims_section(row, user),
         **_seen_before(row, user),
     }
 

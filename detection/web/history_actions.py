@@ -49,6 +49,8 @@ class BulkForm(forms.Form):
             ("case", gettext_lazy("Add to a case")),
             ("move", gettext_lazy("Move between cases")),
             ("confidential", gettext_lazy("Mark confidential")),
+            ("allow_training", gettext_lazy("Let mine be learnt from")),
+            ("forbid_training", gettext_lazy("Withdraw that mine are learnt from")),
             ("csv", gettext_lazy("Export as CSV")),
             ("json", gettext_lazy("Export as JSON")),
         ]
@@ -86,6 +88,8 @@ class BulkForm(forms.Form):
             "case": lambda: bulk.adding_to(data["case"], shares_confidential=shares),
             "move": lambda: bulk.moving(data["source"], data["case"], shares_confidential=shares),
             "confidential": lambda: bulk.hiding,
+            "allow_training": lambda: bulk.allowing_training(is_allowed=True),
+            "forbid_training": lambda: bulk.allowing_training(is_allowed=False),
         }
         return changes[data["action"]]()
 

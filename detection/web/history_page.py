@@ -17,7 +17,9 @@ from accounts.permissions import signed_in
 from detection import history as finder
 from detection.models import Detection, SavedFilter
 from detection.presentation import verdict_card
+from detection.review_words import review_card
 from detection.services.history_export import MAX_ROWS, file_names, tags_of
+from detection.services.reviewed import reviews_of
 from detection.web.history_form import HistoryForm
 
 HISTORY_PAGE = 24
@@ -69,12 +71,14 @@ def _found(request: HttpRequest, form: HistoryForm, user: User) -> dict[str, Any
 def entries(rows: list[Detection], user: User) -> list[dict[str, Any]]:
     """Rows as the list shows them."""
     names, tags = file_names(rows, user), tags_of(rows)
+    reviews = reviews_of({row.image_id for row in rows})
     return [
         {
             "detection": row,
             "card": verdict_card(row),
             "file_name": names.get(row.pk, ""),
             "tags": tags.get(row.image_id, []),
+            "review": review_card(reviews.get(row.image_id), row.verdict),
         }
         for row in rows
     ]

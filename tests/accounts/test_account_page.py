@@ -22,7 +22,13 @@ from tests.factories import submitted
 from tests.images import jpeg_bytes
 
 pytestmark = pytest.mark.django_db
-PROFILE = {"name": "Alice A", "language": "ar", "time_zone": "Asia/Kolkata", "theme": "dark"}
+PROFILE = {
+    "name": "Alice A",
+    "language": "ar",
+    "time_zone": "Asia/Kolkata",
+    "theme": "dark",
+    "wants_mail": "on",
+}
 
 
 @pytest.fixture

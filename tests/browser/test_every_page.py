@@ -27,12 +27,13 @@ from detection.services import (
     review,
     review_claims,
     review_golden,
+    telling,
 )
 from detection.services.webhooks import add_endpoint
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
-from tests.factories import done_row
+from tests.factories import done_row, review_row
 from tests.review_desk import moderator
 
 pytestmark = pytest.mark.browser
@@ -196,7 +197,9 @@ def paths(
         "review_figures",
         "review_rules",
         "review_golden",
+        "notices",
     )
+    telling.review_completed(review_row(detections[0], by=alice))
     return [
         *map(reverse, names),
         *(reverse("detection", args=[row.pk]) for row in detections),

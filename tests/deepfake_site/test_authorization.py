@@ -29,6 +29,7 @@ from detection.models import (
     GoldenImage,
     Image,
     ModelVersion,
+    Notice,
     Region,
     ReportLink,
     ResumableUpload,
@@ -107,6 +108,7 @@ DECLARED: dict[str, Access] = {
     "history/filters/<uuid:pk>": Access(frozenset({"owner"}), WRITE),
     "detections/<uuid:pk>": own(READ),
     "detections/<uuid:pk>/card": own(READ),
+    "detections/<uuid:pk>/feedback": own(WRITE),
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
     "detections/<uuid:pk>/layers": own(READ | WRITE),
@@ -147,6 +149,10 @@ DECLARED: dict[str, Access] = {
         frozenset({"owner", "admin"}), READ | WRITE, frozenset({"owner"})
     ),
     "images/<uuid:pk>/hold": Access(frozenset({"moderator", "admin"}), READ | WRITE, frozenset()),
+    "images/<uuid:pk>/training": Access(OWNER, WRITE, OWNER),
+    "notices": Access(PEOPLE, READ),
+    "notices/seen": Access(PEOPLE, WRITE),
+    "notices/<uuid:pk>": Access(OWNER, READ, OWNER),
     "images/<uuid:pk>/confidential": Access(frozenset({"owner"}), WRITE, frozenset({"owner"})),
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
@@ -228,7 +234,6 @@ DECLARED: dict[str, Access] = {
         frozenset({"HEAD", "PATCH", "DELETE"}),
         frozenset({"owner", "owner_key"}),
     ),
-    "api/v1/detections/<uuid:pk>/feedback": own(WRITE, "owner_key"),
     "api/v1/detections/<uuid:pk>/review": own(WRITE, "owner_key"),
     "api/v1/reviews": Access(REVIEWERS, READ),
     "api/v1/reviews/next": Access(REVIEWERS, WRITE),
@@ -242,6 +247,14 @@ DECLARED: dict[str, Access] = {
     "api/v1/reviews/<uuid:pk>/decisions": REVIEWED,
     # an administrator's, and hers who decided
     "api/v1/reviews/<uuid:pk>/decisions/<uuid:decision>/undo": Access(ADMINS, WRITE, frozenset()),
+    "api/v1/detections/<uuid:pk>/feedback": own(READ | WRITE | {"DELETE"}, "owner_key"),
+    "api/v1/detections/<uuid:pk>/training-consent": Access(
+        frozenset({"owner", "owner_key", "reader_key"}),
+        READ | {"PUT"},
+        frozenset({"owner", "owner_key", "reader_key"}),
+    ),
+    "api/v1/notices": Access(PEOPLE | KEYS, READ),
+    "api/v1/notices/seen": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
     "api/v1/cases": Access(CASE_CALLERS, READ | WRITE),
     "api/v1/cases/<uuid:pk>": Access(OWNER | OWNER_KEY, READ | frozenset({"PATCH"})),
     "api/v1/cases/<uuid:pk>/images": Access(OWNER | OWNER_KEY, WRITE),
@@ -359,6 +372,9 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     box = {"left_px": 0, "top_px": 0, "width_px": 96, "height_px": 96}
     Region.objects.create(detection=submission.detection, by=alice, **box)
     _reviewed(detection)
+    Notice.objects.create(
+        pk=detection.pk, user=alice, detection=detection, kind=Notice.Kind.REVIEW_COMPLETED
+    )
     return submission.image
 
 
@@ -540,7 +556,8 @@ def _may(route: str, has_access: bool, role: str, method: str, methods: frozense
     if not has_access:
         return refused
     is_api = route.startswith("api/")
-    if role == "reader_key" and method == "POST" and is_api and route not in WRITES_NOTHING:
+    changes = method in {"POST", "PUT"} and route not in WRITES_NOTHING
+    if role == "reader_key" and changes and is_api:
         return {"no", "no such method"}
     if method in methods:
         return {"yes"}

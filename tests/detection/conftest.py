@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -26,3 +27,33 @@ def red_model(db: None, tmp_path: Path) -> ModelVersion:
 def api(alice: User, key_of: Callable[..., str]) -> Client:
     """A program of alice's, with a key of all scopes."""
     return Client(headers={"Authorization": f"Bearer {key_of(alice)}"})
+
+
+@pytest.fixture
+def desk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What was brought to the review desk, which does nothing else: (detection, reason, by)."""
+    brought: list[tuple[Any, ...]] = []
+
+    def open_item(detection: Any, reason: str, *, by: Any = None) -> None:
+        brought.append((detection.pk, str(reason), by))
+
+    monkeypatch.setattr("detection.services.review.open_item", open_item)
+    return brought
+
+
+@pytest.fixture
+def labels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
+    """What became a label or ceased to be one, in order: ("learn", item) or ("unlearn", image)."""
+    done: list[tuple[str, Any]] = []
+    for name in ("learn", "unlearn"):
+        monkeypatch.setattr(
+            f"detection.services.reviewed_labels.{name}",
+            lambda row, name=name: done.append((name, row.pk)),
+        )
+    return done
+
+
+@pytest.fixture
+def other_version(db: None) -> ModelVersion:
+    """A newer version that exists in the registry only."""
+    return ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)

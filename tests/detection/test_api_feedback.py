@@ -15,7 +15,7 @@ from detection.models import Feedback
 from detection.services.erasure import erase_image
 from tests.factories import detection_row, done_row
 
-pytestmark = pytest.mark.usefixtures("model_version")
+pytestmark = pytest.mark.usefixtures("model_version", "desk")
 
 
 @pytest.fixture

@@ -441,7 +441,7 @@ def test_a_long_history_costs_no_more_queries(
 ):
     for _ in range(20):
         done_row(alice, model_version)
-    with django_assert_max_num_queries(14 + queries_of_a_limit()):
+    with django_assert_max_num_queries(16 + queries_of_a_limit()):
         browser.get(reverse("history"))
 
 

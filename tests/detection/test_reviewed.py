@@ -1,0 +1,171 @@
+"""A review beside the machine's verdict: on pages, in reports, and over reports issued before."""
+
+import json
+
+import pytest
+from django.utils import timezone
+
+from detection import storage
+from detection.models import Decision, GoldenImage
+from detection.services import cases, reports
+from detection.services.report_checks import Standing, standing_of
+from detection.services.reviewed import review_of, reviews_of
+from tests.factories import done_row, report_row, review_row
+from tests.pdf_text import texts
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def judged(alice, model_version):
+    return done_row(alice, model_version, verdict="likely_manipulated", probability=0.95)
+
+
+def _undo(item):
+    item.decisions.update(undone_at=timezone.now())
+    item.status, item.outcome, item.closed_at = "open", "", None
+    item.save()
+
+
+def test_the_latest_review_stands(carol, dora, judged):
+    assert review_of(judged.image_id) is None
+    review_row(judged, outcome="cannot_tell", by=carol)
+    review_row(judged, outcome="authentic", by=dora, reason="original_found")
+    review = review_of(judged.image_id)
+    assert (review.outcome, review.reasons, review.opinions) == (
+        "authentic",
+        ("original_found",),
+        1,
+    )
+
+
+def test_it_is_about_the_image_whichever_model_judged_it(alice, carol, judged, other_version):
+    again = done_row(alice, other_version, image=judged.image)
+    review_row(judged, by=carol)
+    assert review_of(again.image_id).detection == judged.pk
+
+
+def test_what_is_looked_at_again_stands_no_more(carol, judged):
+    first = review_row(judged, by=carol)
+    again = review_row(judged, previous=first, status="open", outcome="", closed_at=None)
+    assert review_of(judged.image_id) is None
+    again.status, again.outcome, again.closed_at = "closed", "manipulated", timezone.now()
+    again.save()
+    assert review_of(judged.image_id).outcome == "manipulated"
+
+
+def test_golden_items_say_nothing_of_an_image(carol, judged):
+    golden = GoldenImage.objects.create(image=judged.image, outcome="authentic", added_by=carol)
+    review_row(judged, golden=golden)
+    assert review_of(judged.image_id) is None
+
+
+def test_only_those_who_decided_so_give_the_reasons(carol, dora, judged):
+    item = review_row(judged, outcome="authentic", by=carol)
+    Decision.objects.create(item=item, by=dora, outcome="manipulated", reason="visible_traces")
+    review = review_of(judged.image_id)
+    assert (review.reasons, review.opinions) == (("maker_confirmed",), 2)
+
+
+def test_many_are_found_with_two_queries(alice, carol, model_version, django_assert_num_queries):
+    rows = [done_row(alice, model_version) for _ in range(5)]
+    for row in rows[:3]:
+        review_row(row, by=carol)
+    with django_assert_num_queries(2):
+        found = reviews_of([row.image_id for row in rows])
+    assert set(found) == {row.image_id for row in rows[:3]}
+
+
+# --- pages
+
+
+def test_the_page_says_it_beside_the_machines_verdict(alice, carol, judged, client_of):
+    review_row(judged, by=carol)
+    html = client_of(alice).get(f"/detections/{judged.pk}").content.decode()
+    assert "A reviewer says: Authentic" in html
+    assert "Whoever made it confirmed it" in html
+    assert "It is the opposite of the machine’s verdict." in html
+    assert "Likely manipulated" in html
+    assert carol.email not in html
+
+
+def test_the_history_marks_it(alice, carol, judged, client_of):
+    assert "A reviewer says" not in client_of(alice).get("/history?whose=mine").content.decode()
+    review_row(judged, by=carol)
+    html = client_of(alice).get("/history?whose=mine").content.decode()
+    assert "A reviewer says: Authentic" in html
+
+
+def test_a_case_and_its_report_mark_it(alice, carol, judged, client_of):
+    case = cases.create(by=alice, title="Flood", images=[judged.image])
+    review_row(judged, by=carol)
+    browser = client_of(alice)
+    assert "A reviewer says: Authentic" in browser.get(f"/cases/{case.pk}").content.decode()
+    assert "A reviewer says: Authentic" in browser.get(f"/cases/{case.pk}/report").content.decode()
+    (image,) = browser.get(f"/cases/{case.pk}/report.json").json()["images"]
+    assert image["review"]["in_words"] == "A reviewer says: Authentic"
+
+
+# --- reports
+
+
+def test_a_report_issued_before_is_superseded(alice, carol, judged):
+    report = report_row(judged, alice)
+    assert standing_of(report) == Standing("current")
+    item = review_row(judged, by=carol)
+    assert standing_of(report) == Standing("superseded", "later_review")
+    _undo(item)
+    assert standing_of(report) == Standing("current")
+
+
+def test_a_report_that_tells_of_a_review_falls_with_it(alice, carol, judged):
+    item = review_row(judged, by=carol)
+    report = report_row(judged, alice, reviewed_at=item.closed_at)
+    assert standing_of(report) == Standing("current")
+    _undo(item)
+    assert standing_of(report) == Standing("superseded", "review_withdrawn")
+
+
+@pytest.mark.parametrize("language", ["en", "ar"])
+def test_a_new_report_tells_of_it_without_a_name(alice, carol, judged, language):
+    item = review_row(judged, by=carol)
+    report = reports.issue(by=alice, detection=judged, language=language, has_pictures=False)
+    report.refresh_from_db()
+    assert report.reviewed_at == item.closed_at
+    assert standing_of(report) == Standing("current")
+    text = storage.report_path(judged.image_id, report.pk, ".json").read_text()
+    body = json.loads(text)["report"]
+    assert body["facts"]["review"] == {
+        "decided_at": item.closed_at.isoformat(),
+        "opinions": 1,
+        "outcome": "authentic",
+        "reasons": ["maker_confirmed"],
+    }
+    section = next(one for one in body["text"]["sections"] if one["name"] == "review")
+    assert body["text"]["sections"][1] == section
+    assert body["text"]["language"] == language
+    assert carol.email not in text
+
+
+def test_a_report_without_a_review_says_so_to_machines(alice, judged):
+    report = reports.issue(by=alice, detection=judged, language="en", has_pictures=False)
+    body = json.loads(storage.report_path(judged.image_id, report.pk, ".json").read_text())
+    assert body["report"]["facts"]["review"] is None
+    assert "review" not in [one["name"] for one in body["report"]["text"]["sections"]]
+
+
+def test_the_pdf_shows_it(alice, carol, judged):
+    review_row(judged, by=carol)
+    report = reports.issue(by=alice, detection=judged, language="en", has_pictures=False)
+    pdf = storage.report_path(judged.image_id, report.pk, ".pdf").read_bytes()
+    assert "A reviewer says: Authentic" in " ".join(texts(pdf))
+
+
+def test_whoever_checks_a_file_is_told(alice, carol, judged, client):
+    report = report_row(judged, alice)
+    review_row(judged, by=carol)
+    file = storage.report_path(judged.image_id, report.pk, ".json").open("rb")
+    html = client.post("/verify-report", {"report": file}).content.decode()
+    assert "A reviewer has decided about the image since." in html
+    answer = client.get(f"/api/v1/reports/{report.pk}?sha256={report.json_sha256}").json()
+    assert (answer["state"], answer["because"]) == ("superseded", "later_review")
