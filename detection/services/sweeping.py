@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers, regions
+from detection.services import comparisons, delivering, judging_again, layers, regions
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -28,6 +28,8 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung_for_webhooks": ring_for_webhooks(ring_again_after),
         "rung_for_layers": ring_for_layers(ring_again_after),
         "rung_for_regions": ring_for_regions(ring_again_after),
+        "rung_for_comparisons": ring_for_comparisons(ring_again_after),
+        "rung_for_judging_again": judging_again.ring_waiting(again_after=ring_again_after),
     }
 
 
@@ -38,7 +40,8 @@ def fail_exhausted() -> int:
     for detection in failed:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
-    return len(failed) + layers.fail_exhausted() + regions.fail_exhausted()
+    others = (layers, regions, comparisons, judging_again)
+    return len(failed) + sum(other.fail_exhausted() for other in others)
 
 
 def ring_waiting(
@@ -80,3 +83,11 @@ def ring_for_regions(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return regions.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_comparisons(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for comparisons that were ordered and that nobody goes on with."""
+    pending = unanswered(comparisons.QUEUE)
+    if pending is None or pending >= ENOUGH_MESSAGES:
+        return 0
+    return comparisons.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
