@@ -71,7 +71,7 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(
-                        condition=models.Q(("answers", None)),
+                        condition=models.Q(("answers__isnull", True)),
                         fields=["comparison", "place"],
                         name="compared_image_waiting",
                     )

@@ -80,7 +80,7 @@ class Comparison(Leased):
 class ComparedImageQuerySet(models.QuerySet["ComparedImage"]):
     def waiting(self) -> "ComparedImageQuerySet":
         """Those that nobody has judged yet, in their order."""
-        return self.filter(answers=None).order_by("place")
+        return self.filter(answers__isnull=True).order_by("place")
 
 
 class ComparedImage(models.Model):
@@ -106,7 +106,7 @@ class ComparedImage(models.Model):
         indexes = [
             models.Index(
                 fields=["comparison", "place"],
-                condition=Q(answers=None),
+                condition=Q(answers__isnull=True),
                 name="compared_image_waiting",
             )
         ]

@@ -86,6 +86,8 @@ def go_on(pk: uuid.UUID | str, *, worker: str) -> None:
     if claim is None or not claim.keep_lease(LEASE):
         return
     try:
+        for version in (claim.against, claim.candidate):
+            detector.prove(version)  # also of one that is loaded already
         if not claim.total:
             _list_images(claim)
         _judge_for_a_while(claim)

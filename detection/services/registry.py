@@ -63,7 +63,7 @@ def activate(version: ModelVersion, *, by: User | None) -> None:
         if previous == version:
             return
         kind = Kind.PROMOTED if previous else Kind.FIRST
-        _switch(version, previous, kind=kind, by=by, action="model_version.activated")
+        _switch("model_version.activated", version, previous, kind=kind, by=by)
 
 
 def promote(
@@ -94,11 +94,11 @@ def promote(
         if codes and not overrules:
             raise Refused("gate_shut")
         return _switch(
+            "model_version.promoted",
             version,
             previous,
             kind=Kind.PROMOTED,
             by=by,
-            action="model_version.promoted",
             reason=reason,
             comparison=row,
             told={"comparison": str(row.pk), "obstacles": sorted(codes)},
@@ -122,11 +122,11 @@ def roll_back(*, by: User | None, reason: str) -> Activation:
         if model_before(now) != earlier:
             raise Refused("model_changed_meanwhile")
         return _switch(
+            "model_version.rolled_back",
             earlier,
             now,
             kind=Kind.ROLLED_BACK,
             by=by,
-            action="model_version.rolled_back",
             reason=reason,
         )
 
@@ -179,12 +179,12 @@ def _active_held_fast() -> ModelVersion | None:
 
 
 def _switch(
+    action: str,
     version: ModelVersion,
     previous: ModelVersion | None,
     *,
     kind: str,
     by: User | None,
-    action: str,
     reason: str = "",
     comparison: Comparison | None = None,
     told: dict[str, Any] | None = None,
