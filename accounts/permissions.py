@@ -26,6 +26,11 @@ def trail_reader_required(view: View[P]) -> View[P]:
     return _for_those_who(lambda user: user.reads_trail, view)
 
 
+def reviewer_required(view: View[P]) -> View[P]:
+    """Sign-in first; to everybody but moderators and administrators the page does not exist."""
+    return _for_those_who(lambda user: user.is_reviewer, view)
+
+
 def administrator_required(view: View[P]) -> View[P]:
     """Sign-in first; to everybody but administrators the page does not exist."""
     return _for_those_who(lambda user: user.is_superuser, view)

@@ -80,6 +80,15 @@ def order(
     return wanted
 
 
+def outstanding_in(case: Case) -> int:
+    """Images of a case with a verdict, but none of the model that judges now."""
+    version = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).first()
+    if version is None:
+        return 0
+    rows = _outstanding(Rejudging(version=version, case=case))
+    return rows.values("image").distinct().count()
+
+
 def cancel(*, by: User, rejudging: Rejudging) -> bool:
     """Hand nothing more over; what was handed over is judged. False where it has ended."""
     with transaction.atomic():

@@ -10,10 +10,12 @@ from detection.web import (
     history_page,
     image_search,
     images,
+    judging_again_pages,
     layer_pages,
     model_pages,
     pages,
     region_pages,
+    registry_pages,
     report_pages,
     shared_pages,
     verify_report_page,
@@ -33,6 +35,14 @@ urlpatterns = [
     path("detections/<uuid:pk>", detection_page.detection, name="detection"),
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
+    path(
+        "detections/<uuid:pk>/judge-again",
+        judging_again_pages.judge_again,
+        name="detection_judge_again",
+    ),
+    path(
+        "cases/<uuid:pk>/judge-again", judging_again_pages.judge_case_again, name="case_judge_again"
+    ),
     path("detections/<uuid:pk>/heatmap", images.heatmap, name="detection_heatmap"),
     path("detections/<uuid:pk>/layers", layer_pages.section, name="detection_layers"),
     path("detections/<uuid:pk>/layers/<slug:kind>", layer_pages.picture, name="detection_layer"),
@@ -46,7 +56,25 @@ urlpatterns = [
     path("images/<uuid:pk>/erase", custody_pages.erase, name="image_erase"),
     path("images/<uuid:pk>/hold", custody_pages.hold, name="image_hold"),
     path("images/<uuid:pk>/confidential", custody_pages.confidential, name="image_confidential"),
+    path("models", registry_pages.models, name="models"),
+    path("models/roll-back", registry_pages.roll_back, name="model_roll_back"),
+    path("models/judge-again", judging_again_pages.judge_all_again, name="judge_all_again"),
+    path("models/judge-again/<uuid:pk>", judging_again_pages.rejudging, name="rejudging"),
+    path(
+        "models/judge-again/<uuid:pk>/cancel", judging_again_pages.cancel, name="rejudging_cancel"
+    ),
     path("models/<uuid:pk>", model_pages.model, name="model"),
+    path("models/<uuid:pk>/compare", registry_pages.compare, name="model_compare"),
+    path(
+        "models/<uuid:pk>/compare/<uuid:comparison_pk>",
+        registry_pages.comparison,
+        name="comparison",
+    ),
+    path(
+        "models/<uuid:pk>/compare/<uuid:comparison_pk>/promote",
+        registry_pages.promote,
+        name="model_promote",
+    ),
     path("expected-share", model_pages.expected_share, name="expected_share"),
     path("webhooks", webhook_pages.endpoints, name="webhooks"),
     path("webhooks/callbacks", webhook_pages.callbacks, name="webhook_callbacks"),
