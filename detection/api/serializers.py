@@ -62,6 +62,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
             "model",
             "operating_point",
             "links",
+            "judged_before",
             "file",
             "metadata",
         ]

@@ -20,13 +20,16 @@ from accounts.models import ApiKey, User
 from detection.models import (
     Batch,
     CaseNote,
+    Comparison,
     Detection,
     Image,
     ModelVersion,
     Region,
+    Rejudging,
     ReportLink,
     ResumableUpload,
     SavedFilter,
+    Snapshot,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -49,6 +52,7 @@ PAST = frozenset({"disabled", "revoked_key"})
 EVERYBODY = PEOPLE | KEYS | PAST | {"nobody"}
 SEES = frozenset({"owner", "moderator", "admin"})
 ADMINS = frozenset({"admin"})
+REVIEWERS = frozenset({"moderator", "admin"})
 OWNER_KEY = frozenset({"owner_key"})
 
 
@@ -92,6 +96,7 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>": own(READ),
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/retry": own(WRITE),
+    "detections/<uuid:pk>/judge-again": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
     "detections/<uuid:pk>/layers": own(READ | WRITE),
     "detections/<uuid:pk>/layers/<slug:kind>": own(READ),
@@ -111,6 +116,7 @@ DECLARED: dict[str, Access] = {
     "cases/<uuid:pk>/state": Access(OWNER, WRITE),
     "cases/<uuid:pk>/history": OWN_CASE,
     "cases/<uuid:pk>/people": Access(OWNER, READ | WRITE),
+    "cases/<uuid:pk>/judge-again": Access(OWNER, WRITE),
     "cases/<uuid:pk>/images": Access(OWNER, WRITE),
     "cases/<uuid:pk>/notes": Access(OWNER, WRITE),
     "cases/<uuid:pk>/notes/<uuid:note>": Access(OWNER, READ | WRITE),
@@ -135,7 +141,15 @@ DECLARED: dict[str, Access] = {
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
+    "models": Access(REVIEWERS, READ),
+    "models/roll-back": Access(ADMINS, READ | WRITE),
+    "models/judge-again": Access(ADMINS, WRITE),
+    "models/judge-again/<uuid:pk>": Access(ADMINS, READ),
+    "models/judge-again/<uuid:pk>/cancel": Access(ADMINS, WRITE),
     "models/<uuid:pk>": Access(PEOPLE, READ),
+    "models/<uuid:pk>/compare": Access(ADMINS, WRITE),
+    "models/<uuid:pk>/compare/<uuid:comparison_pk>": Access(REVIEWERS, READ),
+    "models/<uuid:pk>/compare/<uuid:comparison_pk>/promote": Access(ADMINS, WRITE),
     "expected-share": Access(ADMINS, READ | WRITE),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
@@ -205,6 +219,16 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
+    "api/v1/models/activations": Access(REVIEWERS, READ),
+    # with an administrator's key alone, which nobody here has
+    "api/v1/models/roll-back": Access(frozenset(), WRITE),
+    "api/v1/models/judge-again": Access(frozenset(), WRITE),
+    "api/v1/models/judge-again/<uuid:pk>": Access(ADMINS, READ),
+    "api/v1/models/judge-again/<uuid:pk>/cancel": Access(frozenset(), WRITE),
+    "api/v1/models/<uuid:pk>/compare": Access(REVIEWERS, READ),
+    "api/v1/models/<uuid:pk>/compare/<uuid:comparison_pk>": Access(REVIEWERS, READ),
+    "api/v1/models/<uuid:pk>/promote": Access(frozenset(), WRITE),
+    "api/v1/detections/<uuid:pk>/judge-again": own(WRITE, "owner_key"),
     "api/v1/models/active": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     # with a key alone; what needs a confirmation on the pages has no way around it here
     "api/v1/webhooks": Access(frozenset({"owner_key", "stranger_key"}), READ | WRITE),
@@ -366,6 +390,7 @@ def _address(
         pk = WebhookEndpoint.objects.values_list("pk", flat=True).first() or pk
     values = {
         "<uuid:pk>": str(pk),
+        "<uuid:comparison_pk>": str(_comparison().pk),
         "<uuid:region_pk>": str(Region.objects.values_list("pk", flat=True).first() or pk),
         "<int:side>": "320",
         "<uuid:note>": str(CaseNote.objects.values_list("pk", flat=True).first() or uuid.uuid4()),
@@ -411,10 +436,15 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     key = (
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
+    version = ModelVersion.objects.get()
+    again = Rejudging.objects.create(version=version, by=alice).pk
     others = {
+        "models/judge-again/": again,
+        "api/v1/models/judge-again/": again,
+        "api/v1/models/": version.pk,
         "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
         "regions/": Region.objects.get(detection__image=image).pk,
-        "models/": ModelVersion.objects.get().pk,
+        "models/": version.pk,
         **dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image)),
         "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
@@ -426,6 +456,17 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
             if got not in _may(route, role in roles, role, method, access.methods):
                 wrong[role, method] = got
     assert wrong == {}
+
+
+def _comparison() -> Comparison:
+    """One of the only version with itself."""
+    if row := Comparison.objects.first():
+        return row
+    version = ModelVersion.objects.get()
+    snapshot = Snapshot.objects.create(name="first", sha256="a" * 64)
+    return Comparison.objects.create(
+        candidate=version, against=version, snapshot=snapshot, status="done"
+    )
 
 
 def _case_of(owner: User, image: Image) -> uuid.UUID:
