@@ -212,8 +212,9 @@ def _side(name: str, figure: Mapping[str, Any]) -> str:
 
 def _signed(name: str, number: float) -> str:
     sign = "+" if number > 0 else "−" if number < 0 else "±"
-    size = number_format(abs(number), 3) if name == "auc" else points(abs(number))
-    return f"\u2066{sign}{size}\u2069" if name == "auc" else f"{sign}{size}"
+    if name == "auc":
+        return f"\u2066{sign}{number_format(abs(number), 3)}\u2069"
+    return points(abs(number), sign)
 
 
 def _interval(name: str, figure: Mapping[str, Any]) -> str:

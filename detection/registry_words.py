@@ -184,6 +184,7 @@ def value(figure: str, number: float | None) -> str:
     return number_format(round(number, 3), 3) if figure == "auc" else percent(number)
 
 
-def points(number: float) -> str:
+def points(size: float, sign: str = "") -> str:
     """A difference of shares, in percentage points."""
-    return _("%(number)s points") % {"number": number_format(round(100 * number, 1), 1)}
+    number = f"{sign}{number_format(round(100 * size, 1), 1)}"
+    return _("%(number)s points") % {"number": f"\u2066{number}\u2069"}  # left to right everywhere

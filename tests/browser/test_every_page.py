@@ -11,12 +11,24 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
+from detection.models import (
+    Case,
+    Comparison,
+    Detection,
+    ModelVersion,
+    Rejudging,
+    Snapshot,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from detection.services import case_notes, case_people, cases
 from detection.services.webhooks import add_endpoint
+from ml.comparison import compare
+from ml.release import obstacles
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.ml.test_comparison import right
 
 pytestmark = pytest.mark.browser
 
@@ -150,6 +162,8 @@ def paths(
         "people",
         "invite",
         "expected_share",
+        "models",
+        "model_roll_back",
     )
     return [
         *map(reverse, names),
@@ -157,11 +171,35 @@ def paths(
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
+        *_about_models(alice),
         reverse("webhook", args=[endpoint.pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
+    ]
+
+
+def _about_models(alice: User) -> list[str]:
+    """A comparison that is over and one that is under way, and an order to judge again."""
+    version = ModelVersion.objects.get()
+    newer = ModelVersion.objects.create(name="new", version="2", artifact_sha256="e" * 64)
+    snapshot = Snapshot.objects.create(name="long" * 20, sha256="a" * 64)
+    about = {"candidate": newer, "against": version, "snapshot": snapshot, "by": alice}
+    changed = [
+        {"detection": str(row.pk), "before": "inconclusive", "after": "likely_authentic"}
+        for row in Detection.objects.filter(status="done")
+    ]
+    figures = compare([*right(20, source="photographs"), *right(3, source="dfdc")])
+    over = {"status": "done", "figures": figures, "obstacles": obstacles(figures)}
+    rows = [
+        Comparison.objects.create(**about, **over, changed=changed),
+        Comparison.objects.create(**about, status="running", done=3, total=9),
+    ]
+    again = Rejudging.objects.create(version=version, by=alice, total=9, done=3)
+    return [
+        *(reverse("comparison", args=[newer.pk, row.pk]) for row in rows),
+        reverse("rejudging", args=[again.pk]),
     ]
 
 

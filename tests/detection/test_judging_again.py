@@ -16,6 +16,7 @@ from detection.models import Detection, Image, ModelVersion, Rejudging, WebhookD
 from detection.services import cases, judging_again, registry, sweeping
 from detection.services.case_summary import entries_of, outcome_counts
 from detection.services.history_export import file_names
+from detection.services.seen_before import find, fingerprint
 from detection.services.webhooks import add_endpoint
 from detection.tasks import judge_again, run_detection
 from tests import images
@@ -166,6 +167,13 @@ def test_an_older_verdict_stands_in_a_case_until_there_is_a_new_one(old, alice, 
     run_detection(str(again.pk))
     assert outcome_counts([case.pk]) == {case.pk: {"inconclusive": 1}}
     assert entries_of(case, case.entries.all(), alice)[0].detection == again
+
+
+def test_what_was_judged_again_did_not_come_again(old, alice):
+    again = judging_again.ask(by=alice, detection=old)
+    run_detection(str(again.pk))
+    for row in Detection.objects.select_related("image"):
+        assert find(alice, fingerprint(row.image), beside=row).matches == []
 
 
 # --- many
