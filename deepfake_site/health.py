@@ -23,18 +23,19 @@ def healthz(request: HttpRequest) -> JsonResponse:
 def readyz(request: HttpRequest) -> JsonResponse:
     """Database, model and disk are there, and waiting detections are being taken up."""
     try:
-        has_model = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists()
+        model = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).first()
         stalled = stalled_s()
     except DatabaseError:
         return JsonResponse({"status": "unready", "database": "away"}, status=503)
     has_space = shutil.disk_usage(settings.DATA_DIR).free > settings.MAX_UPLOAD_BYTES
-    is_ready = has_model and has_space and stalled < STALLED_TOO_LONG_S
+    is_whole = model is not None and model.damaged_at is None
+    is_ready = is_whole and has_space and stalled < STALLED_TOO_LONG_S
     return JsonResponse(
         {
             "status": "ready" if is_ready else "unready",
             "database": "ok",
             "storage": "ok" if has_space else "full",
-            "model": "active" if has_model else "none",
+            "model": "none" if model is None else "active" if is_whole else "damaged",
             "stalled_s": round(stalled, 1),
         },
         status=200 if is_ready else 503,

@@ -374,6 +374,8 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.mail_news": {"queue": "deliver"},
     "detection.tasks.draw_layer": {"queue": "evidence"},
     "detection.tasks.run_region": {"queue": "evidence"},
+    "detection.tasks.compare_models": {"queue": "train"},
+    "detection.tasks.judge_again": {"queue": "bulk"},
     "detection.tasks.sweep": {"queue": "sweep"},
     "detection.tasks.screen": {"queue": "evidence"},
     "detection.tasks.retention": {"queue": "evidence"},

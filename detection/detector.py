@@ -5,7 +5,7 @@ import logging
 import math
 import uuid
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -37,6 +37,9 @@ PREVIEW_SIDES = (1024, 320)
 GOLDEN_AT_START, GOLDEN_EVERY_S = 4, 60.0
 # A crash may be the moment's and not the file's: try again while attempts are left.
 WORTH_ANOTHER_TRY = {"decoder_crashed", "decoder_timeout", "decoder_not_started"}
+# That judges, that judged before and is still in the queue, that judges silently beside: whichever
+# was not asked for longest is dropped.
+LOADED_MODELS = 3
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
 # How much of a file this release reads; facts say how much was read when they were found.
 READS = FILE_READ
@@ -68,7 +71,7 @@ def _credential_reader() -> CredentialReader:
     return CredentialReader()
 
 
-@cache
+@lru_cache(maxsize=LOADED_MODELS)
 def _model(artifact_sha256: str) -> "_Model":
     folder = storage.artifact_dir(artifact_sha256)
     return _Model(Predictor.load(folder, registered={artifact_sha256}))
@@ -113,6 +116,15 @@ def warm(version: ModelVersion) -> None:
     _model(version.artifact_sha256)
 
 
+def predictor_of(version: ModelVersion) -> Predictor:
+    """The loaded model of a version.
+
+    Raises:
+        ml.errors.ArtifactError: its files are not what was registered, or score otherwise.
+    """
+    return _model(version.artifact_sha256).checked()
+
+
 def judge(image: Image, version: ModelVersion) -> Judgement:
     """Decode and judge one stored image.
 
@@ -121,7 +133,7 @@ def judge(image: Image, version: ModelVersion) -> Judgement:
         ml.errors.ArtifactError: the version's files are not what was registered, or no longer
             give the scores that were recorded for them.
     """
-    predictor = _model(version.artifact_sha256).checked()
+    predictor = predictor_of(version)
     decoded = decode(image)
     prediction = predictor.predict([decoded])[0]
     return Judgement(
@@ -162,7 +174,7 @@ def judge_part(image: Image, version: ModelVersion, box: PixelBox) -> Judgement:
     Raises:
         as `judge`.
     """
-    predictor = _model(version.artifact_sha256).checked()
+    predictor = predictor_of(version)
     decoded = _part(decode(image, min_side=_min_side_for(image, box)), box)
     prediction = predictor.predict([decoded])[0]
     return Judgement(_columns(prediction), asdict(decoded.facts), decoded.pixels)
@@ -255,7 +267,16 @@ def hashes_of_file(path: Path) -> tuple[str, str]:
     Raises:
         ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to compare.
     """
-    return perceptual_hashes(_decoder().decode(path, min_side=MIN_SIDE).pixels)
+    return perceptual_hashes(decode_file(path).pixels)
+
+
+def decode_file(path: Path) -> Decoded:
+    """Decode a file that is no stored original, as for judging.
+
+    Raises:
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: there are no pixels.
+    """
+    return _decoder().decode(path, min_side=MIN_SIDE)
 
 
 def preview(image: Image, side: int) -> Path:
@@ -300,6 +321,16 @@ def artifact_facts(folder: Path, sha256: str) -> dict[str, Any]:
         "metrics": artifact.metrics,
         "licence_notes": "\n".join(artifact.licence_notes),
     }
+
+
+def prove(version: ModelVersion) -> None:
+    """Hold a version's stored files against its registered hash, whatever is loaded already.
+
+    Raises:
+        ml.errors.ArtifactError: they are gone, or not what was registered.
+    """
+    sha256 = version.artifact_sha256
+    Artifact.read(storage.artifact_dir(sha256), registered={sha256})
 
 
 def stated_limits(version: ModelVersion) -> tuple[str, ...]:

@@ -18,12 +18,15 @@ ELSE 3 END"""
 DOOR = "CASE WHEN NEW.via = 'page' THEN 1 ELSE 2 END"
 CONFIDENTIAL = "CASE WHEN {row}.is_confidential THEN 1 ELSE 0 END"
 
+# What is judged again came by the door, and under the words, of what was judged before.
+BEFORE = f"LEFT JOIN {TABLE} b ON b.detection_id = NEW.judged_before_id"
 ADD = f"""INSERT INTO {TABLE}
 (detection_id, image_id, owner_id, model_version_id, facet, rank, created_at, words)
 SELECT NEW.id, i.id, i.owner_id, NEW.model_version_id,
- ({KIND.format(row="NEW")}) * 8 + {CONFIDENTIAL.format(row="i")},
- COALESCE(NEW.probability, -1), NEW.created_at, ''
-FROM detection_image i WHERE i.id = NEW.image_id AND i.erased_at IS NULL"""
+ ({KIND.format(row="NEW")}) * 8 + COALESCE((b.facet / 2) % 4, 0) * 2
+ + {CONFIDENTIAL.format(row="i")},
+ COALESCE(NEW.probability, -1), NEW.created_at, COALESCE(b.words, '')
+FROM detection_image i {BEFORE} WHERE i.id = NEW.image_id AND i.erased_at IS NULL"""
 JUDGED = f"""UPDATE {TABLE} SET facet = ({KIND.format(row="NEW")}) * 8 + facet % 8,
  rank = COALESCE(NEW.probability, -1), created_at = NEW.created_at WHERE detection_id = NEW.id"""
 HIDDEN = f"""UPDATE {TABLE} SET facet = facet - facet % 2 + {CONFIDENTIAL.format(row="NEW")}

@@ -130,10 +130,10 @@ def _row(key: str, name: str | Promise, found: Mapping[str, Any]) -> Row:
         name=name,
         reals=_count(accused),
         fakes=_count(caught),
-        accused=_measured(accused),
-        caught=_measured(caught),
-        missed=_measured(found.get("fakes_missed")),
-        decided=_measured(found.get("coverage")),
+        accused=measured(accused),
+        caught=measured(caught),
+        missed=measured(found.get("fakes_missed")),
+        decided=measured(found.get("coverage")),
     )
 
 
@@ -141,7 +141,8 @@ def _count(rate: Mapping[str, Any] | None) -> str:
     return number_format((rate or {}).get("n") or 0, force_grouping=True)
 
 
-def _measured(rate: Mapping[str, Any] | None) -> Measured:
+def measured(rate: Mapping[str, Any] | None) -> Measured:
+    """A recorded rate as text; a dash where nothing was counted."""
     if not rate or rate.get("value") is None:
         return Measured("–", "")
     low, high = (number_format(round(100 * rate[end], 1), 1) for end in ("low", "high"))

@@ -16,16 +16,19 @@ from detection import detector, likeness, storage
 from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion, Region
 from detection.services import (
+    comparisons,
     delivering,
     drift_alerts,
     erasure,
     idempotency,
+    judging_again,
     layers,
     leases,
     mailing,
     orphans,
     period_figures,
     regions,
+    registry,
     review_screening,
     shadowing,
     sweeping,
@@ -57,7 +60,12 @@ def run_detection(detection_id: str) -> None:
     except UnreadableImage as error:
         _fail_or_try_again(claim, error.code)
         return
-    except (ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
+    except ArtifactError as error:
+        log.error("detection %s: %s", claim.pk, error.code)
+        registry.note_damage(claim.model_version, error.code)
+        _fail_or_try_again(claim, error.code)
+        return
+    except (DecoderUnavailable, detector.OriginalMissing) as error:
         log.error("detection %s: %s", claim.pk, error.code)
         _fail_or_try_again(claim, error.code)
         return
@@ -71,8 +79,10 @@ def run_detection(detection_id: str) -> None:
         Image.objects.filter(pk=claim.image_id, erased_at=None).update(
             facts=judgement.facts, **hashes
         )
-        is_recorded = claim.complete(**judgement.result)
+        is_recorded = claim.complete(told=judging_again.tell, **judgement.result)
     if is_recorded:
+        if claim.model_version.damaged_at:
+            registry.note_sound(claim.model_version)
         announce_end(claim.pk)
         delivering.ring_or_leave_due(claim.deliveries_written)
         _describe(claim.image, judgement.pixels)
@@ -111,6 +121,22 @@ def run_region(region_id: str) -> None:
             regions.show(claim, judgement)
         return
     regions.fail_or_try_again(claim, code)
+
+
+@shared_task(soft_time_limit=165, time_limit=170)  # still less than the lease
+def compare_models(comparison_id: str) -> None:
+    """One slice of a comparison; it rings for the next itself."""
+    worker = leases.process_name(os.getpid())
+    try:
+        comparisons.go_on(comparison_id, worker=worker)
+    except SoftTimeLimitExceeded:
+        comparisons.give_back(comparison_id, worker=worker)
+
+
+@shared_task
+def judge_again(rejudging_id: str) -> None:
+    """Hand a few older detections over, if nothing else waits; it rings for the next itself."""
+    judging_again.hand_over(rejudging_id, worker=leases.process_name(os.getpid()))
 
 
 @shared_task
@@ -207,6 +233,7 @@ def load_model(**_: Any) -> None:
         detector.warm(version)
     except ArtifactError as error:  # each detection will say so again, with its own row
         log.error("model %s cannot be loaded: %s", version, error.code)
+        registry.note_damage(version, error.code)
 
 
 @worker_ready.connect
@@ -215,7 +242,8 @@ def take_over(**_: Any) -> None:
     swept = sweeping.sweep(ring_again_after=AFTER_A_START)
     log.info(
         "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s,"
-        " for parts %s, for silent judgements %s, for news %s",
+        " for parts %s, for silent judgements %s, for news %s, for comparisons %s,"
+        " for judging again %s",
         *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it

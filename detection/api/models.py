@@ -20,12 +20,14 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
     class Meta:
         model = ModelVersion
         fields = [
+            "id",
             "name",
             "version",
             "state",
             "artifact_sha256",
             "created_at",
             "activated_at",
+            "damaged_at",
             "operating_point",
             "metrics",
             "limits",

@@ -12,7 +12,7 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
-from detection.api import review_shapes
+from detection.api import registry_shapes, review_shapes
 from detection.api.monitoring_shapes import MONITORING_SHAPES
 from detection.api.shapes import SCHEMAS
 from detection.api.told_shapes import TOLD_SCHEMAS
@@ -21,7 +21,14 @@ from detection.api.told_shapes import TOLD_SCHEMAS
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add what drf-spectacular cannot know; it calls this at the end."""
     shapes = result.setdefault("components", {}).setdefault("schemas", {})
-    shapes.update(SCHEMAS | review_shapes.SCHEMAS | MONITORING_SHAPES | TOLD_SCHEMAS)
+    for more in (
+        SCHEMAS,
+        review_shapes.SCHEMAS,
+        MONITORING_SHAPES,
+        TOLD_SCHEMAS,
+        registry_shapes.SCHEMAS,
+    ):
+        shapes.update(more)
     for operations in result["paths"].values():
         for operation in operations.values():
             if about := operation.get("description"):

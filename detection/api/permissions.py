@@ -71,3 +71,18 @@ class WebhookScope(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, ApiKey) and request.auth.allows(ApiKey.Scope.WEBHOOKS_WRITE)
+
+
+class RegistryScopes(KeyScopes):
+    """To read as for everything else; to change, a key with `models:write`.
+
+    A session is not enough for that, for the reason that `WebhookScope` gives.
+    """
+
+    to_read, to_write = Scope.MODELS_READ, Scope.MODELS_WRITE
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        is_read = request.method in SAFE_METHODS
+        return (is_read or isinstance(request.auth, ApiKey)) and super().has_permission(
+            request, view
+        )

@@ -66,6 +66,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
             "model",
             "operating_point",
             "links",
+            "judged_before",
             "file",
             "review",
             "metadata",

@@ -217,6 +217,11 @@ DETECTION = an_object(
         "links": an_object(
             {"page": ADDRESS, "report": ADDRESS_OR_NULL, "heatmap": ADDRESS_OR_NULL}
         ),
+        "judged_before": a(
+            "string?",
+            "The detection of the same image by an earlier model, where this one followed it.",
+            format="uuid",
+        ),
         "file": or_null(FILE_FACTS),
         "review": or_null(ref("DetectionReview")),
         "metadata": METADATA,
@@ -511,12 +516,17 @@ SCHEMAS: dict[str, Shape] = {
     ),
     "Model": an_object(
         {
+            "id": UUID,
             "name": a("string"),
             "version": a("string"),
             "state": a("string", enum=ModelVersion.State.values),
             "artifact_sha256": SHA256,
             "created_at": MOMENT,
             "activated_at": MOMENT_OR_NULL,
+            "damaged_at": {
+                **MOMENT_OR_NULL,
+                "description": "Since when its files are not what was registered; null if whole.",
+            },
             "operating_point": ANYTHING,
             "metrics": {**ANYTHING, "description": "Measured by source and by degradation."},
             "limits": each(a("string"), "What was measured, in sentences."),

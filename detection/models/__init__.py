@@ -1,5 +1,10 @@
 from detection.models.batch import Batch
-from detection.models.candidate import Activation, Comparison, ShadowJudgement
+from detection.models.candidate import (
+    Activation,
+    ComparedImage,
+    Comparison,
+    ShadowJudgement,
+)
 from detection.models.case import Case, CaseImage, CaseMember, CaseNote, CaseNoteVersion, CaseTag
 from detection.models.dataset import Dataset, DatasetImport, LabelledImage, Snapshot
 from detection.models.detection import Detection
@@ -12,6 +17,7 @@ from detection.models.monitoring import DriftAlert, PeriodFigures, WorkerSign
 from detection.models.notice import Notice
 from detection.models.region import Region
 from detection.models.registry import ModelVersion
+from detection.models.rejudging import Rejudging
 from detection.models.report import Report, ReportKey, ReportLink, ReportLinkView
 from detection.models.resumable_upload import ResumableUpload
 from detection.models.review import Feedback
@@ -38,6 +44,7 @@ __all__ = [
     "CaseNote",
     "CaseNoteVersion",
     "CaseTag",
+    "ComparedImage",
     "Comparison",
     "Dataset",
     "DatasetImport",
@@ -59,6 +66,7 @@ __all__ = [
     "PassedOn",
     "PeriodFigures",
     "Region",
+    "Rejudging",
     "Report",
     "ReportKey",
     "ReportLink",

@@ -1,6 +1,7 @@
 """What is known of a candidate beside the active model, and every change of the active one."""
 
 import uuid
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import models
@@ -27,7 +28,8 @@ class ComparisonQuerySet(LeasedQuerySet["Comparison"]):
 class Comparison(Leased):
     """A candidate and the model it would follow, judged on the same frozen images.
 
-    queued → running → done | failed, in a process of its own.
+    queued → running → queued again after each slice … → done | failed. Each image's answers are
+    kept as they come, so that what was judged before a kill is not judged again.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -37,11 +39,12 @@ class Comparison(Leased):
     by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
-    # "sources", "damage", "speed": figures of both with n and interval; see services.comparisons
+    # as `ml.comparison.compare` gives them, with "golden", "live", "moved" and "unreadable"
     figures = models.JSONField(default=dict, blank=True)
     # detections whose verdict would change: [{"detection": id, "before": …, "after": …}]
     changed = models.JSONField(default=list, blank=True)
-    obstacles = models.JSONField(default=list, blank=True)  # why the gate is shut; empty: open
+    # of `ml.release.obstacles`: why the gate is shut; empty: open
+    obstacles = models.JSONField(default=list, blank=True)
     failure_code = models.CharField(max_length=32, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -58,6 +61,58 @@ class Comparison(Leased):
     def is_open_gate(self) -> bool:
         """Whether it found nothing against the candidate."""
         return self.status == self.Status.DONE and not self.obstacles
+
+    def complete(
+        self,
+        *,
+        figures: Mapping[str, Any],
+        changed: Sequence[Mapping[str, Any]],
+        obstacles: Sequence[Mapping[str, Any]],
+    ) -> bool:
+        """Keep what was found; False where the lease was lost meanwhile."""
+        found = {"figures": figures, "changed": changed, "obstacles": obstacles}
+        return self._end(status=self.Status.DONE, **found)
+
+    def fail(self, code: str) -> bool:
+        return self._end(status=self.Status.FAILED, failure_code=code)
+
+
+class ComparedImageQuerySet(models.QuerySet["ComparedImage"]):
+    def waiting(self) -> "ComparedImageQuerySet":
+        """Those that nobody has judged yet, in their order."""
+        return self.filter(answers__isnull=True).order_by("place")
+
+
+class ComparedImage(models.Model):
+    """One image of a comparison and what both models said; gone when the figures are counted."""
+
+    class Kind(models.TextChoices):
+        TEST = "test"  # of the snapshot
+        GOLDEN = "golden"  # of the review desk
+        LIVE = "live"  # a detection of the model that would be followed
+
+    comparison = models.ForeignKey(Comparison, models.CASCADE, related_name="images")
+    place = models.PositiveIntegerField()
+    kind = models.CharField(max_length=8, choices=Kind.choices)
+    about = models.JSONField()  # which image: a row of the manifest, or an id
+    answers = models.JSONField(null=True, default=None)
+
+    objects = ComparedImageQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["comparison", "place"], name="compared_once")
+        ]
+        indexes = [
+            models.Index(
+                fields=["comparison", "place"],
+                condition=Q(answers__isnull=True),
+                name="compared_image_waiting",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.comparison_id} {self.place}"
 
 
 class Activation(models.Model):

@@ -4,7 +4,7 @@ queued → running (leased, attempt counted) → done | failed: see `detection.m
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ from detection.models.image import Image, visibility
 from detection.models.leased import Leased, LeasedQuerySet
 from detection.models.registry import ModelVersion
 
+Telling = Callable[["Detection"], None]
+
 
 class DetectionQuerySet(LeasedQuerySet["Detection"]):
     def visible_to(self, user: User) -> "DetectionQuerySet":
@@ -31,6 +33,10 @@ class DetectionQuerySet(LeasedQuerySet["Detection"]):
         which takes 1.1 s of CPU where there are 500,000.
         """
         return self.filter(visibility(user, "image__"))
+
+    def standing(self) -> "DetectionQuerySet":
+        """Without those judged again that gave no verdict, or none yet: the older one stands."""
+        return self.filter(Q(judged_before=None) | Q(status=Detection.Status.DONE))
 
     def claim(self, pk: uuid.UUID | str, *, worker: str) -> "Detection | None":
         """Lease one detection to this worker; None when taken, finished or out of attempts."""
@@ -134,21 +140,28 @@ class Detection(Leased):
         cells = np.frombuffer(bytes(self.activation), dtype="<f2").astype(np.float32)
         return cells.reshape(self.activation_shape)
 
-    def complete(self, **result: Any) -> bool:
-        """Record the verdict; False, and nothing written, when the lease was lost meanwhile."""
+    def complete(self, *, told: Telling | None = None, **result: Any) -> bool:
+        """Record the verdict; False, and nothing written, when the lease was lost meanwhile.
+
+        Args:
+            told: writes what else follows from this verdict, in its transaction, before the event.
+        """
         done = {"status": self.Status.DONE, "awaits_screening": True}
-        return self._finish("detection.completed", **done, **result)
+        return self._finish("detection.completed", told, **done, **result)
 
     def fail(self, code: str) -> bool:
         """Record why no verdict can be given; a failure is a status, never a score."""
         return self._finish("detection.failed", status=self.Status.FAILED, failure_code=code)
 
-    def _finish(self, action: str, **fields: Any) -> bool:
+    def _finish(self, action: str, told: Telling | None = None, **fields: Any) -> bool:
         with transaction.atomic():
             won = self._end(**fields)
             if won:
                 self.refresh_from_db()
-                self.deliveries_written = outbox.tell(self)
+                if self.judged_before_id is None or self.submissions.exists():
+                    self.deliveries_written = outbox.tell(self)
+                if told is not None:
+                    told(self)
                 audit.record(
                     action,
                     actor=None,

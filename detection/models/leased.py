@@ -84,6 +84,25 @@ class Leased(models.Model):
         held = self._held().filter(attempt__lt=F("attempt_limit"))
         return bool(held.update(status=self.Status.QUEUED, lease_until=None, lease_owner=""))
 
+    def hand_on(self, **fields: Any) -> bool:
+        """End one slice of a long work: the row waits for the next, with a fresh set of attempts.
+
+        False, and nothing written, where the lease was lost.
+        """
+        fresh = {
+            "status": self.Status.QUEUED,
+            "lease_until": None,
+            "lease_owner": "",
+            "rung_at": Now(),
+            "attempt_limit": F("attempt") + settings.MAX_ATTEMPTS,
+            **fields,
+        }
+        return bool(self._held().update(**fresh))
+
+    def keep_lease(self, duration: timedelta, **fields: Any) -> bool:
+        """Hold on for longer, and say how far it is; False where the lease was lost."""
+        return bool(self._held().update(lease_until=Now() + duration, **fields))
+
     def _held(self) -> "models.QuerySet[Self]":
         """This row, if the attempt that this object belongs to still holds it (the fence)."""
         return type(self)._default_manager.filter(

@@ -42,6 +42,7 @@ class ModelVersion(models.Model):
     licence_notes = models.TextField(blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     activated_at = models.DateTimeField(null=True, blank=True)
+    damaged_at = models.DateTimeField(null=True, blank=True)  # its files were found altered or gone
     shadowed_since = models.DateTimeField(null=True, blank=True)  # judges silently beside
     shadowed_until = models.DateTimeField(null=True, blank=True)
     is_shadow = models.BooleanField(default=False)  # from since on, until the end is recorded

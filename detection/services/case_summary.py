@@ -81,7 +81,8 @@ def case_summary(case: Case, user: User) -> CaseSummary:
 
 def outcome_counts(case_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, int]]:
     """Images of each case by what the newest detection says: a verdict, or its status."""
-    newest = Detection.objects.filter(image=OuterRef("image")).order_by("-created_at", "-id")
+    standing = Detection.objects.standing().filter(image=OuterRef("image"))
+    newest = standing.order_by("-created_at", "-id")
     said = newest.values_list(If(When(verdict="", then=F("status")), default=F("verdict")))
     rows = (
         CaseImage.objects.filter(case__in=list(case_ids))
@@ -102,7 +103,8 @@ def entries_of(case: Case, rows: Iterable[CaseImage], user: User) -> list[Entry]
     ids = [row.image_id for row in wanted]
     people = User.objects.in_bulk({row.added_by_id for row in wanted if row.added_by_id})
     found = (
-        Detection.objects.filter(image__in=ids)
+        Detection.objects.standing()
+        .filter(image__in=ids)
         .select_related("image__owner", "model_version")
         .defer("activation", "timings_ms")
         .order_by("created_at", "id")

@@ -17,7 +17,7 @@ from detection.services.consent import drop_training_consent
 def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
     """Hide an image from reviewers, or show it to them again; False where it is so already.
 
-    A hidden one leaves the review desk, and the cases that its owner did not put it into, and is not
+    A hidden one leaves the review desk and the cases that its owner did not put it into, and is not
     learnt from.
 
     Raises:

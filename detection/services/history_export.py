@@ -122,11 +122,20 @@ class Export:
 
 
 def file_names(rows: list[Detection], user: User) -> dict[uuid.UUID, str]:
-    """What the latest submission that this person may see calls each detection's file."""
-    requests = Submission.objects.filter(detection__in=rows).order_by("created_at")
+    """What the latest submission that this person may see calls each detection's file.
+
+    What was judged again was not submitted again: it is called as its image is.
+    """
+    requests = Submission.objects.order_by("created_at")
     if not user.is_reviewer:
         requests = requests.filter(by=user)
-    return dict(requests.values_list("detection_id", "file_name"))
+    told = dict(requests.filter(detection__in=rows).values_list("detection_id", "file_name"))
+    again = [row for row in rows if row.judged_before_id and row.pk not in told]
+    if again:
+        images = requests.filter(image__in={row.image_id for row in again})
+        names = dict(images.values_list("image_id", "file_name"))
+        told |= {row.pk: names[row.image_id] for row in again if row.image_id in names}
+    return told
 
 
 def tags_of(rows: list[Detection]) -> dict[uuid.UUID, list[str]]:

@@ -7,7 +7,14 @@ from pathlib import Path
 
 from django.db.models.functions import Now
 
-from detection.models import Detection, EvidenceLayer, Region, ShadowJudgement
+from detection.models import (
+    Comparison,
+    Detection,
+    EvidenceLayer,
+    Region,
+    Rejudging,
+    ShadowJudgement,
+)
 from detection.models.leased import Leased
 
 
@@ -18,7 +25,8 @@ def process_name(pid: int) -> str:
 
 def free_dead_leases() -> int:
     """Hand back the leases that dead processes of this host hold, without waiting them out."""
-    return sum(_free(model) for model in (Detection, EvidenceLayer, Region, ShadowJudgement))
+    owned = (Detection, EvidenceLayer, Region, ShadowJudgement, Comparison, Rejudging)
+    return sum(_free(model) for model in owned)
 
 
 def _free(model: type[Leased]) -> int:

@@ -1,7 +1,12 @@
-"""Registering artifacts and choosing the one that judges."""
+"""Registering artifacts, choosing the one that judges, and going back.
+
+Which model judges is one row's state, read by each submission in its own transaction: workers load
+what a detection names, so that no process has to be told or started again.
+"""
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -9,9 +14,15 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import User
 from detection import detector, storage
-from detection.models import ModelVersion
+from detection.errors import Refused
+from detection.models import Activation, Comparison, ModelVersion
+from ml.errors import ArtifactError
 
 log = logging.getLogger(__name__)
+
+State, Kind = ModelVersion.State, Activation.Kind
+# What the gate found that nobody may take upon themselves: people accused who should not be.
+NEVER_OVERRULED = frozenset({"more_accusations", "golden_scores_moved"})
 
 
 class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the request)
@@ -38,29 +49,192 @@ def register_artifact(folder: Path, *, by: User | None, sha256: str) -> ModelVer
         )
         if created:
             audit.record("model_version.registered", actor=by, target=version, target_sha256=sha256)
+    note_sound(version, by=by)
     return version
 
 
 def activate(version: ModelVersion, *, by: User | None) -> None:
-    """Let this version judge what is submitted from now on; earlier detections keep theirs."""
-    State = ModelVersion.State  # noqa: N806 (an enum's own name)
+    """Let this version judge what is submitted from now on; earlier detections keep theirs.
+
+    For whoever runs the machine, who may do without a comparison; see `promote`.
+    """
     with transaction.atomic():
-        previous = ModelVersion.objects.select_for_update().filter(state=State.ACTIVE).first()
+        previous = _active_held_fast()
         if previous == version:
             return
-        if previous is not None:
-            ModelVersion.objects.filter(pk=previous.pk).update(state=State.RETIRED)
-        ModelVersion.objects.filter(pk=version.pk).update(
-            state=State.ACTIVE, activated_at=timezone.now()
+        kind = Kind.PROMOTED if previous else Kind.FIRST
+        _switch("model_version.activated", version, previous, kind=kind, by=by)
+
+
+def promote(
+    version: ModelVersion,
+    *,
+    comparison: Comparison,
+    by: User,
+    reason: str,
+    overrules: bool = False,
+) -> Activation:
+    """Let a compared candidate judge from now on, for a reason that is kept.
+
+    Args:
+        overrules: whoever promotes knows what the gate says and takes it upon themselves; what the
+            gate found about accusations nobody overrules.
+    Raises:
+        Refused: it was not compared with the model that judges now, the gate is shut, or its files
+            are not what was registered.
+    """
+    _refuse_what_is_damaged(version)
+    with transaction.atomic():
+        previous = _active_held_fast()
+        row = Comparison.objects.get(pk=comparison.pk)
+        _refuse_promotion(version, row, previous)
+        codes = obstacle_codes(row)
+        if codes & NEVER_OVERRULED:
+            raise Refused("gate_accuses")
+        if codes and not overrules:
+            raise Refused("gate_shut")
+        return _switch(
+            "model_version.promoted",
+            version,
+            previous,
+            kind=Kind.PROMOTED,
+            by=by,
+            reason=reason,
+            comparison=row,
+            told={"comparison": str(row.pk), "obstacles": sorted(codes)},
         )
-        audit.record(
-            "model_version.activated",
-            actor=by,
-            target=version,
-            target_sha256=version.artifact_sha256,
-            before={"active": previous.artifact_sha256 if previous else None},
-            after={"active": version.artifact_sha256},
+
+
+def roll_back(*, by: User | None, reason: str) -> Activation:
+    """Let the model judge again that the present one followed.
+
+    Going back twice goes two promotions back, not to and fro.
+
+    Raises:
+        Refused: there is none before it, or its files are not what was registered.
+    """
+    earlier = model_before(ModelVersion.objects.filter(state=State.ACTIVE).first())
+    if earlier is None:
+        raise Refused("nothing_before")
+    _refuse_what_is_damaged(earlier)
+    with transaction.atomic():
+        now = _active_held_fast()
+        if model_before(now) != earlier:
+            raise Refused("model_changed_meanwhile")
+        return _switch(
+            "model_version.rolled_back",
+            earlier,
+            now,
+            kind=Kind.ROLLED_BACK,
+            by=by,
+            reason=reason,
         )
+
+
+def model_before(version: ModelVersion | None) -> ModelVersion | None:
+    """What a version followed when it was last put into service by anybody's choice."""
+    if version is None:
+        return None
+    chosen = version.activations.exclude(kind=Kind.ROLLED_BACK).select_related("previous")
+    latest = chosen.order_by("-created_at", "-id").first()
+    return latest.previous if latest else None
+
+
+def obstacle_codes(comparison: Comparison) -> frozenset[str]:
+    return frozenset(one["code"] for one in comparison.obstacles)
+
+
+def note_damage(version: ModelVersion, code: str) -> bool:
+    """Record once that a version's files are not what was registered; False where it was known."""
+    with transaction.atomic():
+        sound = ModelVersion.objects.filter(pk=version.pk, damaged_at=None)
+        if not sound.update(damaged_at=timezone.now()):
+            return False
+        _record("model_version.found_damaged", version, by=None, after={"code": code})
+    log.critical("model %s: %s; nothing is judged with it until it is mended", version, code)
+    return True
+
+
+def note_sound(version: ModelVersion, *, by: User | None = None) -> bool:
+    """Take a record of damage back where the stored files are whole again."""
+    damaged = ModelVersion.objects.filter(pk=version.pk).exclude(damaged_at=None)
+    sha256 = version.artifact_sha256
+    if not damaged.exists() or not detector.is_artifact(storage.artifact_dir(sha256), sha256):
+        return False
+    with transaction.atomic():
+        if not damaged.update(damaged_at=None):
+            return False
+        _record("model_version.repaired", version, by=by)
+    version.damaged_at = None
+    return True
+
+
+def _active_held_fast() -> ModelVersion | None:
+    """The version that judges now, which nobody else changes until the transaction ends.
+
+    All rows are held, in one order: the one active row would be another by the time it is held.
+    """
+    rows = ModelVersion.objects.select_for_update(no_key=True).order_by("pk")
+    return next((row for row in list(rows) if row.state == State.ACTIVE), None)
+
+
+def _switch(
+    action: str,
+    version: ModelVersion,
+    previous: ModelVersion | None,
+    *,
+    kind: str,
+    by: User | None,
+    reason: str = "",
+    comparison: Comparison | None = None,
+    told: dict[str, Any] | None = None,
+) -> Activation:
+    if previous is not None:
+        ModelVersion.objects.filter(pk=previous.pk).update(state=State.RETIRED)
+    ModelVersion.objects.filter(pk=version.pk).update(
+        state=State.ACTIVE, activated_at=timezone.now()
+    )
+    made = Activation.objects.create(
+        version=version, previous=previous, comparison=comparison, kind=kind, reason=reason, by=by
+    )
+    audit.record(
+        action,
+        actor=by,
+        target=version,
+        target_sha256=version.artifact_sha256,
+        before={"active": previous.artifact_sha256 if previous else None},
+        after={"active": version.artifact_sha256, **(told or {})},
+        detail={"reason": reason} if reason else None,
+    )
+    return made
+
+
+def _refuse_promotion(
+    version: ModelVersion, comparison: Comparison, active: ModelVersion | None
+) -> None:
+    if active == version:
+        raise Refused("judges_already")
+    is_done = comparison.status == Comparison.Status.DONE
+    if comparison.candidate_id != version.pk or not is_done:
+        raise Refused("not_compared")
+    if active is None or comparison.against_id != active.pk:
+        raise Refused("compared_with_another")
+
+
+def _refuse_what_is_damaged(version: ModelVersion) -> None:
+    """Refuse a version that this process cannot judge with, before it judges anything."""
+    try:
+        detector.prove(version)
+    except ArtifactError as error:
+        note_damage(version, error.code)
+        raise Refused("model_damaged") from error
+
+
+def _record(
+    action: str, version: ModelVersion, *, by: User | None, after: dict[str, Any] | None = None
+) -> None:
+    sha256 = version.artifact_sha256
+    audit.record(action, actor=by, target=version, target_sha256=sha256, after=after)
 
 
 def _refuse_taken_version(name: str, version: str, sha256: str) -> None:

@@ -247,9 +247,15 @@ def _latest(
     # Not `visible_to`: SQLite would list all images of a person to look for these few among them.
     rows = Detection.objects.filter(_visible_to(user, "image__"), image__in=images).defer(*UNSEEN)
     if beside is not None:
-        rows = rows.exclude(pk=beside.pk)
+        rows = rows.exclude(pk=beside.pk).exclude(_same_coming(beside))
     rows = rows.select_related("image__owner", "model_version").order_by("created_at")
     return {row.image_id: row for row in sorted(rows, key=lambda row: bool(row.verdict))}
+
+
+def _same_coming(beside: Detection) -> Q:
+    """What was judged again did not come again."""
+    same = Q(image=beside.image_id)
+    return same if beside.judged_before_id else same & ~Q(judged_before=None)
 
 
 def _kind(distance: int, *, is_exact: bool) -> Kind:

@@ -6,7 +6,15 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers, mailing, regions, shadowing
+from detection.services import (
+    comparisons,
+    delivering,
+    judging_again,
+    layers,
+    mailing,
+    regions,
+    shadowing,
+)
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
@@ -30,6 +38,8 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung_for_regions": ring_for_regions(ring_again_after),
         "rung_for_shadows": shadowing.sweep(again_after=ring_again_after),
         "rung_for_news": ring_for_news(),
+        "rung_for_comparisons": ring_for_comparisons(ring_again_after),
+        "rung_for_judging_again": judging_again.ring_waiting(again_after=ring_again_after),
     }
 
 
@@ -40,7 +50,8 @@ def fail_exhausted() -> int:
     for detection in failed:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
-    return len(failed) + layers.fail_exhausted() + regions.fail_exhausted()
+    others = (layers, regions, comparisons, judging_again)
+    return len(failed) + sum(other.fail_exhausted() for other in others)
 
 
 def ring_waiting(
@@ -90,3 +101,11 @@ def ring_for_news() -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return mailing.ring_waiting(at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_comparisons(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for comparisons that were ordered and that nobody goes on with."""
+    pending = unanswered(comparisons.QUEUE)
+    if pending is None or pending >= ENOUGH_MESSAGES:
+        return 0
+    return comparisons.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)

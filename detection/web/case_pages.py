@@ -32,6 +32,7 @@ from detection.services import cases
 from detection.services.case_people import may_take_over
 from detection.services.case_summary import entries_of, outcome_counts, people_of, with_words
 from detection.web.case_forms import CaseForm, NoteForm
+from detection.web.judging_again_pages import case_section
 
 LIST_PAGE, IMAGES_PAGE, NOTES_PAGE, LATEST_EVENTS, EVENTS_PAGE = 25, 24, 20, 8, 50
 MAX_EVENT_ID = 2**63 - 1
@@ -184,6 +185,7 @@ def case_page(
         "refusal": refusal,
         "note_form": note_form or NoteForm(label_suffix=""),
         **_images(request, row, user),
+        **case_section(row),
         **_notes(request, row, user),
     }
     return render(request, "detection/case_detail.html", context, status=status)

@@ -29,6 +29,7 @@ from detection.services.submission import retry_detection
 from detection.sightings import SeenBefore, seen_before
 from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase
+from detection.web.judging_again_pages import other_verdicts
 from detection.web.layer_pages import chosen_layers
 from detection.web.review_section import review_section
 
@@ -39,7 +40,7 @@ from detection.web.review_section import review_section
 def detection(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     row = visible(request, pk)
     user = signed_in(request)
-    beside = {**_file(row, user), **review_section(row, user)}
+    beside = {**_file(row, user), **review_section(row, user), **other_verdicts(row, user)}
     context = {**_context(request, row), **beside, "parts": parts(row)}
     return render(request, "detection/detection_detail.html", context)
 
@@ -121,7 +122,10 @@ def _file(row: Detection, user: User) -> dict[str, object]:
 
 
 def _submissions(row: Detection, user: User) -> QuerySet[Submission]:
-    requests = row.submissions.select_related("by")
+    if row.judged_before_id and not row.submissions.exists():
+        requests = row.image.submissions.select_related("by")  # it was not submitted again
+    else:
+        requests = row.submissions.select_related("by")
     return requests if user.is_reviewer else requests.filter(by=user)
 
 

@@ -199,7 +199,7 @@ def test_fifty_events_ask_the_database_a_few_times(
         assert len(found(browser)) == 50
 
 
-DOORS = {"record", "_record", "_finish", "_record_image", "_record_departure"}
+DOORS = {"record", "_record", "_finish", "_record_image", "_record_departure", "_switch"}
 
 
 def test_every_action_that_is_recorded_has_words():

@@ -15,8 +15,12 @@ from playwright.sync_api import expect
 from accounts.models import User
 from detection.models import (
     Case,
+    Comparison,
     Detection,
+    ModelVersion,
+    Rejudging,
     ReviewItem,
+    Snapshot,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -30,10 +34,13 @@ from detection.services import (
     telling,
 )
 from detection.services.webhooks import add_endpoint
+from ml.comparison import compare
+from ml.release import obstacles
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
 from tests.factories import done_row, review_row
+from tests.ml.test_comparison import right
 from tests.review_desk import moderator
 
 pytestmark = pytest.mark.browser
@@ -198,6 +205,8 @@ def paths(
         "review_rules",
         "review_golden",
         "notices",
+        "models",
+        "model_roll_back",
     )
     telling.review_completed(review_row(detections[0], by=alice))
     return [
@@ -206,6 +215,7 @@ def paths(
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
+        *_about_models(alice),
         reverse("webhook", args=[endpoint.pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
@@ -214,6 +224,29 @@ def paths(
         *(reverse("review_item", args=[row.pk]) for row in reviews),
         reverse("detection_golden", args=[detections[0].pk]),
         f"{reverse('review')}?reason=reopened",
+    ]
+
+
+def _about_models(alice: User) -> list[str]:
+    """A comparison that is over and one that is under way, and an order to judge again."""
+    version = ModelVersion.objects.get()
+    newer = ModelVersion.objects.create(name="new", version="2", artifact_sha256="e" * 64)
+    snapshot = Snapshot.objects.create(name="long" * 20, sha256="a" * 64)
+    about = {"candidate": newer, "against": version, "snapshot": snapshot, "by": alice}
+    changed = [
+        {"detection": str(row.pk), "before": "inconclusive", "after": "likely_authentic"}
+        for row in Detection.objects.filter(status="done")
+    ]
+    figures = compare([*right(20, source="photographs"), *right(3, source="dfdc")])
+    over = {"status": "done", "figures": figures, "obstacles": obstacles(figures)}
+    rows = [
+        Comparison.objects.create(**about, **over, changed=changed),
+        Comparison.objects.create(**about, status="running", done=3, total=9),
+    ]
+    again = Rejudging.objects.create(version=version, by=alice, total=9, done=3)
+    return [
+        *(reverse("comparison", args=[newer.pk, row.pk]) for row in rows),
+        reverse("rejudging", args=[again.pk]),
     ]
 
 

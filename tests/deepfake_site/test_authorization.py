@@ -24,6 +24,7 @@ from accounts.models import ApiKey, User
 from detection.models import (
     Batch,
     CaseNote,
+    Comparison,
     Detection,
     DriftAlert,
     GoldenImage,
@@ -31,10 +32,12 @@ from detection.models import (
     ModelVersion,
     Notice,
     Region,
+    Rejudging,
     ReportLink,
     ResumableUpload,
     ReviewItem,
     SavedFilter,
+    Snapshot,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -110,6 +113,7 @@ DECLARED: dict[str, Access] = {
     "detections/<uuid:pk>/card": own(READ),
     "detections/<uuid:pk>/feedback": own(WRITE),
     "detections/<uuid:pk>/retry": own(WRITE),
+    "detections/<uuid:pk>/judge-again": own(WRITE),
     "detections/<uuid:pk>/heatmap": own(READ),
     "detections/<uuid:pk>/layers": own(READ | WRITE),
     "detections/<uuid:pk>/layers/<slug:kind>": own(READ),
@@ -129,6 +133,7 @@ DECLARED: dict[str, Access] = {
     "cases/<uuid:pk>/state": Access(OWNER, WRITE),
     "cases/<uuid:pk>/history": OWN_CASE,
     "cases/<uuid:pk>/people": Access(OWNER, READ | WRITE),
+    "cases/<uuid:pk>/judge-again": Access(OWNER, WRITE),
     "cases/<uuid:pk>/images": Access(OWNER, WRITE),
     "cases/<uuid:pk>/notes": Access(OWNER, WRITE),
     "cases/<uuid:pk>/notes/<uuid:note>": Access(OWNER, READ | WRITE),
@@ -157,6 +162,11 @@ DECLARED: dict[str, Access] = {
     "keys": Access(PEOPLE, READ | WRITE),
     "keys/<int:pk>/rotate": own_key(),
     "keys/<int:pk>/revoke": own_key(),
+    "models": Access(REVIEWERS, READ),
+    "models/roll-back": Access(ADMINS, READ | WRITE),
+    "models/judge-again": Access(ADMINS, WRITE),
+    "models/judge-again/<uuid:pk>": Access(ADMINS, READ),
+    "models/judge-again/<uuid:pk>/cancel": Access(ADMINS, WRITE),
     "models/<uuid:pk>": Access(PEOPLE, READ),
     "models/<uuid:pk>/shadow": Access(REVIEWERS, READ),
     "models/<uuid:pk>/shadow/start": Access(ADMINS, WRITE),
@@ -165,6 +175,9 @@ DECLARED: dict[str, Access] = {
     "monitoring/figures.csv": Access(REVIEWERS, READ),
     "monitoring/figures.json": Access(REVIEWERS, READ),
     "monitoring/alerts/<uuid:pk>/acknowledge": Access(ADMINS, WRITE),
+    "models/<uuid:pk>/compare": Access(ADMINS, WRITE),
+    "models/<uuid:pk>/compare/<uuid:comparison_pk>": Access(REVIEWERS, READ),
+    "models/<uuid:pk>/compare/<uuid:comparison_pk>/promote": Access(ADMINS, WRITE),
     "expected-share": Access(ADMINS, READ | WRITE),
     "review": Access(REVIEWERS, READ),
     "review/next": Access(REVIEWERS, WRITE),
@@ -268,6 +281,16 @@ DECLARED: dict[str, Access] = {
     "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
+    "api/v1/models/activations": Access(REVIEWERS, READ),
+    # with an administrator's key alone, which nobody here has
+    "api/v1/models/roll-back": Access(frozenset(), WRITE),
+    "api/v1/models/judge-again": Access(frozenset(), WRITE),
+    "api/v1/models/judge-again/<uuid:pk>": Access(ADMINS, READ),
+    "api/v1/models/judge-again/<uuid:pk>/cancel": Access(frozenset(), WRITE),
+    "api/v1/models/<uuid:pk>/compare": Access(REVIEWERS, READ),
+    "api/v1/models/<uuid:pk>/compare/<uuid:comparison_pk>": Access(REVIEWERS, READ),
+    "api/v1/models/<uuid:pk>/promote": Access(frozenset(), WRITE),
+    "api/v1/detections/<uuid:pk>/judge-again": own(WRITE, "owner_key"),
     "api/v1/models/active": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     "api/v1/models/<uuid:pk>/shadow": Access(REVIEWERS, READ),
     "api/v1/models/<uuid:pk>/shadow/start": Access(ADMINS, WRITE),
@@ -460,6 +483,7 @@ def _address(
         pk = WebhookEndpoint.objects.values_list("pk", flat=True).first() or pk
     values = {
         "<uuid:pk>": str(pk),
+        "<uuid:comparison_pk>": str(_comparison().pk),
         "<uuid:region_pk>": str(Region.objects.values_list("pk", flat=True).first() or pk),
         "<int:side>": "320",
         "<uuid:note>": str(CaseNote.objects.values_list("pk", flat=True).first() or uuid.uuid4()),
@@ -506,10 +530,15 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     key = (
         alice.pk if route.startswith("people/") else alice.api_keys.usable().latest("created_at").pk
     )
+    version = ModelVersion.objects.get()
+    again = Rejudging.objects.create(version=version, by=alice).pk
     others = {
+        "models/judge-again/": again,
+        "api/v1/models/judge-again/": again,
+        "api/v1/models/": version.pk,
         "api/v1/batches/": Batch.objects.create(by=alice, size=1).pk,
         "regions/": Region.objects.get(detection__image=image).pk,
-        **dict.fromkeys(("models/", "api/v1/models/"), ModelVersion.objects.get().pk),
+        **dict.fromkeys(("models/", "api/v1/models/"), version.pk),
         **dict.fromkeys(
             ("monitoring/", "api/v1/monitoring/"),
             DriftAlert.objects.create(rule="failures_up").pk,
@@ -533,6 +562,17 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
 def _asked_of(access: Access) -> list[str]:
     more = frozenset[str]() if access.methods == ANY else access.methods
     return [method for method in METHODS if method in more or method in ASKED]
+
+
+def _comparison() -> Comparison:
+    """One of the only version with itself."""
+    if row := Comparison.objects.first():
+        return row
+    version = ModelVersion.objects.get()
+    snapshot = Snapshot.objects.create(name="first", sha256="a" * 64)
+    return Comparison.objects.create(
+        candidate=version, against=version, snapshot=snapshot, status="done"
+    )
 
 
 def _case_of(owner: User, image: Image) -> uuid.UUID:

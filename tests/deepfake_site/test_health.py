@@ -7,6 +7,7 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from deepfake_site import health
+from detection.models import ModelVersion
 from tests.factories import detection_row, done_row
 
 
@@ -59,3 +60,9 @@ def test_not_ready_when_the_disk_is_full(client, model_version, settings):
     settings.MAX_UPLOAD_BYTES = 2**62
     response = client.get("/readyz")
     assert (response.status_code, response.json()["storage"]) == (503, "full")
+
+
+def test_a_desk_whose_model_is_damaged_is_not_ready(client, model_version):
+    ModelVersion.objects.update(damaged_at=timezone.now())
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["model"]) == (503, "damaged")
