@@ -24,6 +24,12 @@ HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax", "matplotlib")
 DOORS_TO_ML = {
     "detection/detector.py": None,
     "detection/limits.py": {"ml.metrics"},
+    "detection/trainable.py": {
+        "ml.artifact",
+        "ml.configs.offered",
+        "ml.errors",
+        "ml.operating_point",
+    },
     "detection/validators.py": {"ml.errors", "ml.header"},
 }
 

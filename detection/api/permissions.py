@@ -44,6 +44,10 @@ class ModelScopes(KeyScopes):
     to_read = to_write = Scope.MODELS_READ
 
 
+class TrainingScopes(KeyScopes):
+    to_read, to_write = Scope.MODELS_READ, Scope.MODELS_WRITE
+
+
 class UploadScopes(KeyScopes):
     to_read = to_write = Scope.DETECTIONS_WRITE  # to ask how much came is a part of sending
 

@@ -14,6 +14,7 @@ from detection.api import (
     regions,
     reports,
     similar,
+    training,
     uploads,
     webhooks,
 )
@@ -103,6 +104,21 @@ urlpatterns = [
     path("batches/<uuid:pk>", never_cache(batches.BatchResource.as_view()), name="api_batch"),
     path("models", never_cache(models.ModelCollection.as_view()), name="api_models"),
     path("models/active", never_cache(models.ActiveModel.as_view()), name="api_active_model"),
+    path(
+        "training-runs",
+        never_cache(training.TrainingRunCollection.as_view()),
+        name="api_training_runs",
+    ),
+    path(
+        "training-runs/<uuid:pk>",
+        never_cache(training.TrainingRunResource.as_view()),
+        name="api_training_run",
+    ),
+    path(
+        "training-runs/<uuid:pk>/cancel",
+        never_cache(training.TrainingRunCancellation.as_view()),
+        name="api_training_run_cancel",
+    ),
     path("webhooks", never_cache(webhooks.WebhookCollection.as_view()), name="api_webhooks"),
     path("webhooks/<uuid:pk>", webhooks.WebhookResource.as_view(), name="api_webhook"),
     path(

@@ -137,6 +137,11 @@ DECLARED: dict[str, Access] = {
     "keys/<int:pk>/revoke": own_key(),
     "models/<uuid:pk>": Access(PEOPLE, READ),
     "expected-share": Access(ADMINS, READ | WRITE),
+    "training": Access(ADMINS, READ | WRITE),
+    "training/schedule": Access(ADMINS, READ | WRITE),
+    "training/<uuid:pk>": Access(ADMINS, READ),
+    "training/<uuid:pk>/card": Access(ADMINS, READ),
+    "training/<uuid:pk>/cancel": Access(ADMINS, WRITE),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
     "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
@@ -206,6 +211,10 @@ DECLARED: dict[str, Access] = {
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     "api/v1/models/active": Access(PEOPLE | KEYS - {"reader_key"}, READ),
+    # administrators' alone, by their session or a key of theirs
+    "api/v1/training-runs": Access(ADMINS, READ | WRITE),
+    "api/v1/training-runs/<uuid:pk>": Access(ADMINS, READ),
+    "api/v1/training-runs/<uuid:pk>/cancel": Access(ADMINS, WRITE),
     # with a key alone; what needs a confirmation on the pages has no way around it here
     "api/v1/webhooks": Access(frozenset({"owner_key", "stranger_key"}), READ | WRITE),
     "api/v1/webhooks/callbacks/rotate": Access(frozenset({"owner_key", "stranger_key"}), WRITE),
