@@ -11,12 +11,14 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
+from detection import storage
+from detection.models import Case, Detection, TrainingRun, WebhookDelivery, WebhookEndpoint
 from detection.services import case_notes, case_people, cases
 from detection.services.webhooks import add_endpoint
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.detection.training_data import run_row
 
 pytestmark = pytest.mark.browser
 
@@ -150,6 +152,8 @@ def paths(
         "people",
         "invite",
         "expected_share",
+        "training",
+        "training_schedule",
     )
     return [
         *map(reverse, names),
@@ -158,11 +162,28 @@ def paths(
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
         reverse("webhook", args=[endpoint.pk]),
+        reverse("training_run", args=[trained().pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
     ]
+
+
+def trained() -> TrainingRun:
+    """A run with curves, a log and a long note."""
+    epochs = range(1, 6)
+    figures = ("loss", "val_loss", "accuracy", "val_accuracy")
+    run = run_row(
+        status=TrainingRun.Status.FAILED,
+        failure_code="snapshot_broken",
+        note="word" * 90,
+        history=[{"epoch": at, **dict.fromkeys(figures, 1 / at)} for at in epochs],
+    )
+    folder = storage.training_dir(run.pk)
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("epoch 1/5: loss 0.5 " * 40)
+    return run
 
 
 def _sign_in(visiting: Visit, alice: User) -> None:
