@@ -14,7 +14,7 @@ from detection import storage, trainable
 from detection.models import TrainingRun
 from detection.services.training import LOG_FILE, REGISTERING
 from detection.services.training_process import shown_log
-from detection.training_words import failure_words, stage_words
+from detection.training_words import failure_words, stage_words, status_words
 
 TONES = {
     TrainingRun.Status.QUEUED: "waiting",
@@ -65,6 +65,7 @@ class RunView:
 
     run: TrainingRun
     network: str
+    status: str
     tone: str
     stage: str
     percent: int | None
@@ -84,6 +85,7 @@ def run_view(run: TrainingRun) -> RunView:
     return RunView(
         run=run,
         network=network_words(run.config),
+        status=status_words(run.status),
         tone=TONES[TrainingRun.Status(run.status)],
         stage=stage_words(run.stage) if is_running else "",
         percent=100 * run.done // run.total if is_running and run.total else None,

@@ -1,7 +1,7 @@
 """What training says of itself, in words for people."""
 
 from django.utils.functional import Promise
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 # What is refused before anything starts.
@@ -103,11 +103,25 @@ STAGES: dict[str, str | Promise] = {
 }
 
 
+STATUSES: dict[str, str | Promise] = {
+    "queued": _("Waits for the trainer"),
+    "running": _("Under way"),
+    "done": _("Ended in a candidate"),
+    "failed": _("Failed"),
+    "cancelled": _("Called off"),
+}
+
+
+def status_words(status: str) -> str:
+    """How a run stands."""
+    return str(STATUSES.get(status, status))
+
+
 def stage_words(stage: str) -> str:
     """What a run does now."""
     if stage.startswith("epoch "):
         number, _slash, of = stage.removeprefix("epoch ").partition("/")
-        return _now("learns: epoch %(number)s of %(of)s") % {"number": number, "of": of}
+        return gettext("learns, epoch %(number)s of %(of)s") % {"number": number, "of": of}
     return str(STAGES.get(stage, stage))
 
 

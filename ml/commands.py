@@ -127,7 +127,7 @@ def train(
             learnt=read_learnt(learnt) if learnt else frozenset(),
         )
     console.print(score_table(result))
-    console.print(f"Run kept in {run_folder}")
+    console.print(f"Run kept in {run_folder}", soft_wrap=True)
 
 
 @app.command()

@@ -114,6 +114,7 @@ def _environment(folder: Path) -> dict[str, str]:
     return {
         "PATH": os.defpath,
         "LANG": "C.UTF-8",
+        "COLUMNS": "140",
         "HOME": str(temporary),
         "TMPDIR": str(temporary),
         "PYTHONPATH": str(settings.BASE_DIR),

@@ -17,6 +17,7 @@ from detection.models import ModelVersion, TrainingRun
 from detection.services import training, training_schedule
 from detection.services.training import AlreadyTraining, Order
 from detection.training_presentation import lost_words, network_words, run_view
+from detection.training_words import status_words
 from detection.web.training_forms import ScheduleForm, TrainingForm
 
 PAGE = 30
@@ -115,7 +116,7 @@ def _list(request: HttpRequest, form: TrainingForm, *, status: int = 200) -> Htt
     context = {
         "form": form,
         "runs": shown,
-        "rows": [(row, network_words(row.config)) for row in shown],
+        "rows": [(row, network_words(row.config), status_words(row.status)) for row in shown],
         "open_run": training.open_run(),
         "active": active,
         "lost": lost_words(training.lost_sources(active)) if active else "",

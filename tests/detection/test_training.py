@@ -412,4 +412,4 @@ def test_codes_fit_their_columns():
 
 def test_every_refusal_is_a_sentence():
     assert all(str(sentence).endswith(".") for _status, sentence in REFUSALS.values())
-    assert stage_words("epoch 2/3") == "learns: epoch 2 of 3"
+    assert stage_words("epoch 2/3") == "learns, epoch 2 of 3"

@@ -118,7 +118,7 @@ def test_the_page_of_a_run_says_how_far_it_is(browser: Client):
         history=[{"epoch": 1, "loss": 0.6, "val_loss": 0.7, "accuracy": 0.6, "val_accuracy": 0.5}],
     )
     text = page(browser, f"/training/{run.pk}")
-    assert "learns: epoch 2 of 2" in text
+    assert "learns, epoch 2 of 2" in text
     assert 'value="50"' in text
     assert "about 40 minutes of learning are left" in text
     assert text.count("<polyline") == 4

@@ -187,27 +187,29 @@ def test_a_process_killed_at_ten_random_moments_leaves_the_active_model_and_ends
     started: list[TrainingProcess],
     meanwhile: Any,
 ):
-    generator = random.Random(7)
-    before, seen = state_of(active), []
+    generator = random.Random(7)  # noqa: S311 (moments, not secrets)
+    before = state_of(active)
+    killed: list[int] = []
 
     def kill_ten_times() -> None:
-        while len(seen) < 10:
-            until(lambda: len(started) > len(seen))
-            time.sleep(generator.uniform(0.0, 7.0))
+        while len(killed) < 10:
+            until(lambda: started)
+            time.sleep(generator.uniform(0.0, 15.0))
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(started[-1].pid, signal.SIGKILL)
-            seen.append(started[-1].pid)
+                killed.append(started[-1].pid)
 
     meanwhile(kill_ten_times)
-    while not ended(run).is_finished:
-        carry_out(run.pk, worker=WORKER)
+    runs = [run]
+    # on a fast machine one run may have ended before it was killed ten times
+    while len(killed) < 10 or not ended(runs[-1]).is_finished:
+        if ended(runs[-1]).is_finished:
+            runs.append(run_row(run.snapshot))
+        carry_out(runs[-1].pk, worker=WORKER)
         assert state_of(active) == before
-    assert len(seen) == 10
-    assert ended(run).status == Status.DONE
-    assert [epoch["epoch"] for epoch in ended(run).history] == [1, 2]
-    assert ModelVersion.objects.exclude(pk=active.pk).count() == 1
-    assert len(compared) == 1
-    assert state_of(active) == before
+    assert [ended(one).status for one in runs] == [Status.DONE] * len(runs)
+    assert all([epoch["epoch"] for epoch in ended(one).history] == [1, 2] for one in runs)
+    assert ModelVersion.objects.exclude(pk=active.pk).count() == len(runs) == len(compared)
 
 
 def test_a_run_is_called_off_while_it_works(
