@@ -189,6 +189,7 @@ FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
 C2PA_ANCHORS = env_certificates("UNMASK_C2PA_ANCHORS")
 RESUMABLE_UPLOAD_LIFE = timedelta(hours=24)
 RETENTION_DAYS = env_int("UNMASK_RETENTION_DAYS", 0, maximum=36_500)  # 0 keeps all
+TRAINING_RESERVE_BYTES = env_int("UNMASK_TRAINING_RESERVE_GB", 2, maximum=10_000) * 10**9
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 100
 DATA_UPLOAD_MAX_NUMBER_FILES = 100
 STATIC_URL = "static/"
@@ -386,8 +387,21 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.tidy": {"queue": "evidence"},
     "detection.tasks.finish_erasures": {"queue": "evidence"},
     "detection.tasks.tidy_files": {"queue": "evidence"},
+    "detection.training_tasks.train": {"queue": "train"},
+    "detection.training_tasks.sweep_training": {"queue": "sweep"},
+    "detection.training_tasks.start_scheduled": {"queue": "sweep"},
 }
 CELERY_BEAT_SCHEDULE = {
+    "sweep_training": {
+        "task": "detection.training_tasks.sweep_training",
+        "schedule": schedule(run_every=timedelta(seconds=15)),
+        "options": {"expires": 60},
+    },
+    "start_scheduled": {
+        "task": "detection.training_tasks.start_scheduled",
+        "schedule": schedule(run_every=timedelta(hours=1)),
+        "options": {"expires": 3600},
+    },
     "seal_audit": {
         "task": "accounts.tasks.seal_audit",
         "schedule": schedule(run_every=timedelta(minutes=1)),

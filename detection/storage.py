@@ -2,8 +2,8 @@
 
 Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
 `previews/ab/<image id>/<side>.jpg` and `<layer>-<version>.png` (rebuilt from pixels, disposable),
-`artifacts/<sha256>/`, `reports/ab/<image id>/<report id>…` (signed, never altered, gone with the
-image).
+`artifacts/<sha256>/`, `training/<run id>/` (all but its log goes when the run ends),
+`reports/ab/<image id>/<report id>…` (signed, never altered, gone with the image).
 """
 
 import hashlib
@@ -57,6 +57,11 @@ def region_path(image_id: uuid.UUID, region_id: uuid.UUID) -> Path:
 
 def artifact_dir(sha256: str) -> Path:
     return settings.DATA_DIR / "artifacts" / sha256
+
+
+def training_dir(run_id: uuid.UUID) -> Path:
+    """What one training run works with; of a run that ended, its log alone."""
+    return settings.DATA_DIR / "training" / str(run_id)
 
 
 def keep_original(incoming: Path, image_id: uuid.UUID) -> Path:

@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
-from detection import detector, likeness, storage
+from detection import detector, likeness, storage, training_tasks
 from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion, Region
 from detection.services import (
@@ -37,6 +37,7 @@ from detection.services import (
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
+__all__ = ["training_tasks"]  # found by Celery through this module
 
 AFTER_A_START = timedelta(seconds=2)
 REGION_COLUMNS = (

@@ -3,12 +3,14 @@
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from detection import training_words
 from detection.registry_words import REFUSALS as REGISTRY_REFUSALS
 
 ACCEPTED = _("Accepted are JPEG, PNG, WebP, GIF, HEIC and AVIF photographs.")
 
 REFUSALS: dict[str, tuple[int, str | Promise]] = {
     **REGISTRY_REFUSALS,
+    **training_words.REFUSALS,
     "no_file": (400, _("No photograph was chosen. Choose at least one file.")),
     "one_file_only": (400, _("Search with one image at a time.")),
     "too_many_searches": (

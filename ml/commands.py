@@ -18,6 +18,7 @@ from ml.alterations import ALTERATIONS, COPIES
 from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
 from ml.datasets.folders import read_sets
 from ml.datasets.manifest import SPLITS, read_manifest
+from ml.datasets.replay import read_learnt
 from ml.datasets.selections import thinned
 from ml.datasets.source import read_data
 from ml.decoder import MIN_SIDE, Decoder
@@ -26,8 +27,8 @@ from ml.experiment import TrainingConfig
 from ml.gate import obstacles
 from ml.inference import Prediction, Predictor
 from ml.model_card import render
-from ml.operating_point import ErrorRates
-from ml.progress import ProgressBars
+from ml.operating_point import DEFAULT_RATES, ErrorRates
+from ml.progress import ProgressBars, ProgressFile, Report, told_both
 from ml.run_folder import RunFolder, write_json
 from ml.tables import score_table, verdict_table
 
@@ -61,6 +62,9 @@ Drawing = Annotated[
     int,
     typer.Option(min=0, help="Processes that draw views, for a GPU; 0 draws them in threads."),
 ]
+ProgressTo = Annotated[
+    Path | None, typer.Option("--progress", help="Keep saying in this file how far it is, as JSON.")
+]
 Accepted = Annotated[
     list[str] | None,
     typer.Option("--sha256", help="Accept this artifact too, beside the shipped ones."),
@@ -85,6 +89,15 @@ def train(
         Path | None,
         typer.Option(help="A finished run or an artifact with weights, for configs that need it."),
     ] = None,
+    learnt: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="SHA-256 of the images that the start has learnt from, one a line.",
+        ),
+    ] = None,
+    progress: ProgressTo = None,
     drawers: Drawing = 0,
 ) -> None:
     """Train a network; the same command again resumes an interrupted run."""
@@ -96,23 +109,25 @@ def train(
         "seed": seed,
     }
     chosen = replace(_config(config), **{k: v for k, v in given.items() if v is not None})
-    # 7 s to import: evaluate and predict must not pay for it.
-    from ml.start import read_start
-    from ml.training import train as train_network
+    run = RunFolder(run_folder)
+    with _reported(), run.held(), _followed(progress, run) as report:
+        # 7 s to import: evaluate and predict must not pay for it.
+        from ml.start import read_start
+        from ml.training import train as train_network
 
-    with _reported(), ProgressBars(console) as bars:
-        manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: bars("reading", a, b))
+        manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: report("reading", a, b))
         result = train_network(
             chosen,
             manifest,
-            RunFolder(run_folder),
+            run,
             cache or run_folder / "cache",
-            bars,
+            report,
             start=read_start(start) if start else None,
             drawers=drawers,
+            learnt=read_learnt(learnt) if learnt else frozenset(),
         )
     console.print(score_table(result))
-    console.print(f"Run kept in {run_folder}")
+    console.print(f"Run kept in {run_folder}", soft_wrap=True)
 
 
 @app.command()
@@ -122,8 +137,13 @@ def export(
     data: Data,
     out: Annotated[Path, typer.Option(help="A new folder for the artifact.")],
     version: Annotated[str, typer.Option(help="Version to write into the sidecar.")],
-    max_false_accusation_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.015,
-    max_missed_fake_rate: Annotated[float, typer.Option(min=0, max=0.5)] = 0.10,
+    max_false_accusation_rate: Annotated[
+        float, typer.Option(min=0, max=0.5)
+    ] = DEFAULT_RATES.max_false_accusation_rate,
+    max_missed_fake_rate: Annotated[
+        float, typer.Option(min=0, max=0.5)
+    ] = DEFAULT_RATES.max_missed_fake_rate,
+    progress: ProgressTo = None,
     register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
 ) -> None:
     """Turn a finished run into an artifact, with thresholds from validation and test figures."""
@@ -132,10 +152,10 @@ def export(
 
     rates = ErrorRates(max_false_accusation_rate, max_missed_fake_rate)
     run = RunFolder(run_folder)
-    with _reported(), ProgressBars(console) as bars:
+    with _reported(), run.held(), _followed(progress, run) as report:
         seed = run.description()["config"]["seed"]
-        manifest = read_data(data, seed=seed, on_read=lambda a, b: bars("reading", a, b))
-        artifact = export_run(run, manifest, out, bars, version=version, rates=rates)
+        manifest = read_data(data, seed=seed, on_read=lambda a, b: report("reading", a, b))
+        artifact = export_run(run, manifest, out, report, version=version, rates=rates)
         if register:
             register_artifact(artifact)
     for part in ("val", "test", "test_degraded"):
@@ -298,6 +318,21 @@ def _say(path: Path, summary: dict[str, object], as_json: bool) -> None:
         typer.echo(json.dumps({"path": str(path), **summary}))
         return
     typer.echo(f"{path}: " + ", ".join(f"{name} {value}" for name, value in summary.items()))
+
+
+@contextmanager
+def _followed(progress: Path | None, run: RunFolder) -> Iterator[Report]:
+    """Bars on the terminal; and, where somebody watches, the file that says the same."""
+    with ProgressBars(console) as bars:
+        if progress is None:
+            yield bars
+            return
+        file = ProgressFile(progress, lambda: run.state().history)
+        try:
+            yield told_both(bars, file)
+        except MLError as error:
+            file.fail(error.code)
+            raise
 
 
 @contextmanager

@@ -65,5 +65,13 @@ class RunError(MLError):
     """A training run that cannot be continued or exported as it is."""
 
     CODES = frozenset(
-        {"run_missing", "run_mismatch", "run_unfinished", "not_exportable", "parity_failed"}
+        {
+            "run_missing",
+            "run_mismatch",
+            "run_unfinished",
+            "run_busy",
+            "not_exportable",
+            "parity_failed",
+            "too_few_images",
+        }
     )

@@ -23,7 +23,8 @@ class ViewSchedule:
     """Training on views that are drawn anew for every batch.
 
     Attributes:
-        sizes: side of the views in pixels, one for each epoch: small ones first are cheaper.
+        sizes: side of the views in pixels, one for each epoch: small ones first are cheaper. The
+            last one stays where a run has more epochs.
         steps_per_epoch: batches between two checkpoints.
         warmup_steps: batches over which the learning rate rises, before it falls as a cosine.
         decay_steps: batches until the cosine's end; those of the whole run unless said.
@@ -43,6 +44,10 @@ class ViewSchedule:
     steadiness: float = 0.0
     watched: int = 512
 
+    def size_of(self, epoch: int) -> int:
+        """Side of the views of one epoch, counted from 0."""
+        return self.sizes[min(epoch, len(self.sizes) - 1)]
+
     def __post_init__(self) -> None:
         if self.steadiness and self.recipe.copy is None:
             raise ValueError("steadiness compares views with copies, and the recipe makes none")
@@ -59,6 +64,8 @@ class TrainingConfig:
         checkpoint: which epoch's weights are the run's result, by validation loss or the last.
         degradation: applied to every image in each of `copies` copies; None trains on plain ones.
         starts_from: the config whose finished run gives the first weights; None begins anew.
+        goes_on: it may as well begin with any weights of its network, whatever config made them.
+        replay_share: where it goes on, the share of an epoch for images already learnt from.
         left_out: a source that is neither learnt from nor watched.
         frozen: names of layers, or patterns of them, that keep the weights they begin with; a
             frozen normalisation uses its stored mean and variance.
@@ -81,6 +88,8 @@ class TrainingConfig:
     copies: int = 3
     views: ViewSchedule | None = None
     starts_from: str | None = None
+    goes_on: bool = False
+    replay_share: float | None = None
     left_out: str | None = None
     frozen: tuple[str, ...] = ()
     seed: int = 1

@@ -24,6 +24,7 @@ from ml.domain import Domain
 from ml.domain import fit as fit_domain
 from ml.errors import RunError
 from ml.evaluation import (
+    APART,
     POOLED,
     copies_report,
     measured_limits,
@@ -33,7 +34,7 @@ from ml.evaluation import (
 from ml.golden import golden_scores
 from ml.inference import DISTANCE, OUTPUTS, Predictor
 from ml.judging import CLEAN, Judged, judge
-from ml.operating_point import RESAVED, ErrorRates, Fitted, blank, fit
+from ml.operating_point import RESAVED, ErrorRates, Fitted, blank, fit, images_needed
 from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
@@ -126,6 +127,7 @@ class _Staged:
             raise RunError("not_exportable", f"{self.config['name']} learnt from test rows")
         if self.told["manifest_sha256"] != self.manifest.sha256:
             raise RunError("run_mismatch", "the run was trained on other data than these")
+        require_enough(self.manifest, self.rates)
 
     def _on_validation(
         self, rows: Sequence[Sample]
@@ -149,7 +151,8 @@ class _Staged:
         """Features of training images, whole and undamaged, evenly from all of them."""
         known = {"train": self.told["train"]["n"]}
         rows = [row for row in self.manifest.split("train") if row.source not in NEVER_TRAINED_ON]
-        if len(rows) != known["train"]:
+        # where it went on from other weights, some of the old images were left aside
+        if len(rows) != known["train"] and "replay" not in self.told:
             raise RunError("run_mismatch", "the training rows are not those of the run")
         step = max(1, len(rows) // DOMAIN_IMAGES)
         inputs = self._inputs(rows[::step])
@@ -215,6 +218,24 @@ class _Staged:
             "limits": [line.replace("{side}", str(self.preprocessing.size)) for line in limits],
         }
         write_json(self.folder / SIDECAR_FILE, sidecar)
+
+
+def require_enough(manifest: Manifest, rates: ErrorRates) -> None:
+    """Refuse to state rates that so few images cannot show.
+
+    Raises:
+        RunError: too few reals or fakes to validate on, or none of one kind to test on.
+    """
+    for split, wanted in (("val", images_needed(rates)), ("test", (1, 1))):
+        rows = [row for row in manifest.split(split) if row.source not in APART]
+        fakes = sum(row.label for row in rows)
+        found = (len(rows) - fakes, fakes)
+        if found[0] < wanted[0] or found[1] < wanted[1]:
+            raise RunError(
+                "too_few_images",
+                f"the split {split} has {found[0]} reals and {found[1]} fakes; "
+                f"to state error rates it takes {wanted[0]} and {wanted[1]}",
+            )
 
 
 def _kind(row: Sample) -> tuple[str, int]:

@@ -13,6 +13,7 @@ from ml.datasets.arrays import degraded_arrays, plain_arrays
 from ml.datasets.drawing import BatchPlan, Drawers
 from ml.datasets.manifest import Sample
 from ml.datasets.pixel_store import pixel_store
+from ml.datasets.replay import Replay
 from ml.datasets.views import ViewPairs
 from ml.experiment import Selection, TrainingConfig, ViewSchedule
 from ml.preprocess import Preprocessing
@@ -49,6 +50,7 @@ def open_feed(
     *,
     stored: Selection,
     drawers: int = 0,
+    replay: Replay | None = None,
 ) -> Feed:
     """Prepare a run's images, or find them prepared.
 
@@ -56,21 +58,37 @@ def open_feed(
         drawers: processes that draw views; 0 draws them in threads of this one.
         stored: rows whose pixels are prepared for views. Runs that each leave out a source share
             those of the whole selection.
+        replay: which training rows are old, and their share.
     Raises:
         DatasetError: files that cannot be read; all are listed.
     """
     if config.views is None:
-        return ArrayFeed(config, selection, cache, stage)
-    return ViewFeed(config, config.views, selection, cache, stage, stored=stored, drawers=drawers)
+        return ArrayFeed(config, selection, cache, stage, replay=replay)
+    return ViewFeed(
+        config,
+        config.views,
+        selection,
+        cache,
+        stage,
+        stored=stored,
+        drawers=drawers,
+        replay=replay,
+    )
 
 
 class ArrayFeed:
     """Whole pictures, prepared once in a few degraded copies."""
 
     def __init__(
-        self, config: TrainingConfig, selection: Selection, cache: Path, stage: OnStage
+        self,
+        config: TrainingConfig,
+        selection: Selection,
+        cache: Path,
+        stage: OnStage,
+        *,
+        replay: Replay | None = None,
     ) -> None:
-        self.config = config
+        self.config, self.replay, self.rows = config, replay, selection.train
         self.arrays = self._train_arrays(selection.train, cache, stage("training images"))
         self.label = _labels(selection.train)
         plain = plain_arrays(selection.val, config.preprocessing, cache, stage("validation images"))
@@ -79,7 +97,12 @@ class ArrayFeed:
         self.watched = np.arange(len(self.val_label))
 
     def batches(self, epoch: int) -> keras.utils.PyDataset:
-        return _ArrayBatches(self.config, self.arrays, self.label, epoch)
+        generator = np.random.default_rng([self.config.seed, epoch])
+        if self.replay is None:
+            order = generator.permutation(len(self.label))
+        else:
+            order = self.replay.one_epoch(self.rows, generator)
+        return _ArrayBatches(self.config, self.arrays, self.label, epoch, order)
 
     def close(self) -> None:
         """Nothing was started."""
@@ -114,10 +137,12 @@ class ViewFeed:
         *,
         stored: Selection,
         drawers: int = 0,
+        replay: Replay | None = None,
     ) -> None:
         self.config, self.schedule = config, schedule
         store = pixel_store(stored.train, cache, stage("training images"))
-        self.drawers = Drawers(ViewPairs(schedule.recipe, selection.train, store), drawers)
+        pairs = ViewPairs(schedule.recipe, selection.train, store, replay=replay)
+        self.drawers = Drawers(pairs, drawers)
         judged = pixel_store(stored.val, cache, stage("validation images"))
         whole = [
             config.preprocessing.resize(Image.fromarray(judged.pixels(sample.sha256)))
@@ -137,14 +162,19 @@ class ViewFeed:
 
 class _ArrayBatches(keras.utils.PyDataset):
     def __init__(
-        self, config: TrainingConfig, arrays: np.ndarray, label: np.ndarray, epoch: int
+        self,
+        config: TrainingConfig,
+        arrays: np.ndarray,
+        label: np.ndarray,
+        epoch: int,
+        order: np.ndarray,
     ) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.config, self.arrays, self.label, self.epoch = config, arrays, label, epoch
-        self.order = np.random.default_rng([config.seed, epoch]).permutation(len(label))
+        self.order = order
 
     def __len__(self) -> int:
-        return math.ceil(len(self.label) / self.config.batch_size)
+        return math.ceil(len(self.order) / self.config.batch_size)
 
     def __getitem__(self, at: int) -> tuple[np.ndarray, np.ndarray]:
         size = self.config.batch_size
@@ -171,7 +201,7 @@ class _ViewBatches(keras.utils.PyDataset):
         self.steps = schedule.steps_per_epoch
         self.label = np.tile(np.array([[0.0], [1.0]], np.float32), (showings * n_pairs, 1))
         self.preprocessing: Preprocessing = config.preprocessing
-        plan = BatchPlan((config.seed, epoch), n_pairs, showings, schedule.sizes[epoch])
+        plan = BatchPlan((config.seed, epoch), n_pairs, showings, schedule.size_of(epoch))
         self.drawn = drawers.epoch(plan, self.steps)
 
     def __len__(self) -> int:

@@ -1,5 +1,6 @@
 """Combination, calibration, cuts and limits of the vetoes, from validation images alone."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -51,6 +52,10 @@ class ErrorRates:
     max_missed_fake_rate: float
 
 
+# What is measured for every artifact unless somebody says other rates.
+DEFAULT_RATES = ErrorRates(0.015, 0.10)
+
+
 @dataclass(frozen=True)
 class Fitted:
     """Everything about an artifact that was chosen on validation images."""
@@ -59,6 +64,19 @@ class Fitted:
     calibration: Calibration
     face_calibration: Calibration | None
     operating_point: OperatingPoint
+
+
+def images_needed(rates: ErrorRates) -> tuple[int, int]:
+    """Real and fake validation images without which the rates cannot be stated.
+
+    Below one over the rate, not even a single error would be within it: the cut would lie beyond
+    the most extreme image that happened to be there.
+    """
+    return _least(rates.max_false_accusation_rate), _least(rates.max_missed_fake_rate)
+
+
+def _least(rate: float) -> int:
+    return math.ceil(1 / rate) if rate else 1
 
 
 def blank(rules: Preprocessing) -> Fitted:

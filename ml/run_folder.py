@@ -1,8 +1,11 @@
 """The folder of one training run: what it was told, how far it is, what it kept."""
 
+import fcntl
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ from ml.errors import RunError
 
 RUN_FILE, STATE_FILE, METRICS_FILE = "run.json", "state.json", "metrics.json"
 BEST_CHECKPOINT = "best.keras"
+LOCK_FILE = "lock"
 
 
 @dataclass
@@ -29,6 +33,21 @@ class RunFolder:
     """A run on disk."""
 
     path: Path
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others out while this process works on the run; the lock ends with the process.
+
+        Raises:
+            RunError: another process works on it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / LOCK_FILE).open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunError("run_busy", f"another process works on {self.path}") from error
+            yield
 
     def claim(self, description: dict[str, Any]) -> None:
         """Make the folder this run's, or find that it already is.

@@ -11,6 +11,8 @@ import keras
 
 from ml.curves import draw_curves
 from ml.datasets.manifest import Manifest, Sample
+from ml.datasets.replay import Replay
+from ml.datasets.selections import with_replay
 from ml.errors import RunError
 from ml.evaluation import score_report
 from ml.experiment import Selection, TrainingConfig
@@ -33,23 +35,35 @@ def train(
     *,
     start: Start | None = None,
     drawers: int = 0,
+    learnt: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Train, or take up a run where it was interrupted; gives the metrics on its validation rows.
 
     Args:
-        start: weights of `config.starts_from`, where the config names one.
+        start: weights of `config.starts_from`, where the config names one, or of its network,
+            where it goes on.
+        learnt: SHA-256 of the images that the start has learnt from.
         drawers: processes that draw views; their number changes no batch. 0 draws in threads.
     Raises:
         DatasetError: files that cannot be read; all are listed.
         RunError: the folder holds a run with another configuration or other data.
     """
     chosen = config.select(manifest, config.seed)
-    selection = _without(chosen, config.left_out)
     first = _checked(config, start)
+    replay = _replay(config, learnt) if first else None
+    if replay is not None:
+        chosen = Selection(with_replay(chosen.train, replay), chosen.val)
+    selection = _without(chosen, config.left_out)
     told = describe(config, manifest, selection)
-    run.claim(told if first is None else {**told, "start_sha256": first.sha256})
+    if first is not None:
+        told["start_sha256"] = first.sha256
+    if replay is not None:
+        told["replay"] = replay.described(selection.train)
+    run.claim(told)
     stages = _stages(report)
-    opened = open_feed(config, selection, cache, stages, stored=chosen, drawers=drawers)
+    opened = open_feed(
+        config, selection, cache, stages, stored=chosen, drawers=drawers, replay=replay
+    )
     with closing(opened) as feed:
         model = _Loop(config, feed, run, report, first=first).run_to_end()
     score = model.predict(feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
@@ -66,10 +80,16 @@ def _without(chosen: Selection, source: str | None) -> Selection:
 
 
 def _checked(config: TrainingConfig, start: Start | None) -> Start | None:
+    if config.goes_on and (start is None or start.network == config.network):
+        return start
     given = start.name if start else None
     if given != config.starts_from:
         raise RunError("run_mismatch", f"{config.name} starts from {config.starts_from}: {given}")
     return start
+
+
+def _replay(config: TrainingConfig, learnt: frozenset[str]) -> Replay | None:
+    return Replay(config.replay_share, learnt) if config.replay_share and learnt else None
 
 
 def describe(config: TrainingConfig, manifest: Manifest, selection: Selection) -> dict[str, Any]:

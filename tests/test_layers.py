@@ -28,6 +28,12 @@ DOORS_TO_ML = {
     "detection/limits.py": {"ml.metrics"},
     "detection/services/review_figures.py": {"ml.agreement", "ml.metrics"},
     "detection/review_charts.py": {"ml.metrics"},
+    "detection/trainable.py": {
+        "ml.artifact",
+        "ml.configs.offered",
+        "ml.errors",
+        "ml.operating_point",
+    },
     "detection/validators.py": {"ml.errors", "ml.header"},
 }
 

@@ -20,6 +20,7 @@ from detection.api import (
     shadows,
     similar,
     told,
+    training,
     uploads,
     webhooks,
 )
@@ -216,6 +217,21 @@ urlpatterns = [
         "detections/<uuid:pk>/judge-again",
         never_cache(judging_again.DetectionAgain.as_view()),
         name="api_judge_again",
+    ),
+    path(
+        "training-runs",
+        never_cache(training.TrainingRunCollection.as_view()),
+        name="api_training_runs",
+    ),
+    path(
+        "training-runs/<uuid:pk>",
+        never_cache(training.TrainingRunResource.as_view()),
+        name="api_training_run",
+    ),
+    path(
+        "training-runs/<uuid:pk>/cancel",
+        never_cache(training.TrainingRunCancellation.as_view()),
+        name="api_training_run_cancel",
     ),
     path("webhooks", never_cache(webhooks.WebhookCollection.as_view()), name="api_webhooks"),
     path("webhooks/<uuid:pk>", webhooks.WebhookResource.as_view(), name="api_webhook"),

@@ -15,4 +15,6 @@ CONFIG = TrainingConfig(
     select=visible_manipulations,
     epochs=20,
     patience=4,
+    goes_on=True,
+    replay_share=0.5,
 )

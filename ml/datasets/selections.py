@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from ml.datasets.manifest import Manifest, Sample
+from ml.datasets.replay import Replay
 from ml.experiment import Selection
 
 # Reals passed through an autoencoder carry a decoder's traces at full size and nothing else;
@@ -16,6 +17,9 @@ NEVER_TRAINED_ON = frozenset({"photographs"})
 
 # Of each source and label: what a measurement that costs much is made on.
 PART = 50
+
+# Of each source and label: old images are there to be kept in mind, and preparing them costs.
+MOST_OLD = 500
 
 PROTOCOL_SOURCES = ("stylegan_ffhq", "gan_portraits", "text_to_image")
 PROTOCOL_PER_CLASS = 2000
@@ -55,6 +59,16 @@ def thinned(
         wanted = min(limit, len(group))
         kept += [group[at * len(group) // wanted] for at in range(wanted)]
     return kept
+
+
+def with_replay(
+    samples: Iterable[Sample], replay: Replay, most: int = MOST_OLD
+) -> tuple[Sample, ...]:
+    """All new rows and at most so many old ones of each source and label, in their order."""
+    rows = list(samples)
+    old = [row for row in rows if replay.is_old(row)]
+    some = {row.sha256 for row in thinned(old, lambda row: (row.source, row.label), most)}
+    return tuple(row for row in rows if not replay.is_old(row) or row.sha256 in some)
 
 
 def original_protocol(manifest: Manifest, seed: int) -> Selection:

@@ -13,6 +13,8 @@ from ml.datasets.blend import cross_blended, self_blended
 from ml.datasets.damage import Damage, draw_filter
 from ml.datasets.manifest import Sample
 from ml.datasets.pixel_store import PixelStore
+from ml.datasets.replay import Replay
+from ml.errors import DatasetError
 from ml.preprocess import FILTERS, face_square
 from ml.views import FACE_MARGIN
 
@@ -117,18 +119,23 @@ class _Cut:
 class ViewPairs:
     """Draws pairs of views from decoded images; every draw depends on its generator alone."""
 
-    def __init__(self, recipe: ViewRecipe, samples: Sequence[Sample], store: PixelStore) -> None:
+    def __init__(
+        self,
+        recipe: ViewRecipe,
+        samples: Sequence[Sample],
+        store: PixelStore,
+        *,
+        replay: Replay | None = None,
+    ) -> None:
         self.recipe, self.store = recipe, store
-        rows: dict[str, tuple[list[Sample], list[Sample]]] = defaultdict(lambda: ([], []))
-        for sample in samples:
-            rows[sample.source][sample.label].append(sample)
-        self.by_source = {name: both for name, both in sorted(rows.items()) if all(both)}
+        self.by_source, is_old = _pools(samples, replay)
         if not self.by_source:
-            raise ValueError("no source has reals and fakes")
+            raise DatasetError("no source has both reals and fakes, which this network learns from")
         sizes = np.sqrt([sum(map(len, both)) for both in self.by_source.values()])
         emphasis = dict(recipe.source_emphasis)
-        sizes *= [emphasis.get(name, 1.0) for name in self.by_source]
-        self.source_shares = sizes / sizes.sum()
+        sizes *= [emphasis.get(both[0][0].source, 1.0) for both in self.by_source.values()]
+        self.source_shares = _shares(sizes, is_old, replay)
+        self.sources = {both[0][0].source for both in self.by_source.values()}
         self.served = dict(recipe.served)
         self.aligned = aligned_pairs(samples)
         # only the reals of sources that are learnt from: a source left out stays left out
@@ -183,7 +190,7 @@ class ViewPairs:
         """Pictures with something genuine beside the face, and ones generated all over."""
         local = self.recipe.local_sources
         rows = [row for row in samples if row.source not in self.recipe.face_sources]
-        learnt = [row for row in rows if row.source in self.by_source and self._has_room(row)]
+        learnt = [row for row in rows if row.source in self.sources and self._has_room(row)]
         genuine = [row for row in learnt if row.label == 0 or row.source in local]
         generated = [row for row in learnt if row.label == 1 and row.source not in local]
         return genuine, generated
@@ -295,6 +302,43 @@ class ViewPairs:
         if is_flipped:
             image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         return np.asarray(image)
+
+
+Pools = dict[str, tuple[list[Sample], list[Sample]]]
+
+
+def _pools(samples: Sequence[Sample], replay: Replay | None) -> tuple[Pools, np.ndarray]:
+    """Reals and fakes of each source that has both, and which of the pools are old.
+
+    With replay, new and old images of a source are two pools; one that lacks a class takes that of
+    the other.
+    """
+    rows: Pools = defaultdict(lambda: ([], []))
+    old: Pools = defaultdict(lambda: ([], []))
+    for sample in samples:
+        pools = old if replay is not None and replay.is_old(sample) else rows
+        pools[sample.source][sample.label].append(sample)
+    for one, other in ((rows, old), (old, rows)):
+        for source in sorted(set(one) & set(other)):
+            one[source] = (
+                one[source][0] or other[source][0],
+                one[source][1] or other[source][1],
+            )
+    named = [(name, both, False) for name, both in rows.items()]
+    named += [(f"{name}, learnt before", both, True) for name, both in old.items()]
+    whole = sorted((one for one in named if all(one[1])), key=lambda one: one[0])
+    return {name: both for name, both, _ in whole}, np.array([flag for *_, flag in whole])
+
+
+def _shares(sizes: np.ndarray, is_old: np.ndarray, replay: Replay | None) -> np.ndarray:
+    """How often each pool is drawn from; old ones together get their share."""
+    if replay is None or is_old.all() or not is_old.any():
+        shares: np.ndarray = sizes / sizes.sum()
+        return shares
+    old = np.where(is_old, sizes, 0)
+    new = np.where(is_old, 0, sizes)
+    together: np.ndarray = replay.share * old / old.sum() + (1 - replay.share) * new / new.sum()
+    return together
 
 
 def _copied(image: Image.Image, recipe: CopyRecipe, generator: np.random.Generator) -> Image.Image:

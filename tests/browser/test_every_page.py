@@ -13,6 +13,7 @@ from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import User
+from detection import storage
 from detection.models import (
     Case,
     Comparison,
@@ -21,6 +22,7 @@ from detection.models import (
     Rejudging,
     ReviewItem,
     Snapshot,
+    TrainingRun,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -39,6 +41,7 @@ from ml.release import obstacles
 from tests import images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.detection.training_data import run_row
 from tests.factories import done_row, review_row
 from tests.ml.test_comparison import right
 from tests.review_desk import moderator
@@ -207,6 +210,8 @@ def paths(
         "notices",
         "models",
         "model_roll_back",
+        "training",
+        "training_schedule",
     )
     telling.review_completed(review_row(detections[0], by=alice))
     return [
@@ -217,6 +222,7 @@ def paths(
         reverse("model", args=[detections[0].model_version_id]),
         *_about_models(alice),
         reverse("webhook", args=[endpoint.pk]),
+        reverse("training_run", args=[trained().pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
@@ -248,6 +254,22 @@ def _about_models(alice: User) -> list[str]:
         *(reverse("comparison", args=[newer.pk, row.pk]) for row in rows),
         reverse("rejudging", args=[again.pk]),
     ]
+
+
+def trained() -> TrainingRun:
+    """A run with curves, a log and a long note."""
+    epochs = range(1, 6)
+    figures = ("loss", "val_loss", "accuracy", "val_accuracy")
+    run = run_row(
+        status=TrainingRun.Status.FAILED,
+        failure_code="snapshot_broken",
+        note="word" * 90,
+        history=[{"epoch": at, **dict.fromkeys(figures, 1 / at)} for at in epochs],
+    )
+    folder = storage.training_dir(run.pk)
+    folder.mkdir(parents=True)
+    (folder / "log.txt").write_text("epoch 1/5: loss 0.5 " * 40)
+    return run
 
 
 def _sign_in(visiting: Visit, alice: User) -> None:

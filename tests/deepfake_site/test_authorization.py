@@ -193,6 +193,11 @@ DECLARED: dict[str, Access] = {
     "review/decisions/<uuid:pk>/undo": Access(frozenset(), WRITE, frozenset()),
     "detections/<uuid:pk>/review": Access(REVIEWERS, WRITE, frozenset()),
     "detections/<uuid:pk>/golden": Access(ADMINS, READ | WRITE, frozenset()),
+    "training": Access(ADMINS, READ | WRITE),
+    "training/schedule": Access(ADMINS, READ | WRITE),
+    "training/<uuid:pk>": Access(ADMINS, READ),
+    "training/<uuid:pk>/card": Access(ADMINS, READ),
+    "training/<uuid:pk>/cancel": Access(ADMINS, WRITE),
     "webhooks": Access(PEOPLE, READ | WRITE),
     "webhooks/callbacks": Access(PEOPLE, READ | WRITE),
     "webhooks/<uuid:pk>": Access(frozenset({"owner"}), READ | WRITE),
@@ -297,6 +302,10 @@ DECLARED: dict[str, Access] = {
     "api/v1/models/<uuid:pk>/shadow/stop": Access(ADMINS, WRITE),
     "api/v1/monitoring": Access(REVIEWERS, READ),
     "api/v1/monitoring/alerts/<uuid:pk>/acknowledge": Access(ADMINS, WRITE),
+    # administrators' alone, by their session or a key of theirs
+    "api/v1/training-runs": Access(ADMINS, READ | WRITE),
+    "api/v1/training-runs/<uuid:pk>": Access(ADMINS, READ),
+    "api/v1/training-runs/<uuid:pk>/cancel": Access(ADMINS, WRITE),
     # with a key alone; what needs a confirmation on the pages has no way around it here
     "api/v1/webhooks": Access(frozenset({"owner_key", "stranger_key"}), READ | WRITE),
     "api/v1/webhooks/callbacks/rotate": Access(frozenset({"owner_key", "stranger_key"}), WRITE),

@@ -91,7 +91,7 @@ def exported(finished: RunFolder, manifest: Manifest, tmp_path_factory) -> Path:
     from ml.export import export_run
 
     out = tmp_path_factory.mktemp("exported") / "artifact"
-    export_run(finished, manifest, out, quiet, version="1", rates=ErrorRates(0.02, 0.1))
+    export_run(finished, manifest, out, quiet, version="1", rates=ErrorRates(0.1, 0.1))
     return out
 
 

@@ -19,6 +19,7 @@ from ml.datasets.views import (
     aligned_pairs,
     shuffled,
 )
+from ml.errors import DatasetError
 from ml.preprocess import FILTERS, Preprocessing, face_square
 from ml.views import FACE_MARGIN
 from tests.images import photo_like
@@ -86,7 +87,7 @@ def test_a_source_of_one_class_is_never_drawn():
 
 
 def test_a_data_set_without_any_pair_is_refused():
-    with pytest.raises(ValueError, match="no source"):
+    with pytest.raises(DatasetError, match="no source"):
         ViewPairs(CROPS, *store_of([grey(30, 0, "reals"), grey(240, 1, "fakes")]))
 
 

@@ -99,7 +99,11 @@ def _services() -> list[Service]:
         Service(
             "bulk", partial(_in_the_background, worker, "-Q", "bulk", "-c", bulk, "-n", "bulk@%h")
         ),
-        Service("trainer", partial(worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h")),
+        # Itself it does little: the training is a process of its own, which gives way still more.
+        Service(
+            "trainer",
+            partial(_in_the_background, worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h"),
+        ),
         Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
     ]
 

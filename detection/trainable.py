@@ -1,0 +1,97 @@
+"""What ml offers to train, and what a registered version can be trained on from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detection import storage
+from detection.models import ModelVersion
+from ml.artifact import DEFAULT_ARTIFACT, Artifact, artifact_sha256
+from ml.configs.offered import OFFERED, Offer
+from ml.errors import ArtifactError
+from ml.operating_point import DEFAULT_RATES, images_needed
+
+WEIGHTS_FILE = "weights.npz"
+POOLED = "all"
+# Of the splits that are measured on, what they need of reals and of fakes.
+NEEDED = {"val": images_needed(DEFAULT_RATES), "test": (1, 1)}
+
+Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
+
+
+@dataclass(frozen=True)
+class Start:
+    """A version that training can go on from.
+
+    Attributes:
+        folder: sidecar and weights.
+        network, size: what the weights fit.
+        sources: those that it learnt from or was validated on.
+    """
+
+    folder: Path
+    network: str
+    size: int
+    sources: frozenset[str]
+
+
+def offers() -> list[Offer]:
+    """Networks that a desk may train, the one to take first."""
+    return list(OFFERED.values())
+
+
+def offer(config: str) -> Offer | None:
+    return OFFERED.get(config)
+
+
+def start_of(version: ModelVersion) -> Start | None:
+    """What a version left to go on from; None where its weights are not on this desk."""
+    sha256 = version.artifact_sha256
+    for folder in (storage.artifact_dir(sha256), DEFAULT_ARTIFACT):
+        if not (folder / WEIGHTS_FILE).is_file():
+            continue
+        try:
+            artifact = Artifact.read(folder, registered={sha256})
+        except ArtifactError:
+            continue
+        sources = frozenset(artifact.metrics.get("val", {})) - {POOLED}
+        size = artifact.preprocessing.size
+        return Start(folder, artifact.architecture, size, sources)
+    return None
+
+
+def fits(start: Start, wanted: Offer) -> bool:
+    """Whether weights go into a network; one that learns from views takes any size."""
+    return start.network == wanted.network and (wanted.needs_both or start.size == wanted.size)
+
+
+def sha256_of(folder: Path) -> str:
+    """What identifies an exported artifact."""
+    return artifact_sha256(folder)
+
+
+def lacking(counts: Counts) -> dict[str, tuple[int, int]]:
+    """Splits with too few images to measure on, each with its reals and fakes."""
+    found = {}
+    for split, (reals, fakes) in NEEDED.items():
+        have = _total(counts.get(split, {}))
+        if have[0] < reals or have[1] < fakes:
+            found[split] = have
+    return found
+
+
+def teaches_pairs(counts: Counts) -> bool:
+    """Whether some source has training images of both classes."""
+    return any(one.get("real") and one.get("fake") for one in counts.get("train", {}).values())
+
+
+def prepared_bytes(wanted: Offer, counts: Counts) -> int:
+    """Disk that the prepared images take while a run works."""
+    images = sum(sum(_total(counts.get(split, {}))) for split in ("train", "val"))
+    return images * wanted.image_bytes
+
+
+def _total(sources: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:
+    reals, fakes = (sum(one.get(kind, 0) for one in sources.values()) for kind in ("real", "fake"))
+    return reals, fakes

@@ -1,0 +1,138 @@
+"""Slow: a network that goes on from an exported artifact, and what an export refuses to state."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from ml.commands import app
+from ml.configs.desk_small import CONFIG
+from ml.datasets.manifest import read_manifest
+from ml.errors import RunError
+from ml.run_folder import RunFolder
+from ml.start import WEIGHTS_FILE, read_start
+from tests.images import encode
+from tests.ml.tiny import write_manifest
+
+pytestmark = pytest.mark.slow
+
+COUNTS = {"train": 16, "val": 67, "test": 4}
+
+
+def drawn(folder: Path, source: str, counts: dict[str, int]) -> list[dict[str, str]]:
+    """Blue reals and red fakes."""
+    generator = np.random.default_rng([*source.encode()])
+    rows = []
+    for split, count in counts.items():
+        for at in range(2 * count):
+            label = ("real", "fake")[at % 2]
+            path = folder / f"{source}-{split}-{at}.png"
+            pixels = generator.integers(0, 120, (40, 40, 3), np.uint8)
+            pixels[..., 0 if label == "fake" else 2] += 130
+            path.write_bytes(encode(Image.fromarray(pixels), "PNG"))
+            rows.append({"path": path.name, "label": label, "split": split, "source": source})
+    return rows
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Images of an old source and, later, of a new one."""
+    folder = tmp_path_factory.mktemp("data")
+    rows = [*drawn(folder, "old", COUNTS), *drawn(folder, "new", {"train": 8})]
+    return write_manifest(folder, rows)
+
+
+@pytest.fixture(scope="module")
+def call(data: Path) -> Callable[..., None]:
+    def run(*arguments: object) -> None:
+        done = CliRunner().invoke(app, [*map(str, arguments), "--data", str(data)])
+        assert done.exit_code == 0, done.output
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def artifact(call, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("first")
+    call("train", "desk_small", "--run", folder / "run", "--epochs", 2)
+    call("export", folder / "run", "--out", folder / "artifact", "--version", "1")
+    return folder / "artifact"
+
+
+@pytest.fixture(scope="module")
+def gone_on(call, artifact: Path, data: Path, tmp_path_factory) -> Path:
+    """A second run, from the first one's artifact."""
+    folder = tmp_path_factory.mktemp("second")
+    old = [row.sha256 for row in read_manifest(data).samples if row.source == "old"]
+    learnt = folder / "learnt.txt"
+    learnt.write_text("\n".join(old))
+    progress = folder / "progress.json"
+    call(
+        *("train", "desk_small", "--run", folder / "run", "--epochs", 1, "--start", artifact),
+        *("--learnt", learnt, "--progress", progress),
+    )
+    return folder
+
+
+def test_an_artifact_carries_the_weights_that_the_next_run_begins_with(artifact: Path):
+    start = read_start(artifact)
+    assert start.path == artifact / WEIGHTS_FILE
+    assert (start.name, start.network) == ("desk_small", "paper_cnn")
+
+
+def test_a_run_that_goes_on_says_from_what_and_how_much_of_it_is_old(gone_on: Path, artifact):
+    told = RunFolder(gone_on / "run").description()
+    assert told["start_sha256"] == read_start(artifact).sha256
+    replay = told["replay"]
+    assert (replay["share"], replay["n_old"], replay["n_new"]) == (0.5, 32, 16)
+
+
+def test_it_knows_from_the_first_what_the_start_had_learnt(gone_on: Path):
+    [epoch] = json.loads((gone_on / "progress.json").read_text())["history"]
+    assert epoch["val_accuracy"] > 0.95
+
+
+def test_it_is_exported_as_any_other(call, gone_on: Path):
+    call("export", gone_on / "run", "--out", gone_on / "artifact", "--version", "2")
+    sidecar = json.loads((gone_on / "artifact" / "model.json").read_text())
+    assert sidecar["training"]["replay"]["n_old"] == 32
+    assert sidecar["calibration"]["n"] == 2 * COUNTS["val"]
+    read_start(gone_on / "artifact")
+
+
+def test_weights_of_another_network_are_refused(artifact: Path, data: Path, tmp_path: Path):
+    from ml.training import train
+
+    start = replace(read_start(artifact), network="lite")
+    run = RunFolder(tmp_path / "run")
+    with pytest.raises(RunError, match="run_mismatch"):
+        train(CONFIG, read_manifest(data), run, tmp_path, lambda *_: None, start=start)
+
+
+def test_too_few_validation_images_state_no_error_rates(artifact: Path, tmp_path: Path):
+    few = write_manifest(tmp_path, drawn(tmp_path, "few", {"train": 8, "val": 66, "test": 2}))
+    run = str(tmp_path / "run")
+    trained = CliRunner().invoke(
+        app, ["train", "desk_small", "--data", str(few), "--run", run, "--epochs", "1"]
+    )
+    assert trained.exit_code == 0, trained.output
+    progress = tmp_path / "progress.json"
+    options = ["--data", str(few), "--out", str(tmp_path / "out"), "--version", "1"]
+    done = CliRunner().invoke(app, ["export", run, *options, "--progress", str(progress)])
+    assert done.exit_code == 3
+    assert "it takes 67 and 10" in " ".join(done.output.split())
+    assert json.loads(progress.read_text())["failed"] == "too_few_images"
+    assert not (tmp_path / "out").exists()
+
+
+def test_two_processes_never_work_on_one_run(tmp_path: Path):
+    run = RunFolder(tmp_path / "run")
+    with run.held(), pytest.raises(RunError, match="run_busy"), RunFolder(run.path).held():
+        pytest.fail("both were let in")
+    with run.held():
+        pass
