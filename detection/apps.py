@@ -16,6 +16,7 @@ class DetectionConfig(AppConfig):
             idempotency,
             reports,
             resumable,
+            reviewed_labels,
             saved_filters,
             webhooks,
         )
@@ -27,6 +28,7 @@ class DetectionConfig(AppConfig):
         erasure.register_part(idempotency.forget_person)
         erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
+        erasure.register_part(reviewed_labels.forget_person)
         erasure.register_part(webhooks.forget_person)
         erasure.register_part(saved_filters.forget_person)
         erasure.register_addresses(saved_filters.forget_addresses)

@@ -23,6 +23,12 @@ HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax", "matplotlib")
 # Outside these, detection may name the errors of ml and nothing else of it.
 DOORS_TO_ML = {
     "detection/detector.py": None,
+    "detection/labelled_files.py": {
+        "ml.datasets.layout",
+        "ml.datasets.manifest",
+        "ml.datasets.splits",
+        "ml.errors",
+    },
     "detection/limits.py": {"ml.metrics"},
     "detection/validators.py": {"ml.errors", "ml.header"},
 }

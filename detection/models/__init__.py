@@ -1,7 +1,7 @@
 from detection.models.batch import Batch
 from detection.models.candidate import Activation, Comparison, ShadowJudgement
 from detection.models.case import Case, CaseImage, CaseMember, CaseNote, CaseNoteVersion, CaseTag
-from detection.models.dataset import Dataset, DatasetImport, LabelledImage, Snapshot
+from detection.models.dataset import Dataset, DatasetImport, ImportedFile, LabelledImage, Snapshot
 from detection.models.detection import Detection
 from detection.models.evidence_layer import EvidenceLayer
 from detection.models.history import HistoryRow
@@ -48,6 +48,7 @@ __all__ = [
     "IdempotencyKey",
     "Image",
     "ImageTag",
+    "ImportedFile",
     "Installation",
     "LabelledImage",
     "ModelVersion",

@@ -7,6 +7,7 @@ from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Image
+from detection.services import reviewed_labels
 from detection.services.cases import withdraw_hidden
 
 
@@ -26,6 +27,8 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
         withdrawn = withdraw_hidden(image, by=by) if is_confidential else []
+        if is_confidential:
+            withdrawn += reviewed_labels.forget(image, by=by, because="confidential")
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
         for record in withdrawn:
             record()

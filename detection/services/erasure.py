@@ -31,7 +31,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import reports
+from detection.services import reports, reviewed_labels, snapshots
 from detection.services.cases import drop_image
 from detection.services.tags import untag
 
@@ -60,6 +60,7 @@ def erase_image(
             raise Refused("on_hold")
         AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
         left_cases = drop_image(row, by=by)
+        unlearnt = reviewed_labels.forget(row, by=by, because="erasure")
         counts = _forget(row)
         audit.record(
             "image.erased",
@@ -71,7 +72,7 @@ def erase_image(
             after={"because": _because(by, row) or because, **counts},
             detail={"reason": reason} if reason else None,
         )
-        for record in left_cases:
+        for record in [*left_cases, *unlearnt]:
             record()
         transaction.on_commit(lambda: storage.erase(row.pk), robust=True)
     return True
@@ -101,6 +102,7 @@ def erase_expired(*, limit: int = RETENTION_BATCH) -> int:
 def finish() -> int:
     """Remove files of erased images: what a crash left, or a worker wrote too late."""
     removed = 0
+    snapshots.finish()
     for kind in ("originals", "previews", "reports"):
         for folder in settings.DATA_DIR.glob(f"{kind}/*"):
             ids = [pk for path in folder.iterdir() if (pk := storage.image_id(path))]
@@ -171,6 +173,7 @@ def _forget(image: Image) -> dict[str, int]:
         width=0,
         height=0,
         facts={},
+        training_consent_at=None,
         **likeness.NO_COLUMNS,
     )
     return counts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from django.db.models.functions import Now
 
-from detection.models import Detection, EvidenceLayer, Region
+from detection.models import DatasetImport, Detection, EvidenceLayer, Region
 from detection.models.leased import Leased
 
 
@@ -18,7 +18,7 @@ def process_name(pid: int) -> str:
 
 def free_dead_leases() -> int:
     """Hand back the leases that dead processes of this host hold, without waiting them out."""
-    return sum(_free(model) for model in (Detection, EvidenceLayer, Region))
+    return sum(_free(model) for model in (Detection, EvidenceLayer, Region, DatasetImport))
 
 
 def _free(model: type[Leased]) -> int:

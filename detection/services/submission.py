@@ -17,7 +17,7 @@ from detection.doorbell import ring
 from detection.errors import NothingKept, Refused
 from detection.history_words import words_of
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
-from detection.services import cases, webhooks
+from detection.services import cases, reviewed_labels, webhooks
 from detection.services.custody import record_confidentiality
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -231,6 +231,7 @@ def write(file: Kept, request: Request) -> Written:
     events: list[Callable[[], object]] = []
     if is_hidden_now:
         events += cases.withdraw_hidden(image, by=request.by)
+        events += reviewed_labels.forget(image, by=request.by, because="confidential")
     if case is not None:
         events += cases.enter_submitted(case, image, request.by)
     if request.callback_url:

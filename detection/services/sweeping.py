@@ -6,12 +6,13 @@ from django.db.models.functions import Now
 
 from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
-from detection.services import delivering, layers, regions
+from detection.services import dataset_imports, delivering, layers, regions
 from detection.services.leases import free_dead_leases
 
 RING_AGAIN_AFTER = timedelta(seconds=30)
 # So many messages in a queue keep its workers busy until the next sweep; more bells only pile up.
 ENOUGH_MESSAGES = 200
+IMPORTS_AT_ONCE = 10
 
 
 def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
@@ -28,6 +29,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung_for_webhooks": ring_for_webhooks(ring_again_after),
         "rung_for_layers": ring_for_layers(ring_again_after),
         "rung_for_regions": ring_for_regions(ring_again_after),
+        "rung_for_imports": ring_for_imports(ring_again_after),
     }
 
 
@@ -38,7 +40,8 @@ def fail_exhausted() -> int:
     for detection in failed:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
-    return len(failed) + layers.fail_exhausted() + regions.fail_exhausted()
+    others = (layers, regions, dataset_imports)
+    return len(failed) + sum(other.fail_exhausted() for other in others)
 
 
 def ring_waiting(
@@ -80,3 +83,13 @@ def ring_for_regions(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return regions.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_imports(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for imports whose next slice nobody works off.
+
+    However full the queue is: there are few of them, and each waits its turn behind it.
+    """
+    if unanswered(dataset_imports.QUEUE) is None:
+        return 0
+    return dataset_imports.ring_waiting(again_after=again_after, at_most=IMPORTS_AT_ONCE)
