@@ -192,6 +192,7 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         409,
         _("This webhook endpoint is switched off. Switch it on before sending to it."),
     ),
+    "no_archive": (400, _("No ZIP file was chosen.")),
     "dataset_name_taken": (409, _("Another dataset has this name.")),
     "dataset_fills_itself": (
         409,

@@ -12,12 +12,13 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
+from detection.api.dataset_shapes import DATASET_SCHEMAS
 from detection.api.shapes import SCHEMAS
 
 
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add what drf-spectacular cannot know; it calls this at the end."""
-    result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
+    result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS | DATASET_SCHEMAS)
     for operations in result["paths"].values():
         for operation in operations.values():
             if about := operation.get("description"):

@@ -28,6 +28,7 @@ from detection.models.dataset import LeaseLost
 from detection.services import import_placing, import_reading
 from detection.services.submission import shown_name
 from detection.uploads import DISK_IS_FULL, StoredUpload
+from detection.validators import at_most
 from ml.errors import DecoderUnavailable
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,8 @@ def order_archive(*, by: User | None, dataset: Dataset, upload: StoredUpload) ->
         Refused: it is too large, damaged or hostile, or the dataset is filled by reviews.
     """
     if upload.refusal:
-        raise Refused(upload.refusal)
+        is_too_large = upload.refusal == "too_large"
+        raise Refused(upload.refusal, at_most(settings.MAX_ARCHIVE_BYTES) if is_too_large else "")
     if not upload.size:
         raise Refused("empty_file")
     _refuse_reviews(dataset)

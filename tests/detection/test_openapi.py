@@ -63,6 +63,7 @@ ONLY_ON_PAGES = {
     "person_unknown",
     "too_many_guesses",
     "person_not_in_case",
+    "no_archive",
 }
 
 
