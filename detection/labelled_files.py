@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from django.conf import settings
 
@@ -197,7 +197,9 @@ def _may_be_kept(one: Listed) -> bool:
 
 def _beyond(one: Listed) -> Listed:
     """One whose texts are too long or no text."""
-    short = {name: _text(getattr(one, name))[:longest] for name, longest in LONGEST.items()}
+    short: dict[str, Any] = {
+        name: _text(getattr(one, name))[:longest] for name, longest in LONGEST.items()
+    }
     return replace(one, **short, sha256="", outcome=Outcome.WRONG_ROW, note="text")
 
 

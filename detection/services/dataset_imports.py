@@ -165,7 +165,7 @@ def outcomes(row: DatasetImport) -> dict[str, int]:
 def _ordered(row: DatasetImport, *, is_rung: bool = True) -> DatasetImport:
     with transaction.atomic():
         if not is_rung:  # whoever ordered it works it off at once; the sweeper need not
-            row.rung_at = Now()  # type: ignore[assignment]
+            row.rung_at = Now()
         row.save(force_insert=True)
         audit.record(
             "dataset_import.ordered",

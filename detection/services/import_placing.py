@@ -20,7 +20,7 @@ from detection.models import Dataset, DatasetImport, ImportedFile, LabelledImage
 from detection.near_pictures import Hashed, Together, near_among, near_pairs
 
 Outcome, Stage = ImportedFile.Outcome, DatasetImport.Stage
-GROUPS_AT_ONCE = 300
+GROUPS_AT_ONCE = 1_000  # each time all of the desk's hashes are read
 PLACED_COLUMNS = ["outcome", "note", "labelled"]
 Key = tuple[str, int]  # of a source and a label
 

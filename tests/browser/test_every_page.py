@@ -2,21 +2,24 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
-from detection.services import case_notes, case_people, cases
+from detection.models import Case, DatasetImport, Detection, WebhookDelivery, WebhookEndpoint
+from detection.services import case_notes, case_people, cases, datasets, snapshots
 from detection.services.webhooks import add_endpoint
-from tests import images
+from tests import archives, images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.detection.test_dataset_imports import imported
 
 pytestmark = pytest.mark.browser
 
@@ -124,8 +127,43 @@ def case(detections: list[Detection], alice: User, bob: User) -> Case:
 
 
 @pytest.fixture
+def labelled_data(model: object, alice: User) -> list[str]:
+    """The pages of a dataset with long words, an import that goes on, and a broken snapshot."""
+    dataset = datasets.create(by=alice, name="long" * 20, licence="licence" * 28)
+    row = imported(dataset, {**archives.labelled(4), f"Real/{'n' * 200}.jpg": b"no picture"})
+    waiting = DatasetImport.objects.create(
+        dataset=dataset,
+        by=alice,
+        path="/x",
+        name="set.zip",
+        status="running",
+        stage="read",
+        total=9,
+        done=4,
+        attempt=1,
+        lease_until=timezone.now() + timedelta(hours=1),
+    )
+    frozen = snapshots.freeze([dataset], name="name" * 20, by=alice)
+    gone, kept = frozen.images.all()[:2]
+    datasets.remove([gone], by=alice, because="administrator")
+    return [
+        reverse("datasets"),
+        reverse("dataset", args=[dataset.pk]),
+        reverse("dataset_import_page", args=[row.pk]),
+        reverse("dataset_import_page", args=[waiting.pk]),
+        reverse("labelled_image", args=[gone.pk]),
+        reverse("labelled_image", args=[kept.pk]),
+        reverse("snapshot", args=[frozen.pk]),
+    ]
+
+
+@pytest.fixture
 def paths(
-    detections: list[Detection], alice: User, endpoint: WebhookEndpoint, case: Case
+    detections: list[Detection],
+    alice: User,
+    endpoint: WebhookEndpoint,
+    case: Case,
+    labelled_data: list[str],
 ) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
@@ -162,6 +200,7 @@ def paths(
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
         *(reverse(f"image_{act}", args=[detections[0].image_id]) for act in ("erase", "hold")),
         f"{reverse('audit_trail')}?action=nonsense",
+        *labelled_data,
     ]
 
 
