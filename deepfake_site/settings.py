@@ -185,6 +185,14 @@ AUDIT_EXPORT_EVENTS = env_int("UNMASK_AUDIT_EXPORT_EVENTS", 250_000, minimum=1)
 
 # --- Files -------------------------------------------------------------------------------------
 MAX_UPLOAD_BYTES = env_int("UNMASK_MAX_UPLOAD_MB", 50, minimum=1, maximum=2000) * 1024 * 1024
+# A ZIP of labelled images, which administrators alone upload.
+MAX_ARCHIVE_BYTES = env_int("UNMASK_MAX_ARCHIVE_MB", 500, minimum=1, maximum=2000) * 1024 * 1024
+# The folder of the server that administrators may import labelled images from; none by default.
+IMPORT_DIR = Path(env_str("UNMASK_IMPORT_DIR")) if env_str("UNMASK_IMPORT_DIR") else None
+if IMPORT_DIR is not None and not IMPORT_DIR.is_absolute():
+    raise ImproperlyConfigured(
+        f"UNMASK_IMPORT_DIR is {str(IMPORT_DIR)!r}; it must be an absolute path, such as /srv/data."
+    )
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
 C2PA_ANCHORS = env_certificates("UNMASK_C2PA_ANCHORS")
 RESUMABLE_UPLOAD_LIFE = timedelta(hours=24)
@@ -374,6 +382,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.deliver_webhook": {"queue": "deliver"},
     "detection.tasks.mail_news": {"queue": "deliver"},
     "detection.tasks.draw_layer": {"queue": "evidence"},
+    "detection.tasks.import_labelled": {"queue": "bulk"},
     "detection.tasks.run_region": {"queue": "evidence"},
     "detection.tasks.compare_models": {"queue": "train"},
     "detection.tasks.judge_again": {"queue": "bulk"},

@@ -18,6 +18,7 @@ class DetectionConfig(AppConfig):
             resumable,
             review,
             reviewed,
+            reviewed_labels,
             saved_filters,
             telling,
             webhooks,
@@ -31,6 +32,7 @@ class DetectionConfig(AppConfig):
         erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
         erasure.register_part(review.forget_person)
+        erasure.register_part(reviewed_labels.forget_person)
         erasure.register_part(webhooks.forget_person)
         erasure.register_part(reviewed.forget_person)
         erasure.register_part(telling.forget_person)

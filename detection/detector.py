@@ -279,6 +279,33 @@ def decode_file(path: Path) -> Decoded:
     return _decoder().decode(path, min_side=MIN_SIDE)
 
 
+def size_and_hashes(path: Path) -> tuple[tuple[int, int], tuple[str, str]]:
+    """Width, height and perceptual hashes of a file that is no stored original.
+
+    Raises:
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to look at.
+    """
+    decoded = _decoder().decode(path, min_side=MIN_SIDE)
+    return (decoded.facts.width, decoded.facts.height), perceptual_hashes(decoded.pixels)
+
+
+def labelled_preview(sha256: str) -> Path:
+    """Small preview of a labelled file, made now if nobody has looked at it yet.
+
+    Raises:
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to show.
+        OriginalMissing: the file is gone.
+    """
+    path, source = storage.labelled_preview_path(sha256), storage.labelled_path(sha256)
+    if not source.is_file():
+        raise OriginalMissing(sha256)
+    if not path.exists():
+        picture = PIL.Image.fromarray(_decoder().decode(source, min_side=MIN_SIDE).pixels)
+        picture.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.LANCZOS)
+        storage.write_atomically(path, _encoded(picture))
+    return path
+
+
 def preview(image: Image, side: int) -> Path:
     """File of one preview, made now if the worker has not made it yet.
 

@@ -3,7 +3,9 @@
 Below UNMASK_DATA: `incoming/` (uploads in flight), `originals/ab/<image id>` (never altered),
 `previews/ab/<image id>/<side>.jpg` and `<layer>-<version>.png` (rebuilt from pixels, disposable),
 `artifacts/<sha256>/`, `training/<run id>/` (all but its log goes when the run ends),
-`reports/ab/<image id>/<report id>…` (signed, never altered, gone with the image).
+`reports/ab/<image id>/<report id>…` (signed, never altered, gone with the image),
+`labelled/ab/<sha256>` (imported to learn from) with `labelled-previews/` (disposable),
+`imports/<import id>.zip` (until it was read) and `snapshots/<sha256>.csv`.
 """
 
 import hashlib
@@ -62,6 +64,65 @@ def artifact_dir(sha256: str) -> Path:
 def training_dir(run_id: uuid.UUID) -> Path:
     """What one training run works with; of a run that ended, its log alone."""
     return settings.DATA_DIR / "training" / str(run_id)
+
+
+def labelled_path(sha256: str) -> Path:
+    """A file to learn from, known by its bytes: several datasets may share it."""
+    return settings.DATA_DIR / "labelled" / sha256[:2] / sha256
+
+
+def labelled_preview_path(sha256: str) -> Path:
+    return settings.DATA_DIR / "labelled-previews" / sha256[:2] / f"{sha256}.jpg"
+
+
+def import_path(import_id: uuid.UUID) -> Path:
+    """The uploaded ZIP of an import."""
+    return settings.DATA_DIR / "imports" / f"{import_id}.zip"
+
+
+def snapshot_path(sha256: str) -> Path:
+    """The manifest of a frozen list of labelled images."""
+    return settings.DATA_DIR / "snapshots" / f"{sha256}.csv"
+
+
+def keep_labelled(incoming: Path, sha256: str) -> None:
+    """Make a file to learn from durable under its hash; one that is there becomes new again.
+
+    New, because what nothing names is removed after a day; see `detection.services.orphans`.
+    """
+    final = labelled_path(sha256)
+    if final.is_file():
+        final.touch()
+        return
+    keep_durably(incoming, final)
+
+
+def drop_labelled(sha256: str) -> None:
+    labelled_path(sha256).unlink(missing_ok=True)
+    labelled_preview_path(sha256).unlink(missing_ok=True)
+
+
+def keep_durably(incoming: Path, final: Path) -> None:
+    """Sync a file of `incoming/` and give it its name, in place of what may be there.
+
+    Raises:
+        OSError: nothing was kept; ENOSPC when the disk is full.
+    """
+    _make_durable_dir(final.parent)
+    with incoming.open("rb+") as file:
+        os.fsync(file.fileno())
+    incoming.replace(final)
+    sync_dir(final.parent)
+
+
+def write_durably(final: Path, content: bytes) -> None:
+    """As `keep_durably`, of what is in memory."""
+    part = incoming_dir() / uuid.uuid4().hex
+    try:
+        part.write_bytes(content)
+        keep_durably(part, final)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def keep_original(incoming: Path, image_id: uuid.UUID) -> Path:

@@ -17,6 +17,7 @@ from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion, Region
 from detection.services import (
     comparisons,
+    dataset_imports,
     delivering,
     drift_alerts,
     erasure,
@@ -150,6 +151,16 @@ def run_shadow(judgement_id: str) -> None:
         shadowing.give_up(judgement_id, worker=worker)
 
 
+@shared_task(soft_time_limit=30, time_limit=35)  # a slice of 12 s and one slow file; see draw_layer
+def import_labelled(import_id: str) -> None:
+    """Work off one slice of an import of labelled files."""
+    worker = leases.process_name(os.getpid())
+    try:
+        dataset_imports.work(import_id, worker=worker)
+    except SoftTimeLimitExceeded:
+        dataset_imports.give_up_slice(import_id, worker=worker)
+
+
 @shared_task
 def deliver_webhook(delivery_id: str, *others: str) -> None:
     """Send one webhook, and ring on for others that came by the same doorbell."""
@@ -244,7 +255,7 @@ def take_over(**_: Any) -> None:
     log.info(
         "ready; leases freed %s, rows failed %s, doorbells %s, for webhooks %s, for layers %s,"
         " for parts %s, for silent judgements %s, for news %s, for comparisons %s,"
-        " for judging again %s",
+        " for judging again %s, for imports %s",
         *swept.values(),
     )
     connections.close_all()  # or every pool process started from here on would share it

@@ -20,6 +20,8 @@ DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT}
 # Past this we cut the connection instead of reading on just to answer politely.
 PATIENCE = 4
 MAX_REQUEST_BYTES = 500 * 1024 * 1024  # all files of one request together
+# Addresses that take archives of labelled images, from administrators; by name.
+ARCHIVE_ROUTES = {"dataset_import", "api_dataset_imports"}
 REFUSAL = "upload_refusal"  # attribute of a request whose body was cut short, naming why
 
 
@@ -50,7 +52,10 @@ class StoredUpload(UploadedFile):
 class UploadWriter:
     """Writes one upload to `incoming/`; what is refused keeps none of its bytes."""
 
-    def __init__(self, name: str | None, content_type: str | None = None) -> None:
+    def __init__(
+        self, name: str | None, content_type: str | None = None, max_bytes: int | None = None
+    ) -> None:
+        self.max_bytes = settings.MAX_UPLOAD_BYTES if max_bytes is None else max_bytes
         path = storage.incoming_dir() / uuid.uuid4().hex
         self.upload = StoredUpload(path.open("xb+"), path, name, content_type)
         self._hash = hashlib.sha256()
@@ -58,7 +63,7 @@ class UploadWriter:
     def write(self, data: bytes) -> None:
         """Hash, count and store the next bytes, unless the upload is refused by them."""
         self.upload.size = (self.upload.size or 0) + len(data)
-        if self.upload.size > settings.MAX_UPLOAD_BYTES:
+        if self.upload.size > self.max_bytes:
             self.refuse("too_large")
             return
         self._hash.update(data)
@@ -98,6 +103,15 @@ def uploaded(request: HttpRequest, field: str) -> list[StoredUpload]:
     return [file for file in request.FILES.getlist(field) if isinstance(file, StoredUpload)]
 
 
+def _max_bytes(request: HttpRequest | None) -> int:
+    """The largest file that this request may bring."""
+    route = getattr(getattr(request, "resolver_match", None), "url_name", "")
+    is_administrator = getattr(getattr(request, "user", None), "is_superuser", False)
+    if route in ARCHIVE_ROUTES and is_administrator:
+        return settings.MAX_ARCHIVE_BYTES
+    return settings.MAX_UPLOAD_BYTES
+
+
 class StreamToDiskUploadHandler(FileUploadHandler):
     """One file at a time: SHA-256 and byte count on the way to `incoming/`."""
 
@@ -119,7 +133,8 @@ class StreamToDiskUploadHandler(FileUploadHandler):
         if user is None or not user.is_authenticated:
             raise SkipFile
         super().new_file(*args, **kwargs)
-        self.writer = UploadWriter(self.file_name or None, self.content_type)
+        self.max_bytes = _max_bytes(self.request)
+        self.writer = UploadWriter(self.file_name or None, self.content_type, self.max_bytes)
         # By this name Django finds, and closes, what it was reading when it stops.
         self.file = self.writer.upload
 
@@ -127,12 +142,12 @@ class StreamToDiskUploadHandler(FileUploadHandler):
         if self.file.refusal:
             return
         self.received += len(raw_data)
-        if self.received > MAX_REQUEST_BYTES:
+        if self.received > max(MAX_REQUEST_BYTES, self.max_bytes):
             self.writer.refuse("too_large")
             self._break_off()
         self.writer.write(raw_data)
         is_too_large = self.file.refusal == "too_large"
-        if is_too_large and self.body_length > PATIENCE * settings.MAX_UPLOAD_BYTES:
+        if is_too_large and self.body_length > PATIENCE * self.max_bytes:
             self._break_off()
 
     def file_complete(self, file_size: int) -> StoredUpload:

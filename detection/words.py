@@ -261,6 +261,50 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         _("Only an image with a verdict that is not confidential can be a golden one."),
     ),
     "golden_already": (409, _("This image is a golden one already.")),
+    "no_archive": (400, _("No ZIP file was chosen.")),
+    "dataset_name_taken": (409, _("Another dataset has this name.")),
+    "dataset_fills_itself": (
+        409,
+        _("This dataset is filled by reviews alone, so nothing can be imported into it."),
+    ),
+    "import_folder_off": (
+        422,
+        _("This desk imports nothing from folders of its server. Upload a ZIP file."),
+    ),
+    "import_path_outside": (
+        422,
+        _("There is no such folder or manifest below the folder that this desk imports from."),
+    ),
+    "import_path_gone": (422, _("There is no such folder, manifest or archive any more.")),
+    "import_empty": (422, _("There is no file in it that is meant as data.")),
+    "import_too_many_files": (
+        422,
+        _("That are more files than one import takes. Import them in parts."),
+    ),
+    "manifest_unreadable": (422, _("The manifest cannot be read.")),
+    "archive_damaged": (422, _("This is no ZIP file, or it is damaged.")),
+    "archive_hostile": (
+        422,
+        _("The archive names a place outside itself, holds a link, or one name twice."),
+    ),
+    "archive_locked": (
+        422,
+        _("The archive is protected by a password or packed in a way this desk does not read."),
+    ),
+    "archive_nested": (422, _("The archive holds another archive. Unpack that one first.")),
+    "archive_bomb": (
+        422,
+        _("The archive would unpack to far more than photographs in it could be."),
+    ),
+    "nothing_to_freeze": (409, _("There are no labelled images in these datasets to freeze.")),
+    "near_in_two_splits": (
+        409,
+        _("Pictures that are near copies of each other lie in two splits, so nothing was frozen."),
+    ),
+    "snapshot_broken": (
+        409,
+        _("An image of this snapshot was removed, so nothing may be trained on it any more."),
+    ),
     "not_resendable": (
         409,
         _("Only what failed or was cancelled can be sent again, and nothing that was erased."),

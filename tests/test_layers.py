@@ -25,6 +25,12 @@ DOORS_TO_ML = {
     "detection/comparer.py": None,
     "detection/detector.py": None,
     "detection/drift.py": {"ml.metrics"},
+    "detection/labelled_files.py": {
+        "ml.datasets.layout",
+        "ml.datasets.manifest",
+        "ml.datasets.splits",
+        "ml.errors",
+    },
     "detection/limits.py": {"ml.metrics"},
     "detection/services/review_figures.py": {"ml.agreement", "ml.metrics"},
     "detection/review_charts.py": {"ml.metrics"},

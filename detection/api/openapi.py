@@ -13,6 +13,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 
 from detection.api import registry_shapes, review_shapes
+from detection.api.dataset_shapes import DATASET_SCHEMAS
 from detection.api.monitoring_shapes import MONITORING_SHAPES
 from detection.api.shapes import SCHEMAS
 from detection.api.told_shapes import TOLD_SCHEMAS
@@ -27,6 +28,7 @@ def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         MONITORING_SHAPES,
         TOLD_SCHEMAS,
         registry_shapes.SCHEMAS,
+        DATASET_SCHEMAS,
     ):
         shapes.update(more)
     for operations in result["paths"].values():

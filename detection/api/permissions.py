@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -38,6 +39,19 @@ class SimilarScopes(KeyScopes):
 
 class FeedbackScopes(KeyScopes):
     to_read = to_write = Scope.FEEDBACK_WRITE
+
+
+class DatasetScopes(KeyScopes):
+    to_read, to_write = Scope.MODELS_READ, Scope.MODELS_WRITE
+
+
+class AdministratorsOnly(BasePermission):
+    """To everybody else the address does not exist."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if not request.user.is_superuser:
+            raise NotFound
+        return True
 
 
 class ModelScopes(KeyScopes):

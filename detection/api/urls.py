@@ -7,6 +7,7 @@ from detection.api import (
     base,
     batches,
     cases,
+    datasets,
     detections,
     evidence,
     feedback,
@@ -158,6 +159,25 @@ urlpatterns = [
     ),
     path("detections/batch", batches.BatchCollection.as_view(), name="api_batches"),
     path("batches/<uuid:pk>", never_cache(batches.BatchResource.as_view()), name="api_batch"),
+    path("datasets", never_cache(datasets.DatasetCollection.as_view()), name="api_datasets"),
+    path("datasets/<uuid:pk>", never_cache(datasets.DatasetResource.as_view()), name="api_dataset"),
+    path(
+        "datasets/<uuid:pk>/imports",
+        never_cache(datasets.ImportCollection.as_view()),
+        name="api_dataset_imports",
+    ),
+    path("imports/<uuid:pk>", never_cache(datasets.ImportResource.as_view()), name="api_import"),
+    path(
+        "imports/<uuid:pk>/files",
+        never_cache(datasets.ImportFiles.as_view()),
+        name="api_import_files",
+    ),
+    path("snapshots", never_cache(datasets.SnapshotCollection.as_view()), name="api_snapshots"),
+    path(
+        "snapshots/<uuid:pk>",
+        never_cache(datasets.SnapshotResource.as_view()),
+        name="api_snapshot",
+    ),
     path("models", never_cache(models.ModelCollection.as_view()), name="api_models"),
     path("models/active", never_cache(models.ActiveModel.as_view()), name="api_active_model"),
     path(

@@ -6,7 +6,7 @@ from detection.models.candidate import (
     ShadowJudgement,
 )
 from detection.models.case import Case, CaseImage, CaseMember, CaseNote, CaseNoteVersion, CaseTag
-from detection.models.dataset import Dataset, DatasetImport, LabelledImage, Snapshot
+from detection.models.dataset import Dataset, DatasetImport, ImportedFile, LabelledImage, Snapshot
 from detection.models.detection import Detection
 from detection.models.evidence_layer import EvidenceLayer
 from detection.models.history import HistoryRow
@@ -58,6 +58,7 @@ __all__ = [
     "IdempotencyKey",
     "Image",
     "ImageTag",
+    "ImportedFile",
     "Installation",
     "LabelledImage",
     "ModelVersion",

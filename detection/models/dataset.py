@@ -1,17 +1,29 @@
 """Labelled images to learn from and to measure on, and frozen lists of them."""
 
 import uuid
-from typing import Self
+from typing import Any, Self
 
-from django.db import models
-from django.db.models import Q
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts import audit
 from accounts.models import User
 from detection.models.image import Image
 from detection.models.leased import Leased, LeasedQuerySet
 from detection.models.newest_first import NewestFirst
+
+
+class DatasetQuerySet(NewestFirst["Dataset"]):
+    def hold_all(self) -> None:
+        """Let nobody else deal out splits or freeze until the transaction ends.
+
+        Whether two pictures are near copies is asked across all datasets: one lock for all.
+        """
+        list(self.select_for_update().order_by("created_at", "pk").values_list("pk"))
 
 
 class Dataset(models.Model):
@@ -26,7 +38,7 @@ class Dataset(models.Model):
     by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    objects = NewestFirst.as_manager()
+    objects = DatasetQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("dataset")
@@ -72,6 +84,7 @@ class LabelledImage(models.Model):
     group = models.CharField(max_length=120)  # images of one original; never in two splits
     split = models.CharField(max_length=8, choices=Split.choices)
     perceptual_hash = models.CharField(max_length=16, blank=True)
+    mirrored_hash = models.CharField(max_length=16, blank=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     removed_at = models.DateTimeField(null=True, blank=True)
 
@@ -96,6 +109,19 @@ class LabelledImage(models.Model):
     def __str__(self) -> str:
         return f"{self.sha256[:12]} {self.label}"
 
+    @property
+    def is_fake(self) -> bool:
+        return self.label == 1
+
+    def remove(self) -> bool:
+        """Learn from it no more; False where that was so already."""
+        rows = type(self)._default_manager.filter(pk=self.pk, removed_at=None)
+        return bool(rows.update(removed_at=Now()))
+
+
+class LeaseLost(Exception):  # noqa: N818 (it names what happened to the attempt)
+    """Another worker has taken the row, so nothing of this attempt may be written."""
+
 
 class DatasetImportQuerySet(LeasedQuerySet["DatasetImport"]):
     def claim(self, pk: uuid.UUID | str, *, worker: str) -> "DatasetImport | None":
@@ -107,15 +133,23 @@ class DatasetImportQuerySet(LeasedQuerySet["DatasetImport"]):
 class DatasetImport(Leased):
     """Files on their way into a dataset: an uploaded ZIP, or a folder or manifest of the server.
 
-    queued → running → done | failed. What it read is in `outcome`; a file that cannot be read or
-    contradicts what is there is listed and never silently skipped.
+    queued → running → done | failed, a slice at a time, through four stages. Each of its files has
+    a row; one that cannot be read or contradicts what is there is listed and never silently
+    skipped. `outcome` counts them by what became of them.
     """
+
+    class Stage(models.TextChoices):
+        LIST = "list", _("listing its files")
+        READ = "read", _("reading its files")
+        GROUP = "group", _("looking for the same pictures")
+        PLACE = "place", _("dealing out splits")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="imports")
     by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     path = models.CharField(max_length=500)  # of the ZIP, the folder or the manifest
     name = models.CharField(max_length=200)  # what it was called; text only
+    stage = models.CharField(max_length=8, choices=Stage.choices, default=Stage.LIST)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     outcome = models.JSONField(default=dict, blank=True)
@@ -130,6 +164,106 @@ class DatasetImport(Leased):
 
     def __str__(self) -> str:
         return f"{self.name} {self.status}"
+
+    def advance(self, **fields: Any) -> None:
+        """Write how far this attempt came; only attempts that come no further are counted.
+
+        Raises:
+            LeaseLost: another worker holds the row; nothing was written.
+        """
+        further = {
+            "lease_until": Now() + settings.LEASE,
+            "attempt_limit": F("attempt") + settings.MAX_ATTEMPTS,
+            **fields,
+        }
+        if not self._held().update(**further):
+            raise LeaseLost
+        for name, value in fields.items():
+            setattr(self, name, value)
+
+    def pause(self) -> bool:
+        """End a slice; False where the lease was lost."""
+        return self.release()
+
+    def complete(self, outcome: dict[str, int]) -> bool:
+        """All files were seen to; False, and nothing written, where the lease was lost."""
+        return self._finish(self.Status.DONE, outcome=outcome)
+
+    def fail(self, code: str, outcome: dict[str, int]) -> bool:
+        """End it without the files that were not added yet; False where the lease was lost."""
+        return self._finish(self.Status.FAILED, failure_code=code, outcome=outcome)
+
+    def _finish(self, status: str, **fields: Any) -> bool:
+        with transaction.atomic():
+            is_ended = self._end(status=status, **fields)
+            if is_ended:
+                audit.record(
+                    "dataset_import.completed" if status == "done" else "dataset_import.failed",
+                    actor=None,
+                    target=self,
+                    after={"dataset": str(self.dataset_id), **fields},
+                )
+        return is_ended
+
+
+class ImportedFile(models.Model):
+    """One file of an import, from when it was listed to what became of it."""
+
+    class Outcome(models.TextChoices):
+        WAITING = "waiting", _("waits to be read")
+        READ = "read", _("was read")
+        ADDED = "added", _("added")
+        UNREADABLE = "unreadable", _("cannot be decoded")
+        TOO_LARGE = "too_large", _("has more bytes than this desk accepts of an image")
+        TOO_SMALL = "too_small", _("is too small to learn from")
+        MISSING = "missing", _("is not there")
+        NO_LABEL = "no_label", _("lies in no folder that says whether it is real or fake")
+        WRONG_ROW = "wrong_row", _("has a row in the manifest that is wrong")
+        OTHER_BYTES = "other_bytes", _("has other bytes than the manifest says")
+        OTHER_LICENCE = "other_licence", _("has another licence than the dataset")
+        BOTH_LABELS = "both_labels", _("is listed as real and as fake")
+        ALREADY_THERE = "already_there", _("is in the dataset already")
+        CONTRADICTS = "contradicts", _("has the other label in the data of this desk")
+        OTHER_SPLIT = "other_split", _("shows what a picture of another split shows")
+
+    dataset_import = models.ForeignKey(DatasetImport, models.CASCADE, related_name="files")
+    position = models.PositiveIntegerField()
+    name = models.CharField(max_length=500)
+    outcome = models.CharField(max_length=16, choices=Outcome.choices, default=Outcome.WAITING)
+    note = models.CharField(max_length=200, blank=True)  # what else there is to say; text only
+    label = models.PositiveSmallIntegerField(null=True)
+    source = models.CharField(max_length=80, blank=True)
+    method = models.CharField(max_length=80, blank=True)
+    stated_group = models.CharField(max_length=120, blank=True)  # as a manifest names it
+    stated_split = models.CharField(max_length=8, blank=True)
+    sha256 = models.CharField(max_length=64, blank=True)
+    perceptual_hash = models.CharField(max_length=16, blank=True)
+    mirrored_hash = models.CharField(max_length=16, blank=True)
+    key = models.CharField(max_length=64, blank=True)  # files that belong together share it
+    labelled = models.ForeignKey(
+        LabelledImage, models.PROTECT, related_name="imported", null=True, blank=True
+    )
+
+    class Meta:
+        verbose_name = _("file of an import")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["dataset_import", "position"], name="imported_file_has_its_place"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["dataset_import", "outcome", "position"], name="imported_by_outcome"
+            ),
+            models.Index(fields=["dataset_import", "outcome", "key"], name="imported_by_key"),
+            models.Index(
+                fields=["stated_group"], condition=~Q(stated_group=""), name="imported_by_group"
+            ),
+            models.Index(fields=["sha256"], name="imported_by_sha256"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.outcome}"
 
 
 class Snapshot(models.Model):

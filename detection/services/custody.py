@@ -32,8 +32,6 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
         withdrawn = withdraw(row, by=by) if is_confidential else []
-        if is_confidential and (dropped := drop_training_consent(row, by=by)):
-            withdrawn.append(dropped)
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
         for record in withdrawn:
             record()
@@ -42,7 +40,11 @@ def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
 
 def withdraw(image: Image, *, by: User) -> list[Callable[[], object]]:
     """Take an image that its owner just hid from where others find it; what is to be recorded."""
-    return [*withdraw_hidden(image, by=by), *review.withdraw_of(image, by=by)]
+    return [
+        *withdraw_hidden(image, by=by),
+        *review.withdraw_of(image, by=by),
+        *drop_training_consent(image, by=by, because="confidential"),
+    ]
 
 
 def record_confidentiality(*, by: User, image: Image, is_confidential: bool) -> None:

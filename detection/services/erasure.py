@@ -32,7 +32,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import reports, review, shadowing, telling
+from detection.services import reports, review, shadowing, snapshots, telling
 from detection.services.cases import drop_image
 from detection.services.consent import drop_training_consent
 from detection.services.tags import untag
@@ -61,9 +61,11 @@ def erase_image(
         if row.held_at:
             raise Refused("on_hold")
         AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
-        left = [*drop_image(row, by=by), *review.forget_image(row, by=by)]
-        if record_consent := drop_training_consent(row, by=by):
-            left.append(record_consent)
+        left = [
+            *drop_image(row, by=by),
+            *review.forget_image(row, by=by),
+            *drop_training_consent(row, by=by, because="erasure"),
+        ]
         counts = _forget(row)
         audit.record(
             "image.erased",
@@ -105,6 +107,7 @@ def erase_expired(*, limit: int = RETENTION_BATCH) -> int:
 def finish() -> int:
     """Remove files of erased images: what a crash left, or a worker wrote too late."""
     removed = 0
+    snapshots.finish()
     for kind in ("originals", "previews", "reports"):
         for folder in settings.DATA_DIR.glob(f"{kind}/*"):
             ids = [pk for path in folder.iterdir() if (pk := storage.image_id(path))]
@@ -178,6 +181,7 @@ def _forget(image: Image) -> dict[str, int]:
         width=0,
         height=0,
         facts={},
+        training_consent_at=None,
         **likeness.NO_COLUMNS,
     )
     return counts

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from detection.models import (
     Comparison,
+    DatasetImport,
     Detection,
     EvidenceLayer,
     Region,
@@ -25,7 +26,15 @@ def process_name(pid: int) -> str:
 
 def free_dead_leases() -> int:
     """Hand back the leases that dead processes of this host hold, without waiting them out."""
-    owned = (Detection, EvidenceLayer, Region, ShadowJudgement, Comparison, Rejudging)
+    owned = (
+        Detection,
+        EvidenceLayer,
+        Region,
+        ShadowJudgement,
+        Comparison,
+        Rejudging,
+        DatasetImport,
+    )
     return sum(_free(model) for model in owned)
 
 

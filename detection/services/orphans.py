@@ -7,8 +7,8 @@ from pathlib import Path
 from django.conf import settings
 
 from detection import part_files, storage
-from detection.models import Image, ResumableUpload
-from detection.services import installation, resumable
+from detection.models import DatasetImport, Image, LabelledImage, ResumableUpload
+from detection.services import datasets, installation, resumable
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +21,8 @@ def tidy() -> dict[str, int]:
         "expired": resumable.remove_expired(),
         "uploads": remove_unended_uploads(),
         "orphans": set_orphans_aside(),
+        "labelled": remove_unused_labelled(),
+        "archives": remove_ended_archives(),
     }
 
 
@@ -32,6 +34,27 @@ def remove_unended_uploads() -> int:
     for path in stale:
         path.unlink(missing_ok=True)
     return len(stale)
+
+
+def remove_unused_labelled() -> int:
+    """Remove files that an import read and no dataset took, and those whose rows were removed.
+
+    Not in a folder of another installation, whose database knows them.
+    """
+    if not installation.is_ours():
+        return 0
+    return sum(_remove_unused(folder) for folder in settings.DATA_DIR.glob("labelled/*"))
+
+
+def remove_ended_archives() -> int:
+    """Remove uploaded archives whose import has ended, or was never written."""
+    old = [path for path in settings.DATA_DIR.glob("imports/*.zip") if _is_old(path)]
+    waiting = DatasetImport.objects.filter(status__in=datasets.UNFINISHED)
+    needed = {storage.import_path(pk) for pk in waiting.values_list("pk", flat=True)}
+    for path in old:
+        if path not in needed:
+            path.unlink(missing_ok=True)
+    return len(set(old) - needed)
 
 
 def set_orphans_aside() -> int:
@@ -57,6 +80,14 @@ def _set_aside(folder: Path) -> int:
         old[name].rename(aside)
         log.warning("an original without a row was set aside: orphans/%s", name)
     return len(old.keys() - known)
+
+
+def _remove_unused(folder: Path) -> int:
+    """One query for the files of one of the 256 folders."""
+    old = {path.name for path in folder.iterdir() if _is_old(path)}
+    used = LabelledImage.objects.usable().filter(sha256__in=old, image=None)
+    unused = old - set(used.values_list("sha256", flat=True))
+    return sum(datasets.drop_unused_file(sha256) for sha256 in unused)
 
 
 def _is_old(path: Path) -> bool:

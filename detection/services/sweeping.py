@@ -8,6 +8,7 @@ from detection.doorbell import announce_end, ring, unanswered
 from detection.models import Detection
 from detection.services import (
     comparisons,
+    dataset_imports,
     delivering,
     judging_again,
     layers,
@@ -20,6 +21,7 @@ from detection.services.leases import free_dead_leases
 RING_AGAIN_AFTER = timedelta(seconds=30)
 # So many messages in a queue keep its workers busy until the next sweep; more bells only pile up.
 ENOUGH_MESSAGES = 200
+IMPORTS_AT_ONCE = 10
 
 
 def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
@@ -40,6 +42,7 @@ def sweep(*, ring_again_after: timedelta = RING_AGAIN_AFTER) -> dict[str, int]:
         "rung_for_news": ring_for_news(),
         "rung_for_comparisons": ring_for_comparisons(ring_again_after),
         "rung_for_judging_again": judging_again.ring_waiting(again_after=ring_again_after),
+        "rung_for_imports": ring_for_imports(ring_again_after),
     }
 
 
@@ -50,7 +53,7 @@ def fail_exhausted() -> int:
     for detection in failed:
         announce_end(detection.pk)
         delivering.ring_or_leave_due(detection.deliveries_written)
-    others = (layers, regions, comparisons, judging_again)
+    others = (layers, regions, comparisons, judging_again, dataset_imports)
     return len(failed) + sum(other.fail_exhausted() for other in others)
 
 
@@ -109,3 +112,13 @@ def ring_for_comparisons(again_after: timedelta = RING_AGAIN_AFTER) -> int:
     if pending is None or pending >= ENOUGH_MESSAGES:
         return 0
     return comparisons.ring_waiting(again_after=again_after, at_most=ENOUGH_MESSAGES - pending)
+
+
+def ring_for_imports(again_after: timedelta = RING_AGAIN_AFTER) -> int:
+    """Ring for imports whose next slice nobody works off.
+
+    However full the queue is: there are few of them, and each waits its turn behind it.
+    """
+    if unanswered(dataset_imports.QUEUE) is None:
+        return 0
+    return dataset_imports.ring_waiting(again_after=again_after, at_most=IMPORTS_AT_ONCE)

@@ -6,6 +6,7 @@ from detection.web import (
     case_urls,
     claim_pages,
     custody_pages,
+    dataset_pages,
     detection_page,
     history_actions,
     history_page,
@@ -96,6 +97,14 @@ urlpatterns = [
     path(
         "models/judge-again/<uuid:pk>/cancel", judging_again_pages.cancel, name="rejudging_cancel"
     ),
+    path("datasets", dataset_pages.overview, name="datasets"),
+    path("datasets/<uuid:pk>", dataset_pages.dataset, name="dataset"),
+    path("datasets/<uuid:pk>/import", dataset_pages.order_import, name="dataset_import"),
+    path("imports/<uuid:pk>", dataset_pages.dataset_import, name="dataset_import_page"),
+    path("labelled/<uuid:pk>", dataset_pages.labelled_image, name="labelled_image"),
+    path("labelled/<uuid:pk>/preview", dataset_pages.labelled_preview, name="labelled_preview"),
+    path("snapshots", dataset_pages.freeze, name="freeze_snapshot"),
+    path("snapshots/<uuid:pk>", dataset_pages.snapshot, name="snapshot"),
     path("models/<uuid:pk>", model_pages.model, name="model"),
     path("models/<uuid:pk>/compare", registry_pages.compare, name="model_compare"),
     path(

@@ -55,14 +55,26 @@ def read_manifest(path: Path) -> Manifest:
         content = path.read_bytes()
     except OSError as error:
         raise DatasetError(f"{path}: {error.strerror}") from error
-    rows = csv.DictReader(content.decode("utf-8").splitlines())
-    missing = set(COLUMNS) - set(rows.fieldnames or ())
-    if missing:
-        raise DatasetError(f"{path} has no column {', '.join(sorted(missing))}")
-    samples = _samples(list(rows), path.parent)
+    samples = _samples(read_rows(content, path.name), path.parent)
     check_labels(samples)
     check_groups(samples)
     return Manifest(tuple(samples), hashlib.sha256(content).hexdigest())
+
+
+def read_rows(content: bytes, name: str) -> list[dict[str, str]]:
+    """The rows of a manifest as they are, whether or not what they say is true.
+
+    Raises:
+        DatasetError: it is no UTF-8, or a column is missing.
+    """
+    try:
+        rows = csv.DictReader(content.decode("utf-8-sig").splitlines(), restval="")
+        missing = set(COLUMNS) - set(rows.fieldnames or ())
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DatasetError(f"{name} is no CSV file in UTF-8: {error}") from error
+    if missing:
+        raise DatasetError(f"{name} has no column {', '.join(sorted(missing))}")
+    return list(rows)
 
 
 def check_groups(samples: Iterable[Sample]) -> None:

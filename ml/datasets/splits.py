@@ -1,5 +1,6 @@
 """Train, validation and test: stratified by label and source, with every group whole."""
 
+import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,11 +36,36 @@ def grouped_split(
 
 
 def _deal(names: Sequence[str], sizes: Sequence[int], shares: Sequence[float]) -> dict[str, str]:
-    wanted = np.asarray(shares) * sum(sizes)
+    total = sum(sizes)
     given = np.zeros(len(shares))
     dealt = {}
     for name, size in zip(names, sizes, strict=True):
-        at = int(np.argmax((wanted - given) / wanted))
+        at = _furthest_behind(given, total, shares)
         given[at] += size
         dealt[name] = SPLITS[at]
     return dealt
+
+
+def _furthest_behind(given: np.ndarray, total: int, shares: Sequence[float]) -> int:
+    wanted = np.asarray(shares) * total
+    return int(np.argmax((wanted - given) / wanted))
+
+
+def next_split(given: Sequence[int], size: int, shares: Sequence[float] = SHARES) -> str:
+    """The split of one more group, where others of its kind have theirs already.
+
+    Args:
+        given: how many of its kind are in `SPLITS`, in their order.
+        size: of the group.
+    """
+    at = _furthest_behind(np.asarray(given, dtype=float), sum(given) + size, shares)
+    return SPLITS[at]
+
+
+def split_by_name(group: str, shares: Sequence[float] = SHARES) -> str:
+    """A split that depends on the group's name alone, whatever else is there and comes later.
+
+    The shares hold on average: of n groups, each split gets its share within about sqrt(n) / 2.
+    """
+    share = int.from_bytes(hashlib.sha256(group.encode()).digest()[:8]) / 2**64
+    return SPLITS[int(np.searchsorted(np.cumsum(shares)[:-1], share, side="right"))]

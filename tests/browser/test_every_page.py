@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -17,6 +18,7 @@ from detection import storage
 from detection.models import (
     Case,
     Comparison,
+    DatasetImport,
     Detection,
     ModelVersion,
     Rejudging,
@@ -30,17 +32,20 @@ from detection.services import (
     case_notes,
     case_people,
     cases,
+    datasets,
     review,
     review_claims,
     review_golden,
+    snapshots,
     telling,
 )
 from detection.services.webhooks import add_endpoint
 from ml.comparison import compare
 from ml.release import obstacles
-from tests import images
+from tests import archives, images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
+from tests.detection.test_dataset_imports import imported
 from tests.detection.training_data import run_row
 from tests.factories import done_row, review_row
 from tests.ml.test_comparison import right
@@ -173,12 +178,44 @@ def reviews(detections: list[Detection], bob: User) -> list[ReviewItem]:
 
 
 @pytest.fixture
+def labelled_data(model: object, alice: User) -> list[str]:
+    """The pages of a dataset with long words, an import that goes on, and a broken snapshot."""
+    dataset = datasets.create(by=alice, name="long" * 20, licence="licence" * 28)
+    row = imported(dataset, {**archives.labelled(4), f"Real/{'n' * 200}.jpg": b"no picture"})
+    waiting = DatasetImport.objects.create(
+        dataset=dataset,
+        by=alice,
+        path="/x",
+        name="set.zip",
+        status="running",
+        stage="read",
+        total=9,
+        done=4,
+        attempt=1,
+        lease_until=timezone.now() + timedelta(hours=1),
+    )
+    frozen = snapshots.freeze([dataset], name="name" * 20, by=alice)
+    gone, kept = frozen.images.all()[:2]
+    datasets.remove([gone], by=alice, because="administrator")
+    return [
+        reverse("datasets"),
+        reverse("dataset", args=[dataset.pk]),
+        reverse("dataset_import_page", args=[row.pk]),
+        reverse("dataset_import_page", args=[waiting.pk]),
+        reverse("labelled_image", args=[gone.pk]),
+        reverse("labelled_image", args=[kept.pk]),
+        reverse("snapshot", args=[frozen.pk]),
+    ]
+
+
+@pytest.fixture
 def paths(
     detections: list[Detection],
     alice: User,
     endpoint: WebhookEndpoint,
     case: Case,
     reviews: list[ReviewItem],
+    labelled_data: list[str],
 ) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
@@ -230,6 +267,7 @@ def paths(
         *(reverse("review_item", args=[row.pk]) for row in reviews),
         reverse("detection_golden", args=[detections[0].pk]),
         f"{reverse('review')}?reason=reopened",
+        *labelled_data,
     ]
 
 

@@ -25,10 +25,12 @@ from detection.models import (
     Batch,
     CaseNote,
     Comparison,
+    DatasetImport,
     Detection,
     DriftAlert,
     GoldenImage,
     Image,
+    LabelledImage,
     ModelVersion,
     Notice,
     Region,
@@ -42,7 +44,7 @@ from detection.models import (
     WebhookEndpoint,
 )
 from detection.models.report import token_digest
-from detection.services import case_notes, cases, layers
+from detection.services import case_notes, cases, datasets, layers, snapshots
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests import images, statements
@@ -178,6 +180,14 @@ DECLARED: dict[str, Access] = {
     "models/<uuid:pk>/compare": Access(ADMINS, WRITE),
     "models/<uuid:pk>/compare/<uuid:comparison_pk>": Access(REVIEWERS, READ),
     "models/<uuid:pk>/compare/<uuid:comparison_pk>/promote": Access(ADMINS, WRITE),
+    "datasets": Access(ADMINS, READ | WRITE),
+    "datasets/<uuid:pk>": Access(ADMINS, READ),
+    "datasets/<uuid:pk>/import": Access(ADMINS, WRITE),
+    "imports/<uuid:pk>": Access(ADMINS, READ),
+    "labelled/<uuid:pk>": Access(ADMINS, READ | WRITE),
+    "labelled/<uuid:pk>/preview": Access(ADMINS, READ),
+    "snapshots": Access(ADMINS, WRITE),
+    "snapshots/<uuid:pk>": Access(ADMINS, READ),
     "expected-share": Access(ADMINS, READ | WRITE),
     "review": Access(REVIEWERS, READ),
     "review/next": Access(REVIEWERS, WRITE),
@@ -285,6 +295,14 @@ DECLARED: dict[str, Access] = {
     ),
     "api/v1/detections/batch": Access(PEOPLE | KEYS, WRITE),
     "api/v1/batches/<uuid:pk>": Access(frozenset({"owner", "owner_key", "reader_key"}), READ),
+    # administrators' alone, whatever a key's scopes
+    "api/v1/datasets": Access(ADMINS, READ | WRITE),
+    "api/v1/datasets/<uuid:pk>": Access(ADMINS, READ),
+    "api/v1/datasets/<uuid:pk>/imports": Access(ADMINS, READ | WRITE),
+    "api/v1/imports/<uuid:pk>": Access(ADMINS, READ),
+    "api/v1/imports/<uuid:pk>/files": Access(ADMINS, READ),
+    "api/v1/snapshots": Access(ADMINS, READ | WRITE),
+    "api/v1/snapshots/<uuid:pk>": Access(ADMINS, READ),
     "api/v1/models": Access(PEOPLE | KEYS - {"reader_key"}, READ),
     "api/v1/models/activations": Access(REVIEWERS, READ),
     # with an administrator's key alone, which nobody here has
@@ -354,6 +372,11 @@ DECLARED: dict[str, Access] = {
     "healthz": Access(EVERYBODY, READ),
     "readyz": Access(EVERYBODY, READ),
 }
+LABELLED_DATA = tuple(
+    prefix + name
+    for prefix in ("", "api/v1/")
+    for name in ("datasets", "imports", "labelled", "snapshots")
+)
 # who holds a report's file asks about it without being anybody
 ANSWERS_ANYBODY = {"api/v1/reports/<uuid:pk>"}
 WRITES_NOTHING = {"api/v1/similar"}  # a POST because it brings a file
@@ -553,6 +576,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
             DriftAlert.objects.create(rule="failures_up").pk,
         ),
         **dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image)),
+        **_labelled_data(image, route),
         "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
@@ -582,6 +606,21 @@ def _comparison() -> Comparison:
     return Comparison.objects.create(
         candidate=version, against=version, snapshot=snapshot, status="done"
     )
+
+
+def _labelled_data(image: Image, route: str) -> dict[str, uuid.UUID]:
+    """A dataset with an import, an image that was reviewed, and a snapshot; by their routes."""
+    if not route.startswith(LABELLED_DATA):
+        return {}
+    dataset = datasets.create(by=None, name="Labelled", licence="CC0")
+    row = DatasetImport.objects.create(dataset=dataset, path="/nowhere", name="set.zip")
+    labelled = LabelledImage.objects.create(
+        dataset=dataset, image=image, sha256=image.sha256, label=1, source="s", split="test"
+    )
+    frozen = snapshots.freeze([dataset], name="first", by=None)
+    about = (dataset.pk, row.pk, labelled.pk, frozen.pk)
+    ways = dict(zip(("datasets/", "imports/", "labelled/", "snapshots/"), about, strict=True))
+    return ways | {f"api/v1/{way}": pk for way, pk in ways.items()}
 
 
 def _case_of(owner: User, image: Image) -> uuid.UUID:

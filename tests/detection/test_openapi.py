@@ -66,6 +66,7 @@ ONLY_ON_PAGES = {
     "review_wants_a_look",
     "golden_unfit",
     "golden_already",
+    "no_archive",
 }
 
 
