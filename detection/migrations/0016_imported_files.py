@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0012_review_and_learning'),
+        ('detection', '0015_telling'),
     ]
 
     operations = [

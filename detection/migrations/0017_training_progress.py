@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0012_review_and_learning'),
+        ('detection', '0016_imported_files'),
     ]
 
     operations = [

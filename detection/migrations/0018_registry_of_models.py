@@ -30,7 +30,7 @@ def note_earlier_activations(apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     dependencies = [
         ("accounts", "0008_nobodys_addresses"),
-        ("detection", "0012_review_and_learning"),
+        ("detection", "0017_training_progress"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

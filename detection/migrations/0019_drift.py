@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('detection', '0012_review_and_learning'),
+        ('detection', '0018_registry_of_models'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
