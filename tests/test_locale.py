@@ -38,6 +38,10 @@ def _words(entry: dict[str, str]) -> list[str]:
     return [text for name, text in entry.items() if name.startswith("msgstr")]
 
 
+# A call of gettext; its texts may hold brackets.
+CALL = r"""(n?p?gettext)\(((?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^'")])*)\) """
+
+
 def _compiled() -> dict[object, str]:
     with (FOLDER / "django.mo").open("rb") as file:
         return gettext.GNUTranslations(file)._catalog  # type: ignore[attr-defined]
@@ -54,7 +58,7 @@ def _strings_of_code(source: str) -> Iterator[str]:
 
 def _strings_of_template(source: str) -> Iterator[str]:
     # What makemessages itself reads of a template: calls, with everything else blanked out.
-    for function, arguments in re.findall(r"(n?p?gettext)\((.*?)\) ", templatize(source) + " "):
+    for function, arguments in re.findall(CALL, templatize(source) + " "):
         texts = re.findall(r"u'((?:[^'\\]|\\.)*)'|u\"((?:[^\"\\]|\\.)*)\"", arguments)
         plain = [(one or other).replace("\\'", "'") for one, other in texts]
         yield CONTEXT_MARK.join(plain[:2]) if "p" in function else plain[0]
