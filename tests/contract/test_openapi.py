@@ -28,7 +28,7 @@ from accounts import authentication
 from deepfake_site.rate_limits import Limit
 from deepfake_site.wsgi import application
 from detection.models import Detection, IdempotencyKey
-from detection.services import case_notes, cases, image_search
+from detection.services import case_notes, cases, image_search, review
 from tests import images
 from tests.factories import detection_row, done_row
 
@@ -36,7 +36,7 @@ pytestmark = [pytest.mark.usefixtures("model_version"), pytest.mark.contract]
 EXAMPLES = int(os.environ.get("UNMASK_CONTRACT_EXAMPLES", "25"))  # of each operation
 # To others than the owner's program an operation says no, or the same: a few requests show which.
 FEWER = max(2, EXAMPLES // 5)
-OTHERS = ("reader_key", "stranger_key", "session", "nobody")
+OTHERS = ("reader_key", "stranger_key", "reviewer_key", "admin_key", "session", "nobody")
 
 
 @functools.cache
@@ -104,7 +104,12 @@ def owner(alice: Any, key_of: Callable[..., str]) -> dict[str, str]:
 
 @pytest.fixture(params=OTHERS)
 def role(
-    request: pytest.FixtureRequest, alice: Any, bob: Any, key_of: Callable[..., str]
+    request: pytest.FixtureRequest,
+    alice: Any,
+    bob: Any,
+    carol: Any,
+    dora: Any,
+    key_of: Callable[..., str],
 ) -> dict[str, str]:
     """The headers of one other caller."""
     if request.param == "session":
@@ -114,6 +119,8 @@ def role(
     keys = {
         "reader_key": lambda: key_of(alice, "detections:read"),
         "stranger_key": lambda: key_of(bob),
+        "reviewer_key": lambda: key_of(carol),
+        "admin_key": lambda: key_of(dora),
     }
     make = keys.get(request.param)
     return {"Authorization": f"Bearer {make()}"} if make else {}
@@ -171,4 +178,5 @@ def rows(alice: Any, model_version: Any) -> list[Detection]:
     case = cases.create(by=alice, title="A story", tags=["flood"])
     cases.add_images(by=alice, case=case, images=[row.image for row in detections])
     case_notes.add_note(by=alice, case=case, text="A note")
+    review.flag(by=alice, detection=detections[0])
     return detections
