@@ -20,6 +20,7 @@ import httpx
 
 from client.errors import DeskError
 from client.files import size_of, transferable
+from client.reviews import Reviews
 from client.shapes import AcceptedBatch, Batch, Detection, Feedback, Terms
 from client.transport import Transport, body_of, retry_after_s
 from client.uploads import upload
@@ -52,6 +53,7 @@ class Desk:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self._transport = Transport(url, key, patience_s=patience_s, transport=transport)
+        self.reviews = Reviews(self._transport)
 
     def __enter__(self) -> Self:
         return self
@@ -206,6 +208,11 @@ class Desk:
             json={"label": label, "category": category, "comment": comment},
         )
         return cast(Feedback, body_of(answer))
+
+    def request_review(self, detection_id: str) -> Detection:
+        """Have a person look at a detection that has its verdict."""
+        answer = self._transport.request("POST", f"detections/{detection_id}/review", scope=WRITE)
+        return cast(Detection, body_of(answer))
 
     def models(self) -> Any:
         """The registered models with what was measured of them, as docs/api.md describes."""

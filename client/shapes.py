@@ -10,6 +10,7 @@ class Terms(TypedDict, total=False):
     priority: str  # interactive or bulk
     is_confidential: bool
     callback_url: str
+    review: bool  # a person looks at it, whatever the verdict
 
 
 class Code(TypedDict):
@@ -50,6 +51,15 @@ class Links(TypedDict):
     heatmap: str | None
 
 
+class ReviewState(TypedDict):
+    """How far the review of a detection is; `outcome` is null until reviewers have said one."""
+
+    status: str
+    outcome: str | None
+    decided_at: str | None
+    reasons: list[str]
+
+
 class Detection(TypedDict):
     """One image judged by one model version; `status` is queued, running, done or failed."""
 
@@ -67,6 +77,7 @@ class Detection(TypedDict):
     model: Model
     operating_point: dict[str, Any]
     links: Links
+    review: NotRequired[ReviewState | None]
     metadata: dict[str, Any]
 
 
@@ -107,3 +118,42 @@ class Feedback(TypedDict):
     label: str
     category: str
     comment: str
+
+
+class Decision(TypedDict):
+    """What one reviewer holds an image to be."""
+
+    id: str
+    item: str
+    by: str
+    is_mine: bool
+    outcome: str
+    reason: str
+    note: str
+    is_blind: bool
+    created_at: str
+
+
+class Claim(TypedDict):
+    is_mine: bool
+    until: str
+
+
+class Review(TypedDict):
+    """One item of the review desk; `status` is open, closed or withdrawn."""
+
+    id: str
+    detection: str
+    status: str
+    reasons: list[str]
+    urgency: int
+    is_escalated: bool
+    created_at: str
+    closed_at: str | None
+    outcome: str | None
+    claim: Claim | None
+    previous: str | None
+    claims: list[dict[str, Any]]
+    escalations: list[dict[str, Any]]
+    decisions: list[Decision]
+    links: dict[str, str]

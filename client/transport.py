@@ -149,7 +149,7 @@ class Transport:
         code = str(problem.get("code", ""))
         if status == 401:
             return code or "not_authenticated", f"{self.url} does not accept this key", True
-        if status == 403:
+        if status == 403 and code in {"", "permission_denied"}:
             detail = f"this key may not do that at {self.url}; it needs the scope {scope}"
             return code or "permission_denied", detail, True
         if code:

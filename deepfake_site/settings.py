@@ -375,6 +375,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.draw_layer": {"queue": "evidence"},
     "detection.tasks.run_region": {"queue": "evidence"},
     "detection.tasks.sweep": {"queue": "sweep"},
+    "detection.tasks.screen": {"queue": "evidence"},
     "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
     "detection.tasks.finish_erasures": {"queue": "evidence"},
@@ -395,6 +396,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "detection.tasks.sweep",
         "schedule": schedule(run_every=timedelta(seconds=15)),
         "options": {"expires": 60},
+    },
+    "screen": {
+        "task": "detection.tasks.screen",
+        "schedule": schedule(run_every=timedelta(seconds=15)),
+        "options": {"expires": 15},
     },
     "retention": {
         "task": "detection.tasks.retention",

@@ -16,7 +16,7 @@ class DetectionConfig(AppConfig):
             idempotency,
             reports,
             resumable,
-            reviewed,
+            review,
             saved_filters,
             telling,
             webhooks,
@@ -29,8 +29,8 @@ class DetectionConfig(AppConfig):
         erasure.register_part(idempotency.forget_person)
         erasure.register_part(reports.forget_person)
         erasure.register_part(resumable.forget_person)
+        erasure.register_part(review.forget_person)
         erasure.register_part(webhooks.forget_person)
-        erasure.register_part(reviewed.forget_person)
         erasure.register_part(telling.forget_person)
         erasure.register_part(saved_filters.forget_person)
         erasure.register_addresses(saved_filters.forget_addresses)

@@ -57,6 +57,24 @@ def cursor_at_rank(rank: float, pk: uuid.UUID) -> str:
     return _encoded(f"p{rank!r}.{pk}")
 
 
+def cursor_at_urgency(urgency: int, created_at: datetime, pk: uuid.UUID) -> str:
+    """The cursor of what follows this row, most urgent first."""
+    microseconds = (created_at - EPOCH) // timedelta(microseconds=1)
+    return _encoded(f"u{urgency}.{microseconds}.{pk}")
+
+
+def urgency_position(cursor: str) -> tuple[int, datetime, uuid.UUID] | None:
+    """Where a page by urgency begins; None for what is no such cursor."""
+    text = _decoded(cursor)
+    try:
+        urgency, microseconds, pk = text.removeprefix("u").split(".")
+        at = EPOCH + timedelta(microseconds=int(microseconds))
+        found = int(urgency), at, uuid.UUID(pk)
+    except (ValueError, OverflowError):
+        return None
+    return found if text.startswith("u") and 0 <= found[0] < 2**15 else None
+
+
 def position(cursor: str) -> tuple[datetime, uuid.UUID] | None:
     """Where a page by time begins; None for what is no such cursor."""
     return _parse(cursor)

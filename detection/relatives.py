@@ -8,7 +8,17 @@ from django.db import models
 
 from accounts.models import AuditEvent
 from accounts.trail import Target, register_relatives
-from detection.models import Case, Detection, Feedback, Image, Report, ReportLink, Submission
+from detection.models import (
+    Case,
+    Detection,
+    Feedback,
+    GoldenImage,
+    Image,
+    Report,
+    ReportLink,
+    ReviewItem,
+    Submission,
+)
 
 # In the change of an event of a part; nothing else there is called so.
 _DETECTION = re.compile(r'"detection":"([0-9a-f-]{36})"')
@@ -20,6 +30,8 @@ def register() -> None:
     register_relatives("detection", lambda pk: _of(Detection, pk))
     register_relatives("submission", lambda pk: _of(Submission, pk))
     register_relatives("feedback", lambda pk: _of(Feedback, pk, "detection__image_id"))
+    register_relatives("reviewitem", lambda pk: _of(ReviewItem, pk, "detection__image_id"))
+    register_relatives("goldenimage", lambda pk: _of(GoldenImage, pk))
     register_relatives("case", _of_case)
     register_relatives("report", lambda pk: _of(Report, pk, "detection__image_id"))
     register_relatives("reportlink", lambda pk: _of(ReportLink, pk, "report__detection__image_id"))
@@ -84,6 +96,10 @@ def _of_image(pk: str) -> Iterator[Target]:
     yield from (("region", one) for one in _regions(image, {str(row) for row in judged}))
     claims = Feedback.objects.filter(detection__image_id=pk).values_list("pk", flat=True)
     yield from (("feedback", str(one)) for one in claims)
+    reviews = ReviewItem.objects.filter(detection__image_id=pk).values_list("pk", flat=True)
+    yield from (("reviewitem", str(one)) for one in reviews)
+    known = GoldenImage.objects.filter(image=image).values_list("pk", flat=True)
+    yield from (("goldenimage", str(one)) for one in known)
     issued = Report.objects.filter(detection__image_id=pk)
     yield from (("report", str(one)) for one in issued.values_list("pk", flat=True))
     links = ReportLink.objects.filter(report__in=issued)

@@ -24,6 +24,7 @@ from detection.services import (
     mailing,
     orphans,
     regions,
+    review_screening,
     sweeping,
 )
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
@@ -126,6 +127,12 @@ def mail_news(user_id: str) -> None:
 def sweep() -> None:
     """Free dead leases, end what is hopeless, ring again for what waits."""
     sweeping.sweep()
+
+
+@shared_task
+def screen() -> None:
+    """Bring to the review desk what the rules say of the detections that ended."""
+    review_screening.screen()
 
 
 @shared_task

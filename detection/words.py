@@ -200,6 +200,45 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         409,
         _("This webhook endpoint is switched off. Switch it on before sending to it."),
     ),
+    "no_verdict_to_review": (409, _("There is no verdict yet that a person could look at.")),
+    "confidential_not_reviewed": (
+        409,
+        _("This image is confidential, so nobody reviews it. Its owner can change that."),
+    ),
+    "review_not_open": (409, _("This item is not open any more: others have decided it.")),
+    "review_not_closed": (409, _("Only what was decided can be looked at again.")),
+    "review_claimed": (409, _("Somebody else holds this item now.")),
+    "review_not_claimed": (409, _("Claim this item before you decide it.")),
+    "own_review": (
+        403,
+        _("Nobody reviews their own image, their own claim or a truth that they gave themselves."),
+    ),
+    "decided_already": (409, _("You have decided this item. Another person says what they think.")),
+    "too_many_held": (
+        409,
+        _("You hold 20 items, as many as one person may. Decide some of them or give them back."),
+    ),
+    "decision_not_standing": (409, _("This decision does not count any more.")),
+    "decision_not_yours": (
+        403,
+        _("Only who decided takes a decision back, or an administrator."),
+    ),
+    "undone_too_late": (
+        409,
+        _(
+            "A decision can be taken back for 15 minutes. "
+            "Open the review again instead, and say why."
+        ),
+    ),
+    "reviewed_since": (
+        409,
+        _("This image has come to the review desk again since. Decide it there."),
+    ),
+    "golden_unfit": (
+        422,
+        _("Only an image with a verdict that is not confidential can be a golden one."),
+    ),
+    "golden_already": (409, _("This image is a golden one already.")),
     "not_resendable": (
         409,
         _("Only what failed or was cancelled can be sent again, and nothing that was erased."),

@@ -20,6 +20,7 @@ from accounts.models import ApiKey, User
 from detection import detector, kept_notes
 from detection.management.commands import up
 from detection.models import Detection, ModelVersion
+from detection.services import review_rules
 from tests import images
 
 ON_REQUEST = (
@@ -27,6 +28,10 @@ ON_REQUEST = (
     ("--integration", "integration", "breaks real processes on purpose"),
 )
 PASSWORD = "correct horse battery staple"
+AFTER_A_REVIEW = {
+    "telling": ("review_completed", "review_withdrawn"),
+    "reviewed_labels": ("learn", "unlearn"),
+}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -186,6 +191,34 @@ def carol(db: None) -> User:
 def dora(db: None) -> User:
     """An administrator."""
     return _person("dora@example.org", User.Role.ADMIN)
+
+
+@pytest.fixture
+def erin(db: None) -> User:
+    """Another moderator."""
+    return _person("erin@example.org", User.Role.MODERATOR)
+
+
+@pytest.fixture
+def strict(db: None) -> None:
+    """The review desk wants one opinion on every item, and hands out no golden ones."""
+    review_rules.set_rules(
+        by=_person("rules@example.org", User.Role.MODERATOR), second_opinion_share=0, golden_share=0
+    )
+
+
+@pytest.fixture
+def passed_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the review desk told and let be learnt, by name, instead of doing it."""
+    calls: list[str] = []
+
+    def note(name: str) -> Any:
+        return lambda *_args, **_named: calls.append(name)
+
+    for module, names in AFTER_A_REVIEW.items():
+        for name in names:
+            monkeypatch.setattr(f"detection.services.{module}.{name}", note(name))
+    return calls
 
 
 @pytest.fixture

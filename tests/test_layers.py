@@ -24,6 +24,7 @@ HEAVY = ("tensorflow", "keras", "tf2onnx", "onnx", "torch", "jax", "matplotlib")
 DOORS_TO_ML = {
     "detection/detector.py": None,
     "detection/limits.py": {"ml.metrics"},
+    "detection/services/review_figures.py": {"ml.agreement", "ml.metrics"},
     "detection/validators.py": {"ml.errors", "ml.header"},
 }
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Prefetch, Subquery
 from rest_framework.exceptions import (
     NotAuthenticated,
     NotFound,
@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
 from detection.errors import Refused
-from detection.models import Case, Detection, Report, Submission
+from detection.models import Case, Detection, Report, ReviewItem, Submission
 from detection.models.detection import DetectionQuerySet
 from detection.paging import AnyRow, Rows, is_cursor, page
 
@@ -99,11 +99,18 @@ def visible_detections(request: Request) -> DetectionQuerySet:
     return (
         Detection.objects.visible_to(person)
         .select_related("image", "model_version")
+        .prefetch_related(reviews_shown_to(person))
         .annotate(
             own_metadata=Subquery(own.values("metadata")[:1]),
             latest_report=Subquery(issued.values("pk")[:1]),
         )
     )
+
+
+def reviews_shown_to(person: User) -> Prefetch:
+    """What a detection's answer says of its review, as `shown_reviews` of each row."""
+    rows = ReviewItem.objects.beside_verdicts(person)
+    return Prefetch("review_items", rows, to_attr="shown_reviews")
 
 
 def keyset_page(

@@ -12,13 +12,16 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
+from detection.api import review_shapes
 from detection.api.shapes import SCHEMAS
 from detection.api.told_shapes import TOLD_SCHEMAS
 
 
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add what drf-spectacular cannot know; it calls this at the end."""
-    result.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS | TOLD_SCHEMAS)
+    result.setdefault("components", {}).setdefault("schemas", {}).update(
+        {**SCHEMAS, **review_shapes.SCHEMAS, **TOLD_SCHEMAS}
+    )
     for operations in result["paths"].values():
         for operation in operations.values():
             if about := operation.get("description"):

@@ -44,6 +44,16 @@ class ModelScopes(KeyScopes):
     to_read = to_write = Scope.MODELS_READ
 
 
+class ReviewScopes(KeyScopes):
+    """Reviewers alone, whatever they ask: nobody else learns whether there is an item."""
+
+    to_read = to_write = Scope.REVIEWS_WRITE
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        is_reviewer = getattr(request.user, "is_reviewer", False)
+        return is_reviewer and super().has_permission(request, view)
+
+
 class UploadScopes(KeyScopes):
     to_read = to_write = Scope.DETECTIONS_WRITE  # to ask how much came is a part of sending
 

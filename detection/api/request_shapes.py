@@ -12,6 +12,7 @@ PRIORITY = a("string", enum=Submission.Priority.values)
 SHARED_FIELDS = {
     "priority": PRIORITY,
     "is_confidential": a("string", "Hide the image from moderators.", enum=[*FLAGS]),
+    "review": a("string", "A person looks at it, whatever the verdict.", enum=[*FLAGS]),
     "callback_url": a("string", "Told of the end by a signed webhook.", minLength=1),
     "case": a("string", "A case it goes into; a key needs `cases:write` too.", format="uuid"),
 }
@@ -84,6 +85,7 @@ SUBMISSION_BY_ADDRESS = {
         "metadata": {**ANYTHING, "description": "Echoed back."},
         **SHARED_FIELDS,
         "is_confidential": a("boolean", "Hide the image from moderators."),
+        "review": a("boolean", "A person looks at it, whatever the verdict."),
     },
     "required": ["url"],
     "additionalProperties": False,

@@ -7,14 +7,17 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.fields import empty
 
 from deepfake_site import outbound
+from detection.api.base import caller, reviews_shown_to
 from detection.api.file_answer import file_answer
 from detection.expected_share import expectation
 from detection.models import Batch, Detection, Installation, Submission
+from detection.services import review
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
@@ -43,6 +46,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     failure = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
     file = serializers.SerializerMethodField()
+    review = serializers.SerializerMethodField()
     metadata = serializers.SerializerMethodField()
 
     class Meta:
@@ -63,6 +67,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
             "operating_point",
             "links",
             "file",
+            "review",
             "metadata",
         ]
 
@@ -115,6 +120,14 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
 
     def get_file(self, row: Detection) -> dict[str, Any] | None:
         return file_answer(row)
+
+    def get_review(self, row: Detection) -> dict[str, Any] | None:
+        if row.status != Detection.Status.DONE:
+            return None
+        if not hasattr(row, "shown_reviews"):
+            prefetch_related_objects([row], reviews_shown_to(caller(self.context["request"])))
+        state = review.state_of(row.shown_reviews)
+        return None if state is None else asdict(state)
 
     def get_metadata(self, row: Detection) -> dict[str, Any]:
         """The caller's latest; where a submission is being answered, that one's."""
@@ -211,6 +224,7 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     metadata = Metadata(required=False, max_length=8192)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.INTERACTIVE)
     is_confidential = Flag(default=False)
+    review = Flag(default=False, source="wants_review")
     callback_url = CallbackUrl()
     case = CaseId()
 
@@ -227,6 +241,7 @@ class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     metadata = Metadata(required=False, max_length=100 * 8192)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.BULK)
     is_confidential = Flag(default=False)
+    review = Flag(default=False, source="wants_review")
     callback_url = CallbackUrl()
     case = CaseId()
 

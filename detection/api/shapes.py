@@ -218,6 +218,7 @@ DETECTION = an_object(
             {"page": ADDRESS, "report": ADDRESS_OR_NULL, "heatmap": ADDRESS_OR_NULL}
         ),
         "file": or_null(FILE_FACTS),
+        "review": or_null(ref("DetectionReview")),
         "metadata": METADATA,
     },
     "One image judged by one version of the model.",

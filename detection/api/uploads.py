@@ -26,7 +26,8 @@ from detection.errors import Refused
 from detection.models import ResumableUpload
 from detection.services import resumable
 
-FIELDS = {"metadata", "priority", "is_confidential", "callback_url", "case"}
+FIELDS = {"metadata", "priority", "is_confidential", "review", "callback_url", "case"}
+SENT_AS = {"wants_review": "review"}  # names of `submission.Request`
 ABOUT_THE_FILE = {"filename", "filetype"}  # what the type is, the bytes say
 OVERRIDES = {"HEAD", "PATCH", "DELETE"}
 # A line that brings nothing for so long is taken for broken, so that the client may go on by
@@ -116,7 +117,8 @@ class UploadResource(TusView):
         offset = resumable.offset_of(upload)
         headers = _progress(request, upload, offset) | {"Upload-Length": str(upload.size_bytes)}
         if upload.file_name or upload.fields:
-            headers["Upload-Metadata"] = tus.metadata_header(upload.file_name, upload.fields)
+            fields = {SENT_AS.get(name, name): value for name, value in upload.fields.items()}
+            headers["Upload-Metadata"] = tus.metadata_header(upload.file_name, fields)
         return Response(headers=headers)
 
     @operation(

@@ -21,7 +21,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0009_mail_preference'),
-        ('detection', '0012_review_and_learning'),
+        ('detection', '0013_review_desk'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -18,6 +18,7 @@ from detection.models.review_item import (
     Decision,
     GoldenImage,
     Outcome,
+    PassedOn,
     ReviewItem,
     ReviewRules,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "ModelVersion",
     "Notice",
     "Outcome",
+    "PassedOn",
     "Region",
     "Report",
     "ReportKey",

@@ -74,6 +74,8 @@ class Detection(Leased):
     activation_shape = models.JSONField(default=list, blank=True)  # [rows, columns]
     timings_ms = models.JSONField(default=dict, blank=True)
     failure_code = models.CharField(max_length=32, blank=True)
+    # ended, and nobody has looked yet whether a rule brings it to the review desk
+    awaits_screening = models.BooleanField(default=False, db_default=False)
 
     objects = DetectionQuerySet.as_manager()
     deliveries_written: Sequence[uuid.UUID] = ()  # with its end, by this object; to be rung for
@@ -106,6 +108,11 @@ class Detection(Leased):
                 condition=Q(status__in=["queued", "running"]),
                 name="detection_open_work",
             ),
+            models.Index(
+                fields=["completed_at"],
+                condition=Q(awaits_screening=True),
+                name="detection_unscreened",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,7 +132,8 @@ class Detection(Leased):
 
     def complete(self, **result: Any) -> bool:
         """Record the verdict; False, and nothing written, when the lease was lost meanwhile."""
-        return self._finish("detection.completed", status=self.Status.DONE, **result)
+        done = {"status": self.Status.DONE, "awaits_screening": True}
+        return self._finish("detection.completed", **done, **result)
 
     def fail(self, code: str) -> bool:
         """Record why no verdict can be given; a failure is a status, never a score."""

@@ -10,8 +10,8 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import F, Q
-from django.db.models.functions import Now
+from django.db.models import Case, Exists, F, OuterRef, Q, When
+from django.db.models.functions import Cast, Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,6 +19,7 @@ from accounts.models import ApiKey, User
 from detection.models.detection import Detection
 from detection.models.image import Image, visibility
 from detection.models.newest_first import NewestFirst
+from detection.models.review import Feedback
 
 
 class Outcome(models.TextChoices):
@@ -56,23 +57,62 @@ class GoldenImage(models.Model):
 
 class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
     def visible_to(self, user: User) -> Self:
-        """Items about images that this reviewer may see; nobody else sees any."""
+        """Items about images that this reviewer may see; nobody else sees any.
+
+        What others decided of a golden image is not shown: it would say that it is one.
+        """
         if not user.is_reviewer:
             return self.none()
-        return self.filter(visibility(user, "detection__image__"))
+        shown = ~Q(status=ReviewItem.Status.CLOSED) | Q(golden=None) | Q(_decided_by(user))
+        return self.filter(shown, visibility(user, "detection__image__"))
+
+    def beside_verdicts(self, user: User) -> Self:
+        """What whoever sees a detection may know of its reviews.
+
+        Also of golden items, what the reviewer who has them knows: so they look like others.
+        """
+        shown = Q(golden=None)
+        if user.is_reviewer:
+            shown |= Q(status=ReviewItem.Status.OPEN, claimed_by=user) | Q(_decided_by(user))
+        return self.filter(shown).order_by("created_at")
 
     def reviewable_by(self, user: User) -> Self:
-        """Visible items that are open, not about the reviewer's own image or claim, and that this
-        reviewer has not decided yet."""
-        mine = Decision.objects.filter(by=user, undone_at=None)
-        disputed = self.model.objects.filter(detection__feedback__by=user)
+        """Visible items that are open, not about the reviewer's own image or claim nor about a
+        truth they gave themselves, and that they have not decided yet."""
+        disputed = Feedback.objects.filter(detection=OuterRef("detection"), by=user)
+        knows = GoldenImage.objects.filter(pk=OuterRef("golden"), added_by=user)
         return (
             self.visible_to(user)
-            .filter(status=ReviewItem.Status.OPEN)
+            .open()
+            .filter(~_decided_by(user), ~Exists(disputed), ~Exists(knows))
             .exclude(detection__image__owner=user)
-            .exclude(pk__in=mine.values("item"))
-            .exclude(pk__in=disputed.values("pk"))
         )
+
+    def open(self) -> Self:
+        return self.filter(status=ReviewItem.Status.OPEN)
+
+    def of_the_desk(self) -> Self:
+        """Without the golden ones, which tell nobody anything."""
+        return self.filter(golden=None)
+
+    def free(self) -> Self:
+        """Open ones that nobody holds."""
+        return self.open().filter(Q(claimed_until=None) | Q(claimed_until__lt=Now()))
+
+    def held_by(self, user: User) -> Self:
+        return self.open().filter(claimed_by=user, claimed_until__gte=Now())
+
+    def not_passed_on_by(self, user: User, *, within: timedelta) -> Self:
+        """Without those that this person gave to others so short a time ago."""
+        passed = PassedOn.objects.filter(
+            item=OuterRef("pk"), by=user, created_at__gt=Now() - within
+        )
+        return self.filter(~Exists(passed))
+
+    def with_reason(self, reason: str) -> Self:
+        """Items that have this reason among others, as no database but one can look into JSON."""
+        as_text = self.annotate(reasons_text=Cast("reasons", models.TextField()))
+        return as_text.filter(reasons_text__contains=f'"{reason}"')
 
     def most_urgent_first(self) -> Self:
         return self.order_by("-urgency", "created_at", "id")
@@ -81,8 +121,13 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """Lease one open item to this reviewer; False when somebody else holds it."""
         free = Q(claimed_until=None) | Q(claimed_until__lt=Now()) | Q(claimed_by=by)
         rows = self.filter(free, pk=pk, status=ReviewItem.Status.OPEN)
-        until = Now() + timedelta(seconds=seconds)
-        return bool(rows.update(claimed_by=by, claimed_until=until))
+        is_renewed = When(claimed_by=by, claimed_until__gte=Now(), then=F("claimed_at"))
+        lease = {"claimed_by": by, "claimed_until": Now() + timedelta(seconds=seconds)}
+        return bool(rows.update(claimed_at=Case(is_renewed, default=Now()), **lease))
+
+
+def _decided_by(user: User) -> Exists:
+    return Exists(Decision.objects.filter(item=OuterRef("pk"), by=user, undone_at=None))
 
 
 class ReviewItem(models.Model):
@@ -105,12 +150,14 @@ class ReviewItem(models.Model):
     detection = models.ForeignKey(Detection, models.PROTECT, related_name="review_items")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
     reasons = models.JSONField(default=list)  # of Reason, the first that came first
+    asked_by = models.ManyToManyField(User, related_name="asked_reviews", blank=True)
     urgency = models.PositiveSmallIntegerField(default=0)  # the highest of its reasons'
     created_at = models.DateTimeField(_("opened"), default=timezone.now, editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)
     claimed_by = models.ForeignKey(
         User, models.PROTECT, related_name="claimed_items", null=True, blank=True
     )
+    claimed_at = models.DateTimeField(null=True, blank=True)  # however often it was renewed since
     claimed_until = models.DateTimeField(null=True, blank=True)
     is_escalated = models.BooleanField(default=False)
     opinions_wanted = models.PositiveSmallIntegerField(default=1)  # independent ones
@@ -175,6 +222,7 @@ class Decision(models.Model):
     reason = models.CharField(max_length=24, choices=Reason.choices)
     note = models.TextField(blank=True)  # at most 2,000 characters
     is_blind = models.BooleanField(default=False)  # given without seeing an earlier decision
+    began_at = models.DateTimeField(null=True, blank=True)  # when the item was claimed
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     undone_at = models.DateTimeField(null=True, blank=True)
 
@@ -193,6 +241,28 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.item_id} {self.outcome}"
+
+
+class PassedOn(models.Model):
+    """A reviewer gave an item to others: without a word, or with a note and more urgently."""
+
+    class Kind(models.TextChoices):
+        SKIPPED = "skipped", _("Skipped")
+        ESCALATED = "escalated", _("Escalated")
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    item = models.ForeignKey(ReviewItem, models.PROTECT, related_name="passed_on")
+    by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=Kind.choices)
+    note = models.TextField(blank=True)  # at most 2,000 characters
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("item passed on")
+        indexes = [models.Index(fields=["item", "by", "created_at"], name="passed_on_by_item")]
+
+    def __str__(self) -> str:
+        return f"{self.item_id} {self.kind}"
 
 
 class ReviewRules(models.Model):

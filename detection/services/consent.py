@@ -1,6 +1,7 @@
 """The owner's word that an image may be learnt from, once a reviewer has said what it is."""
 
 from collections.abc import Callable
+from functools import partial
 
 from django.db import transaction
 from django.utils import timezone
@@ -34,22 +35,23 @@ def set_training_consent(*, by: User, image: Image, is_allowed: bool) -> bool:
         if is_allowed:
             _learn_what_was_reviewed(row)
         else:
-            reviewed_labels.unlearn(row)
+            reviewed_labels.unlearn(row, by=by)
         _record(by, row, is_allowed=is_allowed)
     return True
 
 
-def drop_training_consent(image: Image, *, by: User | None) -> Callable[[], None] | None:
+def drop_training_consent(image: Image, *, by: User | None) -> list[Callable[[], None]]:
     """Take the consent from an image that is held fast and is being hidden or erased.
 
+    Whoever does that takes out its labels as well; see `reviewed_labels`.
+
     Returns:
-        What records it, to be called after all rows; None where there was no consent.
+        What records it, to be called after all rows.
     """
-    if not Image.objects.filter(pk=image.pk).exclude(training_consent_at=None).exists():
-        return None
-    Image.objects.filter(pk=image.pk).update(training_consent_at=None)
-    reviewed_labels.unlearn(image)
-    return lambda: _record(by, image, is_allowed=False)
+    allowed = Image.objects.filter(pk=image.pk).exclude(training_consent_at=None)
+    if not allowed.update(training_consent_at=None):
+        return []
+    return [partial(_record, by, image, is_allowed=False)]
 
 
 def _learn_what_was_reviewed(image: Image) -> None:

@@ -1,5 +1,7 @@
 """Who may see an image, and that it may not be erased."""
 
+from collections.abc import Callable
+
 from django.db import transaction
 from django.utils import timezone
 
@@ -7,6 +9,7 @@ from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Image
+from detection.services import review
 from detection.services.cases import withdraw_hidden
 from detection.services.consent import drop_training_consent
 
@@ -14,25 +17,34 @@ from detection.services.consent import drop_training_consent
 def set_confidential(*, by: User, image: Image, is_confidential: bool) -> bool:
     """Hide an image from reviewers, or show it to them again; False where it is so already.
 
-    A hidden one leaves the cases that its owner did not put it into, and is not learnt from.
+    A hidden one leaves the review desk, and the cases that its owner did not put it into; nothing
+    is learnt from it.
 
     Raises:
         Refused: it is on legal hold, and stays visible to those who must keep it.
     """
     with transaction.atomic():
-        row = Image.objects.select_for_update().filter(pk=image.pk, erased_at=None).first()
+        rows = Image.objects.select_for_update(of=("self",)).select_related("owner")
+        row = rows.filter(pk=image.pk, erased_at=None).first()
         if row is None or row.is_confidential == is_confidential:
             return False
         if is_confidential and row.held_at:
             raise Refused("held_stays_visible")
         Image.objects.filter(pk=row.pk).update(is_confidential=is_confidential)
-        withdrawn = withdraw_hidden(image, by=by) if is_confidential else []
-        if is_confidential and (dropped := drop_training_consent(row, by=by)):
-            withdrawn.append(dropped)
+        withdrawn = withdraw(row, by=by) if is_confidential else []
         record_confidentiality(by=by, image=image, is_confidential=is_confidential)
         for record in withdrawn:
             record()
     return True
+
+
+def withdraw(image: Image, *, by: User) -> list[Callable[[], object]]:
+    """Take an image that its owner just hid from where others find it; what is to be recorded."""
+    return [
+        *withdraw_hidden(image, by=by),
+        *review.withdraw_of(image, by=by),
+        *drop_training_consent(image, by=by),
+    ]
 
 
 def record_confidentiality(*, by: User, image: Image, is_confidential: bool) -> None:

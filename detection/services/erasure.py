@@ -20,7 +20,6 @@ from detection import likeness, storage
 from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
-    Decision,
     Detection,
     EvidenceLayer,
     Feedback,
@@ -32,7 +31,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.services import reports, telling
+from detection.services import reports, review, telling
 from detection.services.cases import drop_image
 from detection.services.consent import drop_training_consent
 from detection.services.tags import untag
@@ -61,9 +60,11 @@ def erase_image(
         if row.held_at:
             raise Refused("on_hold")
         AuditDetail.objects.filter(event__in=life_of("image", str(row.pk))).delete()
-        left_cases = drop_image(row, by=by)
-        if record_consent := drop_training_consent(row, by=by):
-            left_cases.append(record_consent)
+        left = [
+            *drop_image(row, by=by),
+            *review.forget_image(row, by=by),
+            *drop_training_consent(row, by=by),
+        ]
         counts = _forget(row)
         audit.record(
             "image.erased",
@@ -75,7 +76,7 @@ def erase_image(
             after={"because": _because(by, row) or because, **counts},
             detail={"reason": reason} if reason else None,
         )
-        for record in left_cases:
+        for record in left:
             record()
         transaction.on_commit(lambda: storage.erase(row.pk), robust=True)
     return True
@@ -150,7 +151,6 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
-    Decision.objects.filter(item__detection__image=image).update(note="")
     telling.forget_image(image)
     reports.forget_image(image)
     told = WebhookDelivery.objects.filter(detection__in=detections)

@@ -98,10 +98,11 @@ def fingerprint(image: Image) -> Fingerprint:
     return Fingerprint(image.sha256, upright, in_mirror)
 
 
-def find(user: User, picture: Fingerprint, *, beside: Detection | None = None) -> Found:
+def find(user: User | None, picture: Fingerprint, *, beside: Detection | None = None) -> Found:
     """What this person may see of the same picture.
 
     Args:
+        user: None for the desk itself, which looks at whatever is not confidential.
         beside: the detection that asks, which is no match of itself.
     """
     search = _Search(user, picture)
@@ -119,13 +120,13 @@ def find(user: User, picture: Fingerprint, *, beside: Detection | None = None) -
 
 @dataclass
 class _Search:
-    user: User
+    user: User | None
     picture: Fingerprint
     is_whole: bool = True
 
     def images(self) -> dict[UUID, tuple[int, bool, bool]]:
         """Distance, whether it is mirrored, whether it is the same file; by image."""
-        same = Image.objects.visible_to(self.user).filter(sha256=self.picture.sha256)
+        same = Image.objects.filter(_visible_to(self.user), sha256=self.picture.sha256)
         found = dict.fromkeys(same.values_list("pk", flat=True)[: _enough()], (0, False, True))
         if self.picture.is_telling:
             for pk, distance, is_mirrored in self._alike():
@@ -200,7 +201,13 @@ def _enough() -> int:
     return MOST_MATCHES + 2
 
 
-def _scopes(user: User) -> list[dict[str, Any]]:
+def _visible_to(user: User | None, image: str = "") -> Q:
+    if user is None:
+        return Q(**{f"{image}is_confidential": False, f"{image}erased_at": None})
+    return visibility(user, image)
+
+
+def _scopes(user: User | None) -> list[dict[str, Any]]:
     """Which images are a person's to see, apart from those of a case, each as one index finds it.
 
     Together with `_shared_with` what `detection.models.image.visibility` says.
@@ -208,6 +215,8 @@ def _scopes(user: User) -> list[dict[str, Any]]:
     # As lists, because `NOT is_confidential` is no equality that SQLite's index could use; and one
     # by one, because PostgreSQL may filter by a list of both only after reading others' entries.
     secret, public = {"is_confidential__in": [True]}, {"is_confidential__in": [False]}
+    if user is None:
+        return [public]
     own = {"owner": user}
     return [public if user.is_reviewer else public | own, secret | own]
 
@@ -223,16 +232,20 @@ def _with_hashes(scope: dict[str, Any], values: Iterable[str]) -> list[tuple[str
     return list(rows.values_list("perceptual_hash", "pk")[: _enough()])
 
 
-def _shared_with(user: User) -> Any:
+def _shared_with(user: User | None) -> Any:
+    if user is None:
+        return Image.objects.none()
     cases = Case.objects.filter(Q(people=user) | Q(owner=user))
     in_case = Image.cases.through.objects.filter(case__in=cases).values("image")
     return Image.objects.filter(pk__in=in_case, erased_at=None).exclude(owner=user)
 
 
-def _latest(user: User, images: list[UUID], beside: Detection | None) -> dict[UUID, Detection]:
+def _latest(
+    user: User | None, images: list[UUID], beside: Detection | None
+) -> dict[UUID, Detection]:
     """The latest detection of each image, if there is a verdict the latest that has one."""
     # Not `visible_to`: SQLite would list all images of a person to look for these few among them.
-    rows = Detection.objects.filter(visibility(user, "image__"), image__in=images).defer(*UNSEEN)
+    rows = Detection.objects.filter(_visible_to(user, "image__"), image__in=images).defer(*UNSEEN)
     if beside is not None:
         rows = rows.exclude(pk=beside.pk)
     rows = rows.select_related("image__owner", "model_version").order_by("created_at")

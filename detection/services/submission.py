@@ -17,8 +17,7 @@ from detection.doorbell import ring
 from detection.errors import NothingKept, Refused
 from detection.history_words import words_of
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
-from detection.services import cases, webhooks
-from detection.services.custody import record_confidentiality
+from detection.services import cases, custody, webhooks
 from detection.uploads import DISK_IS_FULL, StoredUpload
 from detection.words import TRANSIENT_FAILURES
 
@@ -33,6 +32,7 @@ class Request:
     Attributes:
         batch: the request's own row, where it brought many.
         case: the id of a case that the image goes into; empty for none.
+        wants_review: whether a person is to look at it, whatever the verdict.
     """
 
     by: User
@@ -45,6 +45,7 @@ class Request:
     is_confidential: bool = False
     batch: Batch | None = None
     case: str = ""
+    wants_review: bool = False
 
 
 @dataclass
@@ -77,6 +78,7 @@ def submit_image(
     source_url: str = "",
     is_confidential: bool = False,
     case: str = "",
+    wants_review: bool = False,
 ) -> Submission:
     """Accept one request: the file durable first, then one transaction, then the doorbell.
 
@@ -99,6 +101,7 @@ def submit_image(
         source_url,
         is_confidential=is_confidential,
         case=case,
+        wants_review=wants_review,
     )
     with kept(upload, by=by) as file, transaction.atomic():
         return accept(file, request)
@@ -227,10 +230,17 @@ def write(file: Kept, request: Request) -> Written:
         callback_url=request.callback_url,
         via=request.via,
         priority=request.priority,
+        wants_review=request.wants_review,
     )
+    if request.wants_review:
+        if image.is_confidential:
+            raise Refused("confidential_not_reviewed")
+        # Also what ended long ago is looked at once more, by whoever looks at what has just ended.
+        done = Detection.objects.filter(pk=detection.pk, status=Detection.Status.DONE)
+        done.update(awaits_screening=True)
     events: list[Callable[[], object]] = []
     if is_hidden_now:
-        events += cases.withdraw_hidden(image, by=request.by)
+        events += custody.withdraw(image, by=request.by)
     if case is not None:
         events += cases.enter_submitted(case, image, request.by)
     if request.callback_url:
@@ -245,8 +255,8 @@ def write(file: Kept, request: Request) -> Written:
     if file.is_restored:
         events.append(partial(_record_restoration, request.by, image))
     if is_hidden_now:
-        hidden = partial(record_confidentiality, by=request.by, image=image, is_confidential=True)
-        events.append(hidden)
+        said = {"by": request.by, "image": image, "is_confidential": True}
+        events.append(partial(custody.record_confidentiality, **said))
     is_confidential = request.is_confidential
     events.append(partial(_record_acceptance, submission, is_confidential=is_confidential))
     return Written(submission, tuple(events))

@@ -27,6 +27,7 @@ from detection.models import (
     Region,
     ReportLink,
     ResumableUpload,
+    ReviewItem,
     SavedFilter,
     WebhookDelivery,
     WebhookEndpoint,
@@ -79,6 +80,8 @@ TRAIL = frozenset({"auditor", "admin"})
 # allauth's own pages: it knows who may see them, and its forms take what they are given
 SIGN_IN = Access(EVERYBODY, ANY)
 OWNER = frozenset({"owner"})
+REVIEWERS = frozenset({"moderator", "admin"})
+REVIEWED = Access(REVIEWERS, WRITE, frozenset())
 OWN_CASE = Access(OWNER, READ)
 CASE_CALLERS = PEOPLE | {"owner_key", "stranger_key"}
 DECLARED: dict[str, Access] = {
@@ -205,6 +208,19 @@ DECLARED: dict[str, Access] = {
     ),
     "api/v1/notices": Access(PEOPLE | KEYS, READ),
     "api/v1/notices/seen": Access(PEOPLE | {"owner_key", "stranger_key"}, WRITE),
+    "api/v1/detections/<uuid:pk>/review": own(WRITE, "owner_key"),
+    "api/v1/reviews": Access(REVIEWERS, READ),
+    "api/v1/reviews/next": Access(REVIEWERS, WRITE),
+    # about a confidential image even a reviewer finds none
+    "api/v1/reviews/<uuid:pk>": Access(REVIEWERS, READ, frozenset()),
+    "api/v1/reviews/<uuid:pk>/claim": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/release": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/skip": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/escalate": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/reopen": REVIEWED,
+    "api/v1/reviews/<uuid:pk>/decisions": REVIEWED,
+    # an administrator's, and hers who decided
+    "api/v1/reviews/<uuid:pk>/decisions/<uuid:decision>/undo": Access(ADMINS, WRITE, frozenset()),
     "api/v1/cases": Access(CASE_CALLERS, READ | WRITE),
     "api/v1/cases/<uuid:pk>": Access(OWNER | OWNER_KEY, READ | frozenset({"PATCH"})),
     "api/v1/cases/<uuid:pk>/images": Access(OWNER | OWNER_KEY, WRITE),
@@ -319,6 +335,9 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     Notice.objects.create(
         pk=detection.pk, user=alice, detection=detection, kind=Notice.Kind.REVIEW_COMPLETED
     )
+    item = ReviewItem.objects.create(pk=detection.pk, detection=detection, reasons=["flagged"])
+    fran = User.objects.create_user("fran@example.org", PASSWORD, role=User.Role.MODERATOR)
+    item.decisions.create(pk=detection.pk, by=fran, outcome="authentic", reason="other")
     return submission.image
 
 
@@ -386,6 +405,7 @@ def _address(
         "<int:side>": "320",
         "<uuid:note>": str(CaseNote.objects.values_list("pk", flat=True).first() or uuid.uuid4()),
         "<uuid:detection>": str(detection),
+        "<uuid:decision>": str(detection),
         "<int:pk>": str(key),
         "<slug:name>": "preview" if route.startswith("shared/") else "harbour",
         "<str:token>": TOKEN,

@@ -1,0 +1,182 @@
+"""How reviewers decide and agree, and how often they and the models are right.
+
+Right is what agrees with a golden image's known truth. A model's verdicts are also held against
+what reviewers said; those of the random sample stand for all verdicts, the others were chosen
+because something spoke against them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+
+from accounts.models import User
+from detection.models import Decision, Detection, GoldenImage, ModelVersion, Outcome, ReviewItem
+from detection.models.review_item import ReviewItemQuerySet
+from ml.agreement import cohens_kappa
+from ml.metrics import Estimate, rate
+
+VERDICT_OF = {
+    Outcome.AUTHENTIC: Detection.Verdict.LIKELY_AUTHENTIC,
+    Outcome.MANIPULATED: Detection.Verdict.LIKELY_MANIPULATED,
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """Answers held against a truth.
+
+    Attributes:
+        right: share of all answers, with Wilson's interval.
+        wrong: how many said the opposite.
+        unsure: how many did not say.
+    """
+
+    right: Estimate
+    wrong: int
+    unsure: int
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one reviewer, or of all.
+
+    Attributes:
+        decided: decisions that still count, golden ones included.
+        median_s: between claiming and deciding; None without any.
+        agreement: Cohen's kappa of first and second opinions.
+        golden: on images whose truth is known.
+    """
+
+    decided: int
+    median_s: float | None
+    agreement: Estimate
+    golden: Score
+
+
+@dataclass(frozen=True)
+class ModelFigures:
+    """A version's verdicts on golden images, on all that was reviewed, and on the sample of it."""
+
+    version: ModelVersion
+    golden: Score
+    reviewed: Score
+    sampled: Score
+
+
+@dataclass(frozen=True)
+class DeskFigures:
+    """Of a time, `until` not included; golden images measure models whenever they judged."""
+
+    since: datetime
+    until: datetime
+    everybody: Figures
+    people: list[tuple[User, Figures]]
+    models: list[ModelFigures]
+
+
+def figures(since: datetime, until: datetime) -> DeskFigures:
+    """What was decided within a time; people in the order of their names."""
+    rows = list(_decisions(since, until))
+    pairs = list(_pairs(since, until))
+    people = User.objects.in_bulk({row.by_id for row in rows})
+    by_name = sorted(people.values(), key=lambda person: (person.get_full_name(), person.pk))
+    return DeskFigures(
+        since,
+        until,
+        _figures(rows, [(first.outcome, second.outcome) for first, second in pairs]),
+        [(person, _of(person, rows, pairs)) for person in by_name],
+        [_of_model(version, since, until) for version in _models()],
+    )
+
+
+def _decisions(since: datetime, until: datetime) -> Iterable[Decision]:
+    rows = Decision.objects.filter(undone_at=None, created_at__gte=since, created_at__lt=until)
+    return rows.select_related("item__golden").only(
+        "by", "outcome", "created_at", "began_at", "item__golden__outcome"
+    )
+
+
+def _pairs(since: datetime, until: datetime) -> Iterator[tuple[Decision, Decision]]:
+    """First and second opinions on an item, of those whose second came within the time."""
+    recent = Q(decisions__undone_at=None, decisions__created_at__gte=since)
+    several = ReviewItem.objects.of_the_desk().filter(recent).distinct().values("pk")
+    rows = Decision.objects.filter(undone_at=None, item__in=several, created_at__lt=until)
+    of_item: dict[object, list[Decision]] = defaultdict(list)
+    for row in rows.only("item", "by", "outcome", "created_at").order_by("created_at"):
+        of_item[row.item_id].append(row)
+    for opinions in of_item.values():
+        if len(opinions) > 1 and opinions[1].created_at >= since:
+            yield opinions[0], opinions[1]
+
+
+def _of(person: User, rows: list[Decision], pairs: list[tuple[Decision, Decision]]) -> Figures:
+    """One reviewer's own decisions, and the pairs that one of them is of: theirs first."""
+    theirs = []
+    for first, second in pairs:
+        if first.by_id == person.pk:
+            theirs.append((first.outcome, second.outcome))
+        elif second.by_id == person.pk:
+            theirs.append((second.outcome, first.outcome))
+    return _figures([row for row in rows if row.by_id == person.pk], theirs)
+
+
+def _figures(rows: list[Decision], pairs: list[tuple[str, str]]) -> Figures:
+    took = [(row.created_at - row.began_at).total_seconds() for row in rows if row.began_at]
+    golden = [(row.outcome, row.item.golden.outcome) for row in rows if row.item.golden]
+    return Figures(
+        decided=len(rows),
+        median_s=median(took) if took else None,
+        agreement=cohens_kappa(pairs),
+        golden=_score(golden, unsure=Outcome.CANNOT_TELL),
+    )
+
+
+def _models() -> Iterable[ModelVersion]:
+    """Those that have judged something, the newest first."""
+    return ModelVersion.objects.filter(detections__isnull=False).distinct().order_by("-created_at")
+
+
+def _of_model(version: ModelVersion, since: datetime, until: datetime) -> ModelFigures:
+    golden = GoldenImage.objects.filter(retired_at=None)
+    reviewed = _reviewed(since, until)
+    sampled = reviewed.with_reason(ReviewItem.Reason.SAMPLE)
+    return ModelFigures(
+        version,
+        _judged(version, golden, "image__detections__"),
+        _judged(version, reviewed, "detection__image__detections__"),
+        _judged(version, sampled, "detection__image__detections__"),
+    )
+
+
+def _reviewed(since: datetime, until: datetime) -> ReviewItemQuerySet:
+    """Items closed within a time by saying what the image is, and not opened again since."""
+    closed = {"closed_at__gte": since, "closed_at__lt": until, "outcome__in": [*VERDICT_OF]}
+    again = ReviewItem.objects.filter(previous=OuterRef("pk"))
+    return ReviewItem.objects.of_the_desk().filter(~Exists(again), **closed)
+
+
+def _judged(version: ModelVersion, known: QuerySet[Any], detections: str) -> Score:
+    """A version's verdicts on images whose truth somebody said.
+
+    Args:
+        known: rows with an `outcome`.
+        detections: the path from them to what was judged of their image.
+    """
+    done = {"model_version": version, "status": Detection.Status.DONE}
+    rows = known.filter(**{f"{detections}{name}": value for name, value in done.items()})
+    counted = rows.values_list(f"{detections}verdict", "outcome").annotate(n=Count("pk"))
+    answers: list[tuple[str, str]] = []
+    for verdict, outcome, n in counted.order_by():
+        answers += [(verdict, VERDICT_OF[Outcome(outcome)])] * n
+    return _score(answers, unsure=Detection.Verdict.INCONCLUSIVE)
+
+
+def _score(answers: list[tuple[str, str]], *, unsure: str) -> Score:
+    right = sum(said == truth for said, truth in answers)
+    silent = sum(said == unsure for said, _truth in answers)
+    return Score(rate(right, len(answers)), len(answers) - right - silent, silent)
