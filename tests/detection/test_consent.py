@@ -7,7 +7,7 @@ from detection.errors import Refused
 from detection.services.consent import set_training_consent
 from detection.services.custody import set_confidential
 from detection.services.erasure import erase_image
-from tests.factories import done_row, image_row, review_row
+from tests.factories import done_row, image_row, review_row, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +69,15 @@ def test_hiding_an_image_ends_it(alice, image):
     set_confidential(by=alice, image=image, is_confidential=True)
     image.refresh_from_db()
     assert image.training_consent_at is None
+    assert _actions()[-1] == "image.training_withdrawn"
+
+
+def test_sending_it_again_as_confidential_ends_it(alice, model_version):
+    image = submitted(alice).image
+    _allow(alice, image)
+    submitted(alice, is_confidential=True)
+    image.refresh_from_db()
+    assert (image.is_confidential, image.training_consent_at) == (True, None)
     assert _actions()[-1] == "image.training_withdrawn"
 
 
