@@ -17,7 +17,6 @@ class DetectionConfig(AppConfig):
             reports,
             resumable,
             review,
-            reviewed,
             reviewed_labels,
             saved_filters,
             telling,
@@ -34,7 +33,6 @@ class DetectionConfig(AppConfig):
         erasure.register_part(review.forget_person)
         erasure.register_part(reviewed_labels.forget_person)
         erasure.register_part(webhooks.forget_person)
-        erasure.register_part(reviewed.forget_person)
         erasure.register_part(telling.forget_person)
         erasure.register_part(saved_filters.forget_person)
         erasure.register_addresses(saved_filters.forget_addresses)

@@ -64,7 +64,9 @@ def _shown(request: Request, item: ReviewItem) -> dict[str, Any]:
         "outcome": item.outcome or None,
         "claim": _claim(item, reader),
         "previous": item.previous_id and str(item.previous_id),
-        "claims": [_claimed(row) for row in item.detection.feedback.all()],
+        "claims": [
+            _claimed(row) for row in item.detection.feedback.all() if row.withdrawn_at is None
+        ],
         "escalations": _escalations(item, reader),
         "decisions": [
             shown_decision(row, reader) for row in decisions if may_know(reader, item, row)

@@ -20,7 +20,6 @@ from detection import likeness, storage
 from detection.doorbell import announce_end
 from detection.errors import Refused
 from detection.models import (
-    Decision,
     Detection,
     EvidenceLayer,
     Feedback,
@@ -154,7 +153,6 @@ def _forget(image: Image) -> dict[str, int]:
         lease_owner="",
     )
     Feedback.objects.filter(detection__image=image).update(comment="")
-    Decision.objects.filter(item__detection__image=image).update(note="")
     telling.forget_image(image)
     reports.forget_image(image)
     told = WebhookDelivery.objects.filter(detection__in=detections)

@@ -4,10 +4,10 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
-from accounts.models import User
 from detection.models import Decision, ReviewItem
 
 
@@ -37,16 +37,18 @@ def review_of(image_id: uuid.UUID) -> Review | None:
 def reviews_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
     """The same for many images, in two queries; those without one are left out.
 
-    What was opened again stands no more, and golden items say nothing of anybody's image.
+    Where the latest was opened again, what was said before it counts no more either; golden items
+    say nothing of anybody's image.
     """
-    rows = _standing(image_ids).select_related("detection")
-    rows = rows.prefetch_related(_standing_decisions())
-    return {row.detection.image_id: _review(row) for row in rows}  # the latest comes last
+    rows = _closed(image_ids).select_related("detection").prefetch_related(_standing_decisions())
+    latest = {row.detection.image_id: row for row in rows}  # the latest comes last
+    return {pk: _review(row) for pk, row in latest.items() if not row.is_reopened}
 
 
 def decided_at(image_id: uuid.UUID) -> datetime | None:
     """When the latest review that stands was decided; None where there is none."""
-    return _standing([image_id]).values_list("closed_at", flat=True).last()
+    latest = _closed([image_id]).values_list("closed_at", "is_reopened").last()
+    return latest[0] if latest and not latest[1] else None
 
 
 def review_in(item: ReviewItem) -> Review:
@@ -55,15 +57,16 @@ def review_in(item: ReviewItem) -> Review:
     return _review(rows.get(pk=item.pk))
 
 
-def _standing(image_ids: Collection[uuid.UUID]) -> QuerySet[ReviewItem]:
-    """Closed items about these images that nobody opened again, the latest last."""
-    reopened = ReviewItem.objects.filter(previous=OuterRef("pk"))
-    return ReviewItem.objects.filter(
-        ~Exists(reopened),
-        detection__image__in=image_ids,
-        status=ReviewItem.Status.CLOSED,
-        golden=None,
-    ).order_by("closed_at")
+def _closed(image_ids: Collection[uuid.UUID]) -> QuerySet[Any]:
+    """Closed items about these images, the latest last, and whether each was opened again."""
+    again = ReviewItem.objects.filter(previous=OuterRef("pk"))
+    return (
+        ReviewItem.objects.filter(
+            detection__image__in=image_ids, status=ReviewItem.Status.CLOSED, golden=None
+        )
+        .annotate(is_reopened=Exists(again))
+        .order_by("closed_at")
+    )
 
 
 def _standing_decisions() -> Prefetch:
@@ -78,8 +81,3 @@ def _review(row: ReviewItem) -> Review:
     return Review(
         row.pk, row.detection_id, row.outcome, tuple(reasons), row.closed_at, len(decisions)
     )
-
-
-def forget_person(person: User) -> None:
-    """Empty what an erased person wrote; what they decided stays under their number."""
-    Decision.objects.filter(by=person).update(note="")

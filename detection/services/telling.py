@@ -50,7 +50,7 @@ def review_completed(item: ReviewItem) -> None:
         "decided_at": review_outbox.utc(review.decided_at),
     }
     about = {"item": str(item.pk), **said}
-    _notify(_concerned(detection), Kind.REVIEW_COMPLETED, detection, about)
+    _notify(_concerned(item, detection), Kind.REVIEW_COMPLETED, detection, about)
     occasion = f"{item.pk}@{review.decided_at.isoformat()}"
     ring_after_commit(
         review_outbox.tell(
@@ -123,12 +123,12 @@ def _detection(pk: Any) -> Detection:
     return Detection.objects.select_related("image__owner", "model_version").get(pk=pk)
 
 
-def _concerned(detection: Detection) -> Iterable[User]:
+def _concerned(item: ReviewItem, detection: Detection) -> Iterable[User]:
     """Who is told, each once."""
     claims = Feedback.objects.standing().filter(detection=detection)
     flags = Submission.objects.filter(detection=detection, wants_review=True)
     asked = Q(pk__in=claims.values("by")) | Q(pk__in=flags.values("by"))
-    asked |= Q(pk=detection.image.owner_id)
+    asked |= Q(pk__in=item.asked_by.values("pk")) | Q(pk=detection.image.owner_id)
     return User.objects.filter(asked, _sees(detection.image), is_active=True)
 
 

@@ -2,9 +2,7 @@
 
 import ipaddress
 import json
-import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +14,15 @@ from standardwebhooks import Webhook
 
 from accounts.models import User
 from detection import storage
-from detection.models import Detection, Feedback, Image, Notice, ReviewItem, WebhookDelivery
+from detection.models import (
+    Detection,
+    Feedback,
+    Image,
+    Notice,
+    ReviewItem,
+    ReviewRules,
+    WebhookDelivery,
+)
 from detection.services import delivering, mailing, telling
 from detection.services.webhooks import add_endpoint
 from tests import images
@@ -24,6 +30,7 @@ from tests.browser.conftest import Visiting
 from tests.browser.test_every_page import AXE_OPTIONS, LOW_CONTRAST
 from tests.factories import report_row, review_row, submitted
 from tests.receivers import receiver
+from tests.review_desk import decided
 
 pytestmark = pytest.mark.browser
 SHAPES = [
@@ -40,31 +47,18 @@ def judged(model: object, alice: User, judge: Callable[..., None]) -> Detection:
     return Detection.objects.get(pk=sent.detection_id)
 
 
-@pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[ReviewItem]:
-    """The desk as far as it is needed here: an item for each dispute."""
-    made: list[ReviewItem] = []
-
-    def open_item(detection: Detection, reason: str, *, by: User | None = None) -> ReviewItem:
-        made.append(ReviewItem.objects.create(detection=detection, reasons=[str(reason)]))
-        return made[-1]
-
-    monkeypatch.setattr("detection.services.review.open_item", open_item)
-    monkeypatch.setattr("detection.services.reviewed_labels.learn", lambda item: None)
-    return made
-
-
 @pytest.mark.parametrize("shape", SHAPES)
 def test_from_a_dispute_to_the_outcome(
     visit: Visiting,
     alice: User,
     carol: User,
     judged: Detection,
-    opened: list[ReviewItem],
     settings: Any,
     monkeypatch: pytest.MonkeyPatch,
     shape: dict[str, Any],
 ) -> None:
+    monkeypatch.setattr("detection.services.reviewed_labels.learn", lambda item: None)
+    ReviewRules.objects.create(second_opinion_share=0)
     settings.HAS_MAIL = True
     settings.OUTBOUND_ALLOW = [ipaddress.ip_network("127.0.0.0/8")]
     report = report_row(judged, alice)
@@ -81,7 +75,7 @@ def test_from_a_dispute_to_the_outcome(
         assert Image.objects.exclude(training_consent_at=None).count() == 1
         assert Feedback.objects.standing().get().category == "false_positive"
 
-        _close(opened[0], carol)
+        _decide(carol)
         for row in WebhookDelivery.objects.filter(event="review.completed"):
             delivering.deliver(row.pk)
         told = Webhook(secret).verify(hook.messages[0].body, hook.messages[0].headers)
@@ -105,11 +99,10 @@ def test_from_a_dispute_to_the_outcome(
     assert it.complaints == []
 
 
-def _close(item: ReviewItem, by: User) -> None:
-    """As the desk does: the outcome, and all that follows, in one transaction."""
-    closed = review_row(item.detection, by=by)
-    ReviewItem.objects.filter(pk=item.pk).delete()
-    telling.review_completed(closed)
+def _decide(by: User) -> None:
+    """As a moderator does at the desk."""
+    item = ReviewItem.objects.get(status=ReviewItem.Status.OPEN, golden=None)
+    decided(item, by, reason="maker_confirmed")
 
 
 def _checked(page: Page, base: str, judged: Detection, report: Any) -> None:
@@ -141,15 +134,12 @@ def test_the_pages_are_readable_in_every_shape(
     it.page.context.add_cookies([{"name": "django_language", "value": "en", "url": it.base}])
     it.sign_in(alice)
     it.page.context.clear_cookies(name="django_language")
-    for name, path in (("notices", "/notices"), ("detection", f"/detections/{judged.pk}")):
+    for path in ("/notices", f"/detections/{judged.pk}", "/account"):
         page = it.open(path)
         expect(page.locator("html")).to_have_attribute("lang", language)
         page.evaluate(
             "() => document.querySelectorAll('details').forEach((d) => { d.open = true })"
         )
-        if folder := os.environ.get("SCREENSHOTS"):
-            file = Path(folder) / f"{name}-{language}-{scheme}-{width}.png"
-            page.screenshot(path=file, full_page=True)
         assert page.evaluate(LOW_CONTRAST) == []
         found = page.evaluate(f"{AXE_SCRIPT}; axe.run({json.dumps(AXE_OPTIONS)})")
         assert [one["id"] for one in found["violations"]] == []

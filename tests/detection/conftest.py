@@ -48,7 +48,7 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
     for name in ("learn", "unlearn"):
         monkeypatch.setattr(
             f"detection.services.reviewed_labels.{name}",
-            lambda row, name=name: done.append((name, row.pk)),
+            lambda row, name=name, **_: done.append((name, row.pk)),
         )
     return done
 

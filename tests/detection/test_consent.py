@@ -7,7 +7,7 @@ from detection.errors import Refused
 from detection.services.consent import set_training_consent
 from detection.services.custody import set_confidential
 from detection.services.erasure import erase_image
-from tests.factories import done_row, image_row, review_row
+from tests.factories import done_row, image_row, review_row, submitted
 
 pytestmark = pytest.mark.django_db
 
@@ -64,26 +64,32 @@ def test_a_confidential_image_is_never_learnt_from(alice):
     assert _actions() == []
 
 
-def test_hiding_an_image_ends_it(alice, image, labels):
+def test_hiding_an_image_ends_it(alice, image):
     _allow(alice, image)
     set_confidential(by=alice, image=image, is_confidential=True)
     image.refresh_from_db()
     assert image.training_consent_at is None
-    assert labels == [("unlearn", image.pk)]
     assert _actions()[-1] == "image.training_withdrawn"
 
 
-def test_erasing_an_image_ends_it(alice, image, labels):
+def test_sending_it_again_as_confidential_ends_it(alice, model_version):
+    image = submitted(alice).image
+    _allow(alice, image)
+    submitted(alice, is_confidential=True)
+    image.refresh_from_db()
+    assert (image.is_confidential, image.training_consent_at) == (True, None)
+    assert _actions()[-1] == "image.training_withdrawn"
+
+
+def test_erasing_an_image_ends_it(alice, image):
     _allow(alice, image)
     erase_image(by=alice, image=image, reason="x")
     image.refresh_from_db()
     assert image.training_consent_at is None
-    assert labels == [("unlearn", image.pk)]
     assert _actions()[-1] == "image.training_withdrawn"
 
 
-def test_erasing_an_image_nobody_may_learn_from_asks_nobody(alice, image, labels):
+def test_nothing_is_allowed_of_an_erased_image(alice, image):
     erase_image(by=alice, image=image, reason="x")
-    assert labels == []
     with pytest.raises(Refused):
         _allow(alice, image)

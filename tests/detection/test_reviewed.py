@@ -54,6 +54,13 @@ def test_what_is_looked_at_again_stands_no_more(carol, judged):
     assert review_of(judged.image_id).outcome == "manipulated"
 
 
+def test_what_was_said_before_does_not_come_back_when_the_latest_is_opened_again(carol, judged):
+    review_row(judged, outcome="manipulated", by=carol)
+    latest = review_row(judged, outcome="authentic", by=carol)
+    review_row(judged, previous=latest, status="open", outcome="", closed_at=None)
+    assert review_of(judged.image_id) is None
+
+
 def test_golden_items_say_nothing_of_an_image(carol, judged):
     golden = GoldenImage.objects.create(image=judged.image, outcome="authentic", added_by=carol)
     review_row(judged, golden=golden)

@@ -6,12 +6,22 @@ import pytest
 from django.utils import timezone
 
 from accounts.erasure import erase_person
-from detection.models import Case, Decision, GoldenImage, Notice, WebhookDelivery
-from detection.services import feedback, telling
+from detection.models import (
+    Case,
+    Decision,
+    GoldenImage,
+    Notice,
+    ReviewItem,
+    ReviewRules,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from detection.services import feedback, review, review_decisions, telling
 from detection.services.cases import add_images
 from detection.services.erasure import erase_image
 from detection.services.webhooks import add_endpoint
 from tests.factories import done_row, review_row, submitted
+from tests.review_desk import decided
 
 pytestmark = pytest.mark.django_db
 
@@ -241,3 +251,29 @@ def test_notices_and_words_go_with_the_person(alice, carol, dora, item):
     assert not Notice.objects.exists()
     erase_person(by=dora, person=carol, reason="x")
     assert (Decision.objects.get().note, Decision.objects.get().outcome) == ("", "authentic")
+
+
+# --- with the desk itself
+
+
+def test_from_a_dispute_over_a_decision_to_its_undoing(alice, carol, judged, monkeypatch):
+    for name in ("learn", "unlearn"):
+        monkeypatch.setattr(f"detection.services.reviewed_labels.{name}", lambda *_, **__: None)
+    ReviewRules.objects.create(second_opinion_share=0)
+    add_endpoint(by=alice, url="https://example.org/a", events=[*WebhookEndpoint.Event.values])
+    feedback.give(by=alice, detection=judged, label="real", category="false_positive")
+    item = ReviewItem.objects.get(detection=judged)
+    decision = decided(item, carol)
+    assert _told() == {alice.email}
+    review_decisions.undo(decision=decision, by=carol)
+    assert _told("review_withdrawn") == {alice.email}
+    decided(item, carol, outcome="manipulated")
+    events = WebhookDelivery.objects.order_by("created_at").values_list("event", flat=True)
+    assert list(events) == ["review.completed", "review.withdrawn", "review.completed"]
+
+
+def test_who_flagged_it_at_the_desk_is_told(alice, carol, dora, judged, monkeypatch):
+    monkeypatch.setattr("detection.services.reviewed_labels.learn", lambda *_, **__: None)
+    ReviewRules.objects.create(second_opinion_share=0)
+    decided(review.flag(by=dora, detection=judged), carol)
+    assert _told() == {alice.email, dora.email}
