@@ -19,7 +19,7 @@ from detection.services.webhooks import add_endpoint
 from tests import archives, images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
-from tests.detection.test_dataset_imports import imported
+from tests.labelled import imported
 
 pytestmark = pytest.mark.browser
 

@@ -15,7 +15,7 @@ from detection.api.openapi import document
 from detection.models import Dataset, DatasetImport
 from detection.services import dataset_imports, datasets
 from tests import archives
-from tests.detection.test_dataset_imports import imported
+from tests.labelled import imported
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
