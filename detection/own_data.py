@@ -14,6 +14,7 @@ from detection.models import (
     EvidenceLayer,
     Feedback,
     Image,
+    LabelledImage,
     Notice,
     Region,
     Report,
@@ -37,6 +38,7 @@ def register() -> None:
     register_part("decisions", Part(_decision_rows))
     register_part("notices", Part(_notice_rows))
     register_part("reports", Part(_report_rows))
+    register_part("labels", Part(_label_rows))
     register_part("regions", Part(_region_rows))
     register_part("submissions", Part(_submission_rows))
     register_part("unfinished_uploads", Part(_unfinished_rows))
@@ -99,6 +101,19 @@ def _layer(row: EvidenceLayer) -> dict[str, Any]:
     names = ("kind", "version", "status", "figures")
     asked = {"asked_at": row.created_at.isoformat()}
     return {**{name: getattr(row, name) for name in names}, **asked}
+
+
+def _label_rows(person: User) -> Rows:
+    """What is or was learnt from the person's own images."""
+    rows = LabelledImage.objects.filter(image__owner=person).order_by("created_at")
+    for row in rows.iterator():
+        yield {
+            "image": str(row.image_id),
+            "label": "fake" if row.is_fake else "real",
+            "split": row.split,
+            "created_at": row.created_at.isoformat(),
+            "removed_at": row.removed_at.isoformat() if row.removed_at else "",
+        }
 
 
 def _submission_rows(person: User) -> Rows:

@@ -45,9 +45,9 @@ from ml.release import obstacles
 from tests import archives, images
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
-from tests.detection.test_dataset_imports import imported
 from tests.detection.training_data import run_row
 from tests.factories import done_row, review_row
+from tests.labelled import imported
 from tests.ml.test_comparison import right
 from tests.review_desk import moderator
 

@@ -1,18 +1,21 @@
 """Labelled data for machines: administrators' keys alone, and each scope for what it says."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import User
+from detection.api.openapi import document
 from detection.models import Dataset, DatasetImport
 from detection.services import dataset_imports, datasets
 from tests import archives
-from tests.detection.test_dataset_imports import imported
+from tests.labelled import imported
 
 pytestmark = pytest.mark.django_db
 JSON = "application/json"
@@ -30,11 +33,23 @@ def program(dora: User, key_of: Callable[..., str]) -> Client:
     return Client(headers={"Authorization": f"Bearer {key}"})
 
 
+@pytest.fixture
+def is_documented() -> Callable[[Any, str], None]:
+    """Holds an answer against the shape that the OpenAPI document names."""
+    root = json.loads(document("application/vnd.oai.openapi+json"))
+
+    def check(answer: Any, shape: str) -> None:
+        wanted = {"$ref": f"#/components/schemas/{shape}", "components": root["components"]}
+        jsonschema.validate(answer.json(), wanted, jsonschema.Draft202012Validator)
+
+    return check
+
+
 def _archive(files: dict[str, bytes]) -> SimpleUploadedFile:
     return SimpleUploadedFile("set.zip", archives.zip_bytes(files), "application/zip")
 
 
-def test_from_nothing_to_a_snapshot(program: Client):
+def test_from_nothing_to_a_snapshot(program: Client, is_documented: Callable[[Any, str], None]):
     made = program.post(f"{API}/datasets", {"name": "Street", "licence": "CC0"}, JSON)
     assert made.status_code == 201
     assert made.json()["images"] == {"real": 0, "fake": 0}
@@ -61,8 +76,16 @@ def test_from_nothing_to_a_snapshot(program: Client):
     again = program.post(f"{API}/snapshots", wanted, JSON)
     assert again.json() == frozen.json() == program.get(frozen.headers["Location"]).json()
     assert frozen.json()["is_whole"]
-    listed = program.get(f"{API}/snapshots").json()
-    assert listed == {"results": [frozen.json()], "next": None}
+    listed = program.get(f"{API}/snapshots")
+    assert listed.json() == {"results": [frozen.json()], "next": None}
+    is_documented(made, "Dataset")
+    is_documented(program.get(f"{API}/datasets"), "DatasetPage")
+    is_documented(program.get(address), "DatasetDetail")
+    is_documented(ordered, "DatasetImport")
+    is_documented(program.get(f"{address}/imports"), "DatasetImportPage")
+    is_documented(program.get(body["links"]["files"]), "ImportedFilePage")
+    is_documented(frozen, "Snapshot")
+    is_documented(listed, "SnapshotPage")
 
 
 def test_lists_come_in_pages(program: Client, dataset: Dataset, monkeypatch: Any):

@@ -1,63 +1,31 @@
 """Imports of labelled files: every file becomes an image or is listed with a reason, once."""
 
 import hashlib
-import random
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
-from django.utils import timezone
 
-from accounts.models import AuditEvent, User
-from detection import detector, storage, tasks
+from accounts.models import User
+from detection import storage
 from detection.errors import Refused
-from detection.models import Dataset, DatasetImport, ImportedFile, LabelledImage
+from detection.models import Dataset, ImportedFile, LabelledImage
 from detection.services import (
     dataset_imports,
     datasets,
-    import_placing,
-    import_reading,
-    orphans,
-    sweeping,
 )
-from ml.datasets.splits import SHARES
-from ml.errors import DecoderUnavailable
 from tests import archives, images
-from tests.factories import files_below, in_parallel, stored_upload
+from tests.factories import files_below, stored_upload
+from tests.labelled import became, imported, manifest, worked
 
 pytestmark = pytest.mark.django_db
-WORKER = "test:1:1"
 Outcome = ImportedFile.Outcome
 
 
 @pytest.fixture
 def dataset(dora: User) -> Dataset:
     return datasets.create(by=dora, name="Portraits", licence="CC BY 4.0")
-
-
-def worked(row: DatasetImport) -> DatasetImport:
-    while dataset_imports.work(row.pk, worker=WORKER):
-        pass
-    row.refresh_from_db()
-    return row
-
-
-def imported(dataset: Dataset, files: dict[str, bytes], name: str = "set.zip") -> DatasetImport:
-    with archives.zipped(files, name) as upload:
-        row = dataset_imports.order_archive(by=dataset.by, dataset=dataset, upload=upload)
-    return worked(row)
-
-
-def became(row: DatasetImport) -> dict[str, str]:
-    return dict(row.files.values_list("name", "outcome"))
-
-
-def manifest(*rows: str) -> bytes:
-    head = "path,label,source,method,group,split,sha256,licence"
-    return "\n".join([head, *rows]).encode()
 
 
 # --- what is imported
@@ -227,263 +195,6 @@ def test_another_dataset_may_hold_the_same_file_in_the_same_split(dataset: Datas
     both = LabelledImage.objects.values_list("sha256", "split", "group")
     assert len(both) == 24
     assert len(set(both)) == 12
-
-
-# --- splits
-
-
-def test_splits_have_their_shares_of_each_label(dataset: Dataset):
-    row = imported(dataset, archives.labelled(300, side=64))
-    assert row.outcome == {"added": 300}
-    assert row.done == row.total == 300
-    for one in datasets.counts(dataset):
-        wanted = 150 * SHARES[LabelledImage.Split.values.index(one.split)]
-        assert abs(one.real - wanted) <= 2
-        assert abs(one.fake - wanted) <= 2
-    assert [one.split for one in datasets.counts(dataset)] == ["train", "val", "test"]
-
-
-def test_near_copies_of_one_import_are_one_group(dataset: Dataset):
-    files = archives.labelled(40)
-    copies = {f"Fake/copy-{at:04}.jpg": archives.resaved(at) for at in range(0, 40, 2)}
-    copies["Real/mirror.jpg"] = archives.mirrored(1)
-    assert imported(dataset, {**files, **copies}).outcome == {"added": 61}
-    groups = LabelledImage.objects.values_list("group", "split")
-    assert len(set(groups)) == 40
-    assert len({group for group, _ in groups}) == 40
-
-
-def test_near_copies_join_the_split_of_what_is_there(dataset: Dataset, dora: User):
-    other = datasets.create(by=dora, name="Other", licence="CC0")
-    imported(dataset, archives.labelled(20))
-    row = imported(other, {f"Fake/{at}.jpg": archives.resaved(at) for at in range(20)})
-    assert row.outcome == {"added": 20}
-    found = set(LabelledImage.objects.values_list("group", "split"))
-    assert len(found) == 20
-
-
-def test_a_manifests_split_is_refused_where_a_near_copy_is_in_another(dataset: Dataset):
-    first = {"manifest.csv": manifest("0.jpg,real,s,,,test,,"), "0.jpg": archives.pictures(1)[0]}
-    imported(dataset, first)
-    rows = manifest("1.jpg,real,s,,,train,,", "2.jpg,real,s,,,test,,")
-    row = imported(
-        dataset,
-        {
-            "manifest.csv": rows,
-            "1.jpg": archives.resaved(0),
-            "2.jpg": archives.resaved(0, quality=80),
-        },
-    )
-    assert became(row) == {"1.jpg": Outcome.OTHER_SPLIT, "2.jpg": Outcome.ADDED}
-    assert " test" in row.files.get(name="1.jpg").note
-
-
-def test_near_copies_that_one_manifest_tears_apart_keep_the_first(dataset: Dataset):
-    rows = manifest("a.jpg,real,s,,,val,,", "b.jpg,real,s,,,train,,", "c.jpg,real,s,,,,,")
-    row = imported(
-        dataset,
-        {
-            "manifest.csv": rows,
-            "a.jpg": archives.pictures(1)[0],
-            "b.jpg": archives.resaved(0),
-            "c.jpg": archives.resaved(0, quality=80),
-        },
-    )
-    assert became(row) == {
-        "a.jpg": Outcome.ADDED,
-        "b.jpg": Outcome.OTHER_SPLIT,
-        "c.jpg": Outcome.ADDED,
-    }
-    assert set(LabelledImage.objects.values_list("split", flat=True)) == {"val"}
-
-
-def test_a_picture_between_two_splits_is_refused(dataset: Dataset, monkeypatch: Any):
-    rows = manifest("1.jpg,real,s,,,train,,", "2.jpg,real,s,,,test,,")
-    first, second, third = archives.pictures(3)
-    imported(dataset, {"manifest.csv": rows, "1.jpg": first, "2.jpg": second})
-    monkeypatch.setattr(import_placing, "near_pairs", lambda new, known: {(0, 0), (0, 1)})
-    row = imported(dataset, {"Real/3.jpg": third})
-    assert became(row) == {"Real/3.jpg": Outcome.OTHER_SPLIT}
-
-
-# --- work that the database owns
-
-
-def test_an_archive_is_durable_before_its_row_and_goes_when_it_was_read(
-    dataset: Dataset, bells: list[list[str]], django_capture_on_commit_callbacks: Any
-):
-    with (
-        archives.zipped(archives.labelled(2)) as upload,
-        django_capture_on_commit_callbacks(execute=True),
-    ):
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    assert files_below("imports") == [storage.import_path(row.pk)]
-    assert bells == [[str(row.pk)]]
-    assert worked(row).status == "done"
-    assert files_below("imports") == files_below("incoming") == []
-
-
-@pytest.mark.parametrize("name", archives.HOSTILE)
-def test_a_hostile_archive_leaves_nothing(name: str, dataset: Dataset):
-    build, code = archives.HOSTILE[name]
-    with stored_upload(build(), "set.zip") as upload, pytest.raises(Refused) as refusal:
-        dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    assert refusal.value.code == code
-    assert not DatasetImport.objects.exists()
-    assert files_below("imports") == files_below("incoming") == []
-
-
-def test_a_long_import_goes_on_slice_by_slice(dataset: Dataset, bells: list[list[str]]):
-    with archives.zipped(archives.labelled(50)) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    slices = 0
-    while dataset_imports.work(row.pk, worker=WORKER, seconds=0):
-        slices += 1
-        row.refresh_from_db()
-        assert row.status == "queued"
-        assert row.attempt_limit > row.attempt
-        assert bells[-1] == [str(row.pk)]
-    row.refresh_from_db()
-    assert slices >= 2
-    assert row.outcome == {"added": 50}
-
-
-class Killed(BaseException):
-    """What no code catches: the process is gone."""
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_an_import_that_is_killed_at_random_goes_on_and_doubles_nothing(
-    seed: int, dataset: Dataset, monkeypatch: Any
-):
-    draw = random.Random(seed)
-    advance, kills = DatasetImport.advance, 0
-
-    def killed_sometimes(self: DatasetImport, **fields: Any) -> None:
-        advance(self, **fields)
-        if draw.random() < 0.3:
-            raise Killed
-
-    monkeypatch.setattr(DatasetImport, "advance", killed_sometimes)
-    monkeypatch.setattr(import_reading, "FILES_AT_ONCE", 7)
-    monkeypatch.setattr(import_placing, "GROUPS_AT_ONCE", 5)
-    files = archives.labelled(40) | {
-        f"Fake/copy-{at}.jpg": archives.resaved(at) for at in range(0, 8, 2)
-    }
-    with archives.zipped(files) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    while row.status != "done":
-        try:
-            dataset_imports.work(row.pk, worker=WORKER)
-        except Killed:
-            kills += 1
-            ago = timezone.now() - timedelta(seconds=1)
-            DatasetImport.objects.filter(pk=row.pk).update(lease_until=ago, attempt_limit=999)
-        row.refresh_from_db()
-        assert kills < 300
-    assert kills > 3
-    assert row.outcome == {"added": 44}
-    assert LabelledImage.objects.count() == len(files_below("labelled")) == 44
-    assert len(set(LabelledImage.objects.values_list("group", flat=True))) == 40
-    assert AuditEvent.objects.filter(action="dataset_import.completed").count() == 1
-
-
-def test_attempts_that_come_no_further_are_counted(dataset: Dataset, monkeypatch: Any):
-    def away(*_: Any, **__: Any) -> None:
-        raise DecoderUnavailable("decoder_not_started", "")
-
-    with archives.zipped(archives.labelled(2)) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    monkeypatch.setattr(detector, "size_and_hashes", away)
-    assert worked(row).failure_code == "attempts_exhausted"
-    assert row.attempt < 8
-    assert files_below("imports") == []
-
-
-def test_a_slice_whose_lease_was_lost_writes_nothing(dataset: Dataset, monkeypatch: Any):
-    with archives.zipped(archives.labelled(4)) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    look = detector.size_and_hashes
-
-    def slow(path: Path) -> Any:
-        DatasetImport.objects.filter(pk=row.pk).update(attempt=7)  # another worker took it
-        return look(path)
-
-    monkeypatch.setattr(detector, "size_and_hashes", slow)
-    assert not dataset_imports.work(row.pk, worker=WORKER)
-    assert set(row.files.values_list("outcome", flat=True)) == {Outcome.WAITING}
-
-
-def test_the_task_works_a_slice_and_a_repeated_message_nothing(dataset: Dataset):
-    with archives.zipped(archives.labelled(4)) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    tasks.import_labelled(str(row.pk))
-    tasks.import_labelled(str(row.pk))
-    assert LabelledImage.objects.count() == 4
-    assert AuditEvent.objects.filter(action="dataset_import.completed").count() == 1
-
-
-def test_the_sweeper_rings_for_what_nobody_works_on(dataset: Dataset, bells: list[list[str]]):
-    with archives.zipped(archives.labelled(2)) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    assert sweeping.sweep()["rung_for_imports"] == 1
-    assert bells[-1] == [str(row.pk)]
-    assert sweeping.sweep()["rung_for_imports"] == 0
-
-
-def test_the_sweeper_ends_the_hopeless(dataset: Dataset):
-    row = DatasetImport.objects.create(
-        dataset=dataset,
-        path="/nowhere",
-        status="running",
-        attempt=3,
-        lease_until=timezone.now() - timedelta(minutes=1),
-    )
-    assert sweeping.fail_exhausted() == 1
-    row.refresh_from_db()
-    assert (row.status, row.failure_code) == ("failed", "attempts_exhausted")
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_imports_of_near_copies_at_once_tear_no_group_apart(dora: User):
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite writes one after the other")
-    names = ["One", "Other"]
-    for name, copy in zip(names, (False, True), strict=True):
-        into = datasets.create(by=dora, name=name, licence="CC0")
-        files = {
-            f"Real/{at}.jpg": archives.resaved(at) if copy else archives.pictures(1, start=at)[0]
-            for at in range(20)
-        }
-        with archives.zipped(files) as upload:
-            dataset_imports.order_archive(by=dora, dataset=into, upload=upload)
-    waiting = list(DatasetImport.objects.values_list("pk", flat=True))
-    in_parallel(lambda: dataset_imports.work(waiting.pop(), worker=WORKER), times=2)
-    groups = set(LabelledImage.objects.values_list("group", "split"))
-    assert LabelledImage.objects.count() == 40
-    assert len(groups) == len({group for group, _ in groups}) == 20
-
-
-def test_files_that_no_dataset_took_are_removed_after_a_day(dataset: Dataset, monkeypatch: Any):
-    row = imported(dataset, {"Real/a.jpg": archives.pictures(1)[0], "Fake/b.jpg": b"no picture"})
-    torn = archives.pictures(1, start=9)[0]
-    imported(dataset, {"Real/c.jpg": torn, "Fake/d.jpg": torn})
-    assert row.outcome == {"added": 1, "unreadable": 1}
-    assert len(files_below("labelled")) == 2
-    monkeypatch.setattr("detection.services.installation.is_ours", lambda: True)
-    assert orphans.remove_unused_labelled() == 0
-    monkeypatch.setattr(orphans, "ORPHAN_AGE_S", -1)
-    assert orphans.remove_unused_labelled() == 1
-    assert len(files_below("labelled")) == 1
-
-
-def test_archives_of_ended_imports_are_removed_after_a_day(dataset: Dataset, monkeypatch: Any):
-    with archives.zipped(archives.labelled(2)) as upload:
-        row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    monkeypatch.setattr(orphans, "ORPHAN_AGE_S", -1)
-    assert orphans.remove_ended_archives() == 0
-    DatasetImport.objects.filter(pk=row.pk).update(status="failed")
-    assert orphans.remove_ended_archives() == 1
 
 
 # --- folders of the server

@@ -14,8 +14,8 @@ from detection import storage
 from detection.models import Dataset, DatasetImport, ImportedFile, LabelledImage, Snapshot
 from detection.services import dataset_imports, datasets, snapshots
 from tests import archives
-from tests.detection.test_dataset_imports import imported
 from tests.factories import files_below
+from tests.labelled import imported
 
 pytestmark = pytest.mark.django_db
 

@@ -22,8 +22,8 @@ from detection.services import custody, datasets, erasure, feedback, reviewed_la
 from ml.datasets.manifest import read_manifest
 from ml.datasets.splits import SHARES, split_by_name
 from tests import archives
-from tests.detection.test_dataset_imports import imported
 from tests.factories import done_row, submitted
+from tests.labelled import imported
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,8 @@ from detection.models import Dataset, GoldenImage, LabelledImage, Snapshot
 from detection.services import datasets, erasure, snapshots
 from ml.datasets.manifest import read_manifest
 from tests import archives
-from tests.detection.test_dataset_imports import imported
 from tests.factories import files_below, image_row
+from tests.labelled import imported
 
 pytestmark = pytest.mark.django_db
 

@@ -12,9 +12,19 @@ from PIL import Image
 from ml.datasets.arrays import plain_arrays
 from ml.datasets.folders import read_folders, read_sets
 from ml.datasets.identity import MAX_DISTANCE, perceptual_hash, same_picture_groups
-from ml.datasets.manifest import EXTERNAL, Manifest, Sample, check_groups, read_manifest
+from ml.datasets.layout import Place, is_data, manifest_among, place_of
+from ml.datasets.manifest import (
+    COLUMNS,
+    EXTERNAL,
+    SPLITS,
+    Manifest,
+    Sample,
+    check_groups,
+    read_manifest,
+    read_rows,
+)
 from ml.datasets.source import read_data
-from ml.datasets.splits import grouped_split
+from ml.datasets.splits import grouped_split, next_split, split_by_name
 from ml.errors import DatasetError
 from ml.preprocess import Preprocessing
 from tests.images import encode, jpeg_bytes, png_bytes
@@ -277,3 +287,74 @@ def test_a_file_that_one_set_calls_real_and_another_fake_stops_the_run(tmp_path:
     (data / "cam" / "fake" / "same.jpg").write_bytes(same)
     with pytest.raises(DatasetError, match="both real and fake"):
         read_sets(data)
+
+
+# --- what a file's place among folders says
+
+
+@pytest.mark.parametrize(
+    ("name", "place"),
+    [
+        ("Real/a.jpg", Place(0, "")),
+        ("FAKE/deep/er/a.jpg", Place(1, "")),
+        ("set/real/a.jpg", Place(0, "set")),
+        ("top/set/Fake/a.jpg", Place(1, "set")),
+        ("real/real/a.jpg", Place(0, "")),
+        ("real/fake/a.jpg", None),
+        ("a.jpg", None),
+        ("real", None),
+        ("realistic/a.jpg", None),
+    ],
+)
+def test_the_folder_names_label_and_source(name: str, place: Place | None):
+    assert place_of(name) == place
+
+
+@pytest.mark.parametrize(
+    "name", [".hidden", "Real/.DS_Store", "__MACOSX/Real/a.jpg", "a/Thumbs.db"]
+)
+def test_what_systems_add_is_no_data(name: str):
+    assert not is_data(name)
+    assert is_data("Real/a.jpg")
+
+
+def test_a_manifest_is_found_at_the_top_or_in_the_only_folder_there():
+    assert manifest_among(["manifest.csv", "a/1.jpg"]) == "manifest.csv"
+    assert manifest_among(["set/manifest.csv", "set/a/1.jpg", ".hidden"]) == "set/manifest.csv"
+    assert manifest_among(["set/manifest.csv", "other/1.jpg"]) == ""
+    assert manifest_among([]) == ""
+
+
+# --- splits one group after another
+
+
+def test_groups_that_come_one_by_one_get_the_shares_of_those_dealt_at_once():
+    given = [0, 0, 0]
+    for _ in range(1000):
+        given[SPLITS.index(next_split(given, 1))] += 1
+    assert given == [800, 100, 100]
+
+
+def test_three_groups_reach_every_split():
+    given = [0, 0, 0]
+    for _ in range(3):
+        given[SPLITS.index(next_split(given, 1))] += 1
+    assert given == [1, 1, 1]
+
+
+def test_a_split_by_name_depends_on_the_name_alone():
+    assert {split_by_name(f"group {at}") for at in range(100)} == set(SPLITS)
+    assert split_by_name("group 7") == split_by_name("group 7")
+    assert split_by_name("any", shares=(0.0, 0.0, 1.0)) == "test"
+
+
+@pytest.mark.parametrize("content", [b"", b"path,label\n", b"\xff\xfe\x00p"])
+def test_what_is_no_manifest_is_refused(content: bytes):
+    with pytest.raises(DatasetError, match=r"rows\.csv"):
+        read_rows(content, "rows.csv")
+
+
+def test_a_mark_of_the_byte_order_is_no_part_of_the_first_column():
+    rows = read_rows(b"\xef\xbb\xbf" + ",".join(COLUMNS).encode() + b"\na.jpg,real\n", "rows.csv")
+    assert rows[0]["path"] == "a.jpg"
+    assert rows[0]["licence"] == ""
