@@ -17,6 +17,7 @@ POOLED = "all"
 # Of the splits that are measured on, what they need of reals and of fakes.
 NEEDED = {"val": images_needed(DEFAULT_RATES), "test": (1, 1)}
 
+Network = Offer
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 

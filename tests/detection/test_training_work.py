@@ -187,7 +187,7 @@ def test_a_process_killed_at_ten_random_moments_leaves_the_active_model_and_ends
     started: list[TrainingProcess],
     meanwhile: Any,
 ):
-    generator = random.Random(7)  # noqa: S311 (moments, not secrets)
+    generator = random.Random(7)
     before = state_of(active)
     killed: list[int] = []
 
