@@ -134,6 +134,7 @@ def test_a_broken_snapshot_is_refused():
         {"train": 50, "val": 66, "test": 9},
         {"train": 50, "val": 99},
         {"train": 50, "test": 99},
+        {"train": 39, "val": 99, "test": 9},
     ],
 )
 def test_too_few_images_to_state_error_rates_are_refused_before_hours_of_training(counts):
@@ -159,7 +160,7 @@ def test_what_the_prepared_images_take_grows_with_them():
     assert lite is not None
     assert small is not None
     counts = snapshot_row().counts
-    assert trainable.prepared_bytes(lite, counts) == 2 * (24 + 67) * 5_000_000
+    assert trainable.prepared_bytes(lite, counts) == 2 * (40 + 67) * 5_000_000
     assert trainable.prepared_bytes(small, counts) < 2_000_000
 
 
