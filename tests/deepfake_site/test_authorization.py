@@ -36,6 +36,7 @@ from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
 from tests import images, statements
 from tests.conftest import PASSWORD
+from tests.detection.training_data import run_row
 from tests.factories import report_row, submitted
 
 pytestmark = pytest.mark.django_db
@@ -425,6 +426,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
         "regions/": Region.objects.get(detection__image=image).pk,
         "models/": ModelVersion.objects.get().pk,
         **dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image)),
+        **dict.fromkeys(("training/", "api/v1/training-runs/"), run_row().pk),
         "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
