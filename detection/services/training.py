@@ -271,5 +271,6 @@ def open_run() -> TrainingRun | None:
 def ended_with_files() -> Iterable[TrainingRun]:
     """Runs that ended and whose files nobody removed."""
     paths = (settings.DATA_DIR / "training").glob("*")
-    names = [path.name for path in paths if any(one.name != LOG_FILE for one in path.glob("*"))]
-    return TrainingRun.objects.exclude(status__in=TrainingRun.OPEN).filter(pk__in=names)
+    full = [path for path in paths if any(one.name != LOG_FILE for one in path.glob("*"))]
+    found = [pk for pk in map(storage.image_id, full) if pk is not None]
+    return TrainingRun.objects.exclude(status__in=TrainingRun.OPEN).filter(pk__in=found)
