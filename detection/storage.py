@@ -194,7 +194,7 @@ def erase(image_id: uuid.UUID) -> None:
 
 
 def image_id(path: Path) -> uuid.UUID | None:
-    """The image that a file or folder of ours is named by; None for anybody else's."""
+    """The row that a file or folder of ours is named by; None for anybody else's."""
     try:
         return uuid.UUID(path.name)
     except ValueError:

@@ -14,9 +14,11 @@ from ml.operating_point import DEFAULT_RATES, images_needed
 
 WEIGHTS_FILE = "weights.npz"
 POOLED = "all"
-# Of the splits that are measured on, what they need of reals and of fakes.
-NEEDED = {"val": images_needed(DEFAULT_RATES), "test": (1, 1)}
+# What each split needs of reals and of fakes. Of training images fewer say too little of what is
+# usual for the domain of a network that has one; see `ml.domain`.
+NEEDED = {"train": (40, 40), "val": images_needed(DEFAULT_RATES), "test": (1, 1)}
 
+Network = Offer
 Counts = Mapping[str, Mapping[str, Mapping[str, int]]]
 
 
@@ -72,7 +74,7 @@ def sha256_of(folder: Path) -> str:
 
 
 def lacking(counts: Counts) -> dict[str, tuple[int, int]]:
-    """Splits with too few images to measure on, each with its reals and fakes."""
+    """Splits with too few images to learn from or to measure on, each with its reals and fakes."""
     found = {}
     for split, (reals, fakes) in NEEDED.items():
         have = _total(counts.get(split, {}))

@@ -23,7 +23,7 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "too_few_to_validate": (
         422,
         _(
-            "There are too few validation or test images to state how often the model would "
+            "There are too few images to learn from, or to state how often the model would "
             "be wrong. Add labelled images, then freeze a new snapshot."
         ),
     ),
@@ -71,7 +71,7 @@ FAILURES: dict[str, str | Promise] = {
         "A labelled image is missing or not the one that was frozen: see the log."
     ),
     "too_few_images": _(
-        "There were too few validation or test images to state how often the model is wrong."
+        "There were too few images to learn from, or to state how often the model is wrong."
     ),
     "run_mismatch": _("Its data or its settings changed while it ran: see the log."),
     "run_missing": _("Its files were lost while it ran. Start it again."),

@@ -20,7 +20,7 @@ from ml.calibration import sigmoid
 from ml.datasets.arrays import plain_arrays
 from ml.datasets.manifest import Manifest, Sample
 from ml.datasets.selections import NEVER_TRAINED_ON, thinned
-from ml.domain import Domain
+from ml.domain import COMPONENTS, Domain
 from ml.domain import fit as fit_domain
 from ml.errors import RunError
 from ml.evaluation import (
@@ -155,6 +155,10 @@ class _Staged:
         if len(rows) != known["train"] and "replay" not in self.told:
             raise RunError("run_mismatch", "the training rows are not those of the run")
         step = max(1, len(rows) // DOMAIN_IMAGES)
+        if len(rows[::step]) <= COMPONENTS:
+            raise RunError(
+                "too_few_images", f"{len(rows)} training images; {COMPONENTS + 1} needed"
+            )
         inputs = self._inputs(rows[::step])
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
         size = self.config["batch_size"]

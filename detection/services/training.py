@@ -16,7 +16,7 @@ from detection import doorbell, storage, trainable
 from detection.errors import Refused
 from detection.models import Dataset, LabelledImage, ModelVersion, Snapshot, TrainingRun
 from detection.services import snapshots
-from detection.trainable import Offer, Start
+from detection.trainable import Network, Start
 
 QUEUE = "train"
 TASK = "detection.training_tasks.train"
@@ -95,7 +95,7 @@ def order(wanted: Order) -> TrainingRun:
     return run
 
 
-def check(snapshot: Snapshot, network: Offer) -> None:
+def check(snapshot: Snapshot, network: Network) -> None:
     """Refuse what could only fail later.
 
     Raises:
@@ -210,7 +210,7 @@ def record_end(run: TrainingRun, outcome: str, **after: Any) -> None:
     _record(outcome, run, by=None, after=after)
 
 
-def _offer(wanted: Order) -> Offer:
+def _offer(wanted: Order) -> Network:
     network = trainable.offer(wanted.config)
     if network is None:
         raise Refused("network_not_offered")
@@ -219,7 +219,7 @@ def _offer(wanted: Order) -> Offer:
     return network
 
 
-def _start(wanted: Order, network: Offer) -> ModelVersion | None:
+def _start(wanted: Order, network: Network) -> ModelVersion | None:
     if wanted.start == TrainingRun.Start.SCRATCH:
         return None
     active = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).first()
@@ -271,5 +271,6 @@ def open_run() -> TrainingRun | None:
 def ended_with_files() -> Iterable[TrainingRun]:
     """Runs that ended and whose files nobody removed."""
     paths = (settings.DATA_DIR / "training").glob("*")
-    names = [path.name for path in paths if any(one.name != LOG_FILE for one in path.glob("*"))]
-    return TrainingRun.objects.exclude(status__in=TrainingRun.OPEN).filter(pk__in=names)
+    full = [path for path in paths if any(one.name != LOG_FILE for one in path.glob("*"))]
+    found = [pk for pk in map(storage.image_id, full) if pk is not None]
+    return TrainingRun.objects.exclude(status__in=TrainingRun.OPEN).filter(pk__in=found)

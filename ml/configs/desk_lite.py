@@ -4,6 +4,8 @@ python -m ml train desk_lite --data path/to/manifest.csv --run runs/desk \
     --start ml/artifacts/default --learnt learnt.txt
 Half of the pairs are old ones, so that it does not forget; the filters that see edges stay as they
 are, which nearly halves a step. Without a start it begins with the weights from ImageNet.
+Running time: 1.25 s of processor time a step (n = 4 steps), ten minutes of it for 450 steps; then
+every validation and test image is judged as when serving, copies too, which takes longer.
 """
 
 from dataclasses import replace

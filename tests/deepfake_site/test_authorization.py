@@ -50,6 +50,7 @@ from detection.tasks import run_detection
 from tests import images, statements
 from tests.conftest import PASSWORD
 from tests.deepfake_site.answers import lacking
+from tests.detection.training_data import run_row
 from tests.factories import report_row, submitted
 
 pytestmark = pytest.mark.django_db
@@ -577,6 +578,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
         ),
         **dict.fromkeys(("cases/", "api/v1/cases/"), _case_of(alice, image)),
         **_labelled_data(image, route),
+        **dict.fromkeys(("training/", "api/v1/training-runs/"), run_row().pk),
         "history/filters/": SavedFilter.objects.create(owner=alice, name="mine").pk,
     }
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)

@@ -134,6 +134,7 @@ def test_a_broken_snapshot_is_refused():
         {"train": 50, "val": 66, "test": 9},
         {"train": 50, "val": 99},
         {"train": 50, "test": 99},
+        {"train": 39, "val": 99, "test": 9},
     ],
 )
 def test_too_few_images_to_state_error_rates_are_refused_before_hours_of_training(counts):
@@ -142,7 +143,8 @@ def test_too_few_images_to_state_error_rates_are_refused_before_hours_of_trainin
 
 def test_pairs_need_a_source_with_both_classes():
     snapshot = snapshot_row()
-    apart = {**snapshot.counts, "train": {"a": {"real": 9, "fake": 0}, "b": {"real": 0, "fake": 9}}}
+    one_each = {"a": {"real": 90, "fake": 0}, "b": {"real": 0, "fake": 90}}
+    apart = {**snapshot.counts, "train": one_each}
     Snapshot.objects.update(counts=apart)
     snapshot.refresh_from_db()
     assert refused(snapshot=snapshot, config="desk_lite") == "no_source_with_both"
@@ -159,8 +161,8 @@ def test_what_the_prepared_images_take_grows_with_them():
     assert lite is not None
     assert small is not None
     counts = snapshot_row().counts
-    assert trainable.prepared_bytes(lite, counts) == 2 * (24 + 67) * 5_000_000
-    assert trainable.prepared_bytes(small, counts) < 2_000_000
+    assert trainable.prepared_bytes(lite, counts) == 2 * (40 + 67) * 5_000_000
+    assert trainable.prepared_bytes(small, counts) < 3_000_000
 
 
 # --- going on from the active model

@@ -68,7 +68,7 @@ def test_a_form_says_what_is_wrong_with_it(browser: Client, fields, status, sent
 def test_what_the_desk_refuses_stands_above_the_form(browser: Client):
     answer = browser.post("/training", form(snapshot_row({"train": 9, "val": 9, "test": 9})))
     assert answer.status_code == 422
-    assert "too few validation or test images" in answer.content.decode()
+    assert "too few images to learn from" in answer.content.decode()
 
 
 def test_a_broken_snapshot_is_not_offered(browser: Client):

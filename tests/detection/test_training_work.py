@@ -325,6 +325,8 @@ def test_files_of_a_run_that_ended_unseen_are_removed_by_the_sweeper(
     folder = storage.training_dir(run.pk)
     (folder / "run").mkdir(parents=True)
     (folder / "log.txt").write_text("kept")
+    (folder.parent / "somebody's").mkdir()
+    (folder.parent / "somebody's" / "file").touch()
     monkeypatch.setattr("detection.doorbell.unanswered", lambda queue: 0)
     training_sweeping.sweep()
     assert (folder / "run").exists()  # it still waits

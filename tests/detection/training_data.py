@@ -13,7 +13,7 @@ from detection.models import Dataset, LabelledImage, Snapshot, TrainingRun
 from tests.images import encode
 from tests.ml.tiny import write_manifest
 
-COUNTS = {"train": 24, "val": 67, "test": 4}  # of each label
+COUNTS = {"train": 40, "val": 67, "test": 4}  # of each label
 
 
 def snapshot_row(counts: dict[str, int] | None = None, **fields: Any) -> Snapshot:
