@@ -40,7 +40,7 @@ LEASE = timedelta(minutes=3)  # above the task's own limit
 MOST_LIVE = 1000  # of the latest detections, those whose verdict would change are listed
 
 Kind = ComparedImage.Kind
-LABELS = {Outcome.AUTHENTIC: 0, Outcome.MANIPULATED: 1}
+LABELS = {Outcome.AUTHENTIC.value: 0, Outcome.MANIPULATED.value: 1}
 
 
 def order(candidate: ModelVersion, snapshot: Snapshot, *, by: User | None) -> Comparison:
@@ -203,10 +203,7 @@ def _answers(claim: Comparison, row: ComparedImage) -> dict[str, Any]:
 
 def _count(claim: Comparison) -> None:
     """Make figures of all answers, and say what stands against the candidate."""
-    rows = {kind: claim.images.filter(kind=kind).order_by("place") for kind in Kind}
-    told = {
-        kind: [(row.about, row.answers) for row in found.iterator()] for kind, found in rows.items()
-    }
+    told = {kind: _told(claim, kind) for kind in Kind}
     live = [answers for _, answers in told[Kind.LIVE] if "failed" not in answers]
     changed = [
         {
@@ -230,6 +227,12 @@ def _count(claim: Comparison) -> None:
         "moved": comparer.moved_golden(claim.candidate),
     }
     _complete(claim, found, changed)
+
+
+def _told(claim: Comparison, kind: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """What each image of a kind is, and what was said of it."""
+    rows = claim.images.filter(kind=kind).order_by("place")
+    return [(row.about, row.answers or {}) for row in rows.iterator()]
 
 
 def _complete(claim: Comparison, found: dict[str, Any], changed: list[dict[str, Any]]) -> None:
