@@ -27,6 +27,7 @@ from detection.reports.pictures import Picture, layer_pictures_of, pictures_of
 from detection.reports.sections import copies_facts, copies_section, layers_section
 from detection.reports.texts import isolated, left_to_right, quoting
 from detection.services.file_reading import current_facts
+from detection.stated_reasons import stated_reasons
 
 Section = dict[str, Any]
 NO_FORMAT = "–"
@@ -148,7 +149,7 @@ def _facts(detection: Detection, order: Order, known: _Known) -> dict[str, Any]:
             "version": version.version,
         },
         "probability": detection.probability,
-        "reasons": detection.reasons,
+        "reasons": stated_reasons(detection),
         "report": str(order.id),
         "stability": detection.transforms,
         "verdict": detection.verdict,
