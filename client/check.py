@@ -12,6 +12,7 @@ from typing import Protocol
 from client.files import on_disk
 from client.result import Result
 from ml.artifact import ARTIFACTS, DEFAULT_ARTIFACT, Artifact, shipped_hashes
+from ml.decision import stated_reasons
 from ml.decoder import MIN_SIDE, Decoded, Decoder
 from ml.errors import ArtifactError, MLError
 from ml.inference import Prediction, Predictor
@@ -109,7 +110,7 @@ def _judge(read: _Read, predictor: Judge) -> Result:
         sha256=read.sha256,
         probability=prediction.probability,
         verdict=str(prediction.verdict),
-        reasons=prediction.reasons,
+        reasons=stated_reasons(prediction.verdict, prediction.probability, prediction.reasons),
         score=prediction.score,
         faces=tuple({"box": f.box, "probability": f.probability} for f in prediction.faces),
         model={"name": model.name, "version": model.version, "sha256": model.sha256},

@@ -190,9 +190,7 @@ def _reasons(detection: Detection, shown: Figures) -> list[str]:
         Detection.Verdict.LIKELY_MANIPULATED: _(
             "Its probability of %(p)s lies at or above the cut of %(high)s."
         ),
-        Detection.Verdict.INCONCLUSIVE: _(
-            "The signs are too weak either way to decide at the accuracy this desk promises."
-        ),
+        Detection.Verdict.INCONCLUSIVE: str(words.TOO_WEAK),
     }
     cut = {
         "p": shown.probability,

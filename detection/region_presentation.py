@@ -3,18 +3,17 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import PIL.Image
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
-from detection import detector, storage, words
+from detection import detector, words
 from detection.errors import Refused
-from detection.evidence.screenshot import photograph_inside
 from detection.figures import figures, percent
 from detection.limits import limit_beside, model_limits
 from detection.models import Detection, Region
 from detection.models.region import Shares
 from detection.presentation import TONES, cuts, side_of
+from detection.screenshots import photograph_in
 from detection.services import regions
 
 # Side of the square around a face over the longer side of the face.
@@ -83,7 +82,7 @@ def parts(detection: Detection) -> Parts | None:
     width, height = detection.image.oriented_size
     return Parts(
         cards=[region_card(row) for row in rows],
-        photograph=_offer(detection, _photograph(detection), known),
+        photograph=_offer(detection, photograph_in(detection.image), known),
         faces=list(_faces(detection, known)),
         most=regions.MOST_PER_DETECTION,
         least={
@@ -131,7 +130,7 @@ def _reasons(region: Region) -> list[str]:
         return []
     if region.reasons:
         return [words.reason_sentence(code) for code in region.reasons]
-    return [_("The signs are too weak either way to decide at the accuracy this desk promises.")]
+    return [str(words.TOO_WEAK)]
 
 
 def _answers(region: Region) -> str:
@@ -142,16 +141,6 @@ def _answers(region: Region) -> str:
     if len(sides) == 1:
         return _("The answer stays the same when this part is re-saved or reduced.")
     return _("Re-saved or reduced copies of this part get different answers.")
-
-
-def _photograph(detection: Detection) -> Shares | None:
-    """Looked for in the preview, if it was made: it costs 12 ms of processor time."""
-    path = storage.preview_path(detection.image_id, detector.PREVIEW_SIDES[0])
-    try:
-        with PIL.Image.open(path, formats=["JPEG"]) as preview:
-            return photograph_inside(preview)
-    except OSError:
-        return None
 
 
 def _faces(detection: Detection, known: set[detector.PixelBox]) -> Iterator[Offer]:

@@ -57,6 +57,11 @@ def region_path(image_id: uuid.UUID, region_id: uuid.UUID) -> Path:
     return preview_path(image_id, 0).with_name(f"region-{region_id}.jpg")
 
 
+def photograph_path(image_id: uuid.UUID, version: int) -> Path:
+    """Where the photograph inside a screenshot lies; beside the previews, to go with them."""
+    return preview_path(image_id, 0).with_name(f"photograph-{version}.json")
+
+
 def artifact_dir(sha256: str) -> Path:
     return settings.DATA_DIR / "artifacts" / sha256
 
@@ -221,6 +226,15 @@ def copy_durably(source: Path, final: Path) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a disposable file so that a reader sees all of it or none."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_beside(path, content)
+
+
+def write_beside(path: Path, content: bytes) -> None:
+    """The same in a folder that is there; one that is gone, for its image was erased, stays gone.
+
+    Raises:
+        FileNotFoundError: it is gone.
+    """
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
     part.write_bytes(content)
     part.replace(path)

@@ -366,6 +366,11 @@ REASONS: dict[str, str | Promise] = {
     "faces_disagree": _("The faces in the picture point to different answers."),
     "transparency": _("Parts are transparent; the picture was judged on white."),
 }
+# What machines get where no reason speaks against deciding, and the number decides nothing.
+BETWEEN_THRESHOLDS = "between_thresholds"
+TOO_WEAK: str | Promise = _(
+    "The signs are too weak either way to decide at the accuracy this desk promises."
+)
 
 # Mild alterations under which the answer should hold; the keys are those of `ml.stability`.
 TRANSFORMS: dict[str, str | Promise] = {
@@ -471,7 +476,7 @@ def failure_sentence(code: str) -> str:
 
 
 def reason_sentence(code: str) -> str:
-    return str(REASONS.get(code, code))
+    return str(TOO_WEAK if code == BETWEEN_THRESHOLDS else REASONS.get(code, code))
 
 
 def delivery_error_sentence(code: str) -> str:

@@ -24,6 +24,17 @@ REASONS: tuple[str, ...] = (
     "faces_disagree",
     "transparency",
 )
+# What machines are told where no reason speaks against deciding, and the number decides nothing. It
+# is no reason in an artifact, in a prediction or in a stored verdict.
+BETWEEN_THRESHOLDS = "between_thresholds"
+
+
+def stated_reasons(
+    verdict: str | None, probability: float | None, reasons: Collection[str]
+) -> tuple[str, ...]:
+    """The reasons as machines are told them: an inconclusive verdict always has one."""
+    is_between = verdict == Verdict.INCONCLUSIVE and probability is not None and not reasons
+    return (BETWEEN_THRESHOLDS,) if is_between else tuple(reasons)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import pytest
 
 from detection import words
 from detection.models import Detection
+from detection.stated_reasons import stated_reasons
+from ml import decision
 from ml.decision import REASONS, Verdict
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 from ml.header import ACCEPTED_SENTENCE, MAX_PIXELS
@@ -153,6 +155,14 @@ def test_every_verdict_has_a_meaning():
 
 def test_every_reason_has_a_sentence():
     assert set(words.REASONS) == set(REASONS)
+
+
+@pytest.mark.parametrize("verdict", ["", *Detection.Verdict.values])
+@pytest.mark.parametrize("probability", [None, 0.5])
+@pytest.mark.parametrize("reasons", [[], ["unstable"]])
+def test_desk_and_command_state_the_same_reasons(verdict, probability, reasons):
+    row = Detection(verdict=verdict, probability=probability, reasons=reasons)
+    assert stated_reasons(row) == [*decision.stated_reasons(verdict, probability, reasons)]
 
 
 def test_every_transform_has_a_name():

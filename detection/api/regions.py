@@ -20,6 +20,7 @@ from detection.api.serializers import NoUnknownFields
 from detection.models import Detection, Region
 from detection.models.region import RegionQuerySet
 from detection.services import regions
+from detection.stated_reasons import stated_reasons
 from detection.words import failure_sentence
 
 RETRY_AFTER_S = 1
@@ -42,6 +43,7 @@ class BoxSerializer(NoUnknownFields, serializers.Serializer[Region]):
 
 class RegionSerializer(serializers.ModelSerializer[Region]):
     verdict = serializers.SerializerMethodField()
+    reasons = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     box = serializers.SerializerMethodField()
     box_px = serializers.SerializerMethodField()
@@ -67,6 +69,9 @@ class RegionSerializer(serializers.ModelSerializer[Region]):
 
     def get_verdict(self, row: Region) -> str | None:
         return row.verdict or None
+
+    def get_reasons(self, row: Region) -> list[str]:
+        return stated_reasons(row)
 
     def get_failure(self, row: Region) -> dict[str, str] | None:
         if not row.failure_code:

@@ -18,6 +18,7 @@ from detection.api.file_answer import file_answer
 from detection.expected_share import expectation
 from detection.models import Batch, Detection, Installation, ReviewItem, Submission
 from detection.services import review
+from detection.stated_reasons import stated_reasons
 from detection.words import failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
@@ -43,6 +44,7 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     verdict = serializers.SerializerMethodField()
     expected = serializers.SerializerMethodField()
     faces = serializers.SerializerMethodField()
+    reasons = serializers.SerializerMethodField()
     failure = serializers.SerializerMethodField()
     links = serializers.SerializerMethodField()
     file = serializers.SerializerMethodField()
@@ -105,6 +107,9 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
     def get_faces(self, row: Detection) -> list[dict[str, Any]]:
         """Without the maps: they are what the heatmap shows."""
         return [{name: face.get(name) for name in ("box", "probability")} for face in row.faces]
+
+    def get_reasons(self, row: Detection) -> list[str]:
+        return stated_reasons(row)
 
     def get_failure(self, row: Detection) -> dict[str, str] | None:
         if not row.failure_code:

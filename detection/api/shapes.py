@@ -18,7 +18,7 @@ from detection.models import (
 from detection.services.report_checks import REASONS as SUPERSEDED_BY
 from detection.services.report_checks import STATES
 from detection.services.seen_before import Kind
-from detection.words import FAILURES, REASONS
+from detection.words import BETWEEN_THRESHOLDS, FAILURES, REASONS
 
 Shape = dict[str, Any]
 CASE_OUTCOMES = (
@@ -186,7 +186,8 @@ DETECTION = an_object(
             )
         ),
         "reasons": each(
-            a("string", examples=sorted(REASONS)), "Why the verdict is not a plainer one."
+            a("string", examples=sorted([*REASONS, BETWEEN_THRESHOLDS])),
+            "Why the verdict is not a plainer one; an inconclusive verdict has at least one.",
         ),
         "faces": each(
             an_object(
@@ -254,7 +255,7 @@ REGION = an_object(
             "description": "Of this part alone, as if it were a picture of its own.",
         },
         "probability": a("number?", minimum=0, maximum=1),
-        "reasons": each(a("string", examples=sorted(REASONS))),
+        "reasons": each(a("string", examples=sorted([*REASONS, BETWEEN_THRESHOLDS]))),
         "transforms": {
             "type": "object",
             "additionalProperties": SHARE,

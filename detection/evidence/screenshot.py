@@ -13,6 +13,7 @@ import PIL.Image
 
 Shares = tuple[float, float, float, float]
 
+VERSION = 1  # of the method: what an older one found is looked for again
 SEARCH_SIDE_PX = 512
 # A colour is one of the interface's if so much of the picture is exactly that.
 MIN_COLOUR_SHARE = 0.03

@@ -13,6 +13,7 @@ from django.utils import translation
 from accounts.models import User
 from detection import signing
 from detection.models.webhook import WebhookDelivery, WebhookEndpoint
+from detection.stated_reasons import stated_reasons
 from detection.words import failure_sentence
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def _data(detection: "Detection") -> dict[str, Any]:
         "status": detection.status,
         "verdict": detection.verdict or None,
         "probability": detection.probability,
-        "reasons": detection.reasons,
+        "reasons": stated_reasons(detection),
         "failure": failure,
         "image_sha256": detection.image.sha256,
         "model": {

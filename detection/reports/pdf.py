@@ -46,7 +46,11 @@ def drawn(content: Content, attached: bytes, *, footer: str) -> bytes:
     setter = Setter(is_rtl=text["language"].startswith("ar"))
     setter.title("Unmask", text["title"])
     for section in text["sections"]:
-        setter.section(section, tone=text["tone"] if section["name"] == "verdict" else "")
+        setter.section(
+            section,
+            tone=text["tone"] if section["name"] == "verdict" else "",
+            ahead=1.5 * LAYER_HEIGHT if section["name"] == "layers" else 0.0,
+        )
         if section["name"] == "verdict":
             setter.pictures(content.pictures)
         if section["name"] == "layers":
@@ -77,11 +81,15 @@ class Setter:
         self.text(title, (BOLD, TITLE, INK))
         self._rule(INK, 1.2)
 
-    def section(self, section: dict[str, Any], *, tone: str = "") -> None:
-        """Its title, then the parts that it has; one with a tone has its colour at its side."""
+    def section(self, section: dict[str, Any], *, tone: str = "", ahead: float = 0.0) -> None:
+        """Its title, then the parts that it has; one with a tone has its colour at its side.
+
+        Args:
+            ahead: of what follows it, as much as shall stand on the same page.
+        """
         style = (BOLD, HEADING + 3, HexColor(TONES[tone])) if tone in TONES else HEAD
         self.y -= 2 * GAP
-        self._need(6 * TEXT * LEADING)
+        self._need(6 * TEXT * LEADING + ahead)
         page, top = len(self.pages), self.y
         indent = 2 * GAP if tone else 0.0
         self.text(section["title"], style, indent=indent)

@@ -18,6 +18,7 @@ from detection import history
 from detection.file_marks import plainest_kind
 from detection.history import Asked
 from detection.models import Case, Detection, Image, ImageTag, Submission
+from detection.stated_reasons import stated_reasons
 
 MAX_ROWS = 50_000
 BATCH = 500
@@ -170,7 +171,7 @@ def _rows(by: User, rows: list[Detection], origin: str) -> Iterator[dict[str, An
             "status": row.status,
             "verdict": row.verdict,
             "probability": row.probability,
-            "reasons": row.reasons or ([row.failure_code] if row.failure_code else []),
+            "reasons": stated_reasons(row) or ([row.failure_code] if row.failure_code else []),
             "file_says": plainest_kind(row.image.facts),
             "model": f"{version.name} {version.version}",
             "tags": tags.get(row.image_id, []),

@@ -16,7 +16,8 @@ from detection import storage
 from detection.errors import Refused
 from detection.models import Detection, Image, Report, ReportLink
 from detection.reports import keys, pdf
-from detection.reports.content import Content, Order, content_of
+from detection.reports.content import Content, content_of
+from detection.reports.order import Order
 from detection.reports.texts import left_to_right
 from detection.uploads import DISK_IS_FULL
 

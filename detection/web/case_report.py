@@ -20,6 +20,7 @@ from detection.models import Case, CaseNote
 from detection.presentation import verdict_card
 from detection.services.case_summary import CaseSummary, Entry, case_summary
 from detection.services.cases import record
+from detection.stated_reasons import stated_reasons
 from detection.web.case_pages import visible_case
 from detection.words import reason_sentence
 
@@ -113,7 +114,9 @@ def _image(request: HttpRequest, entry: Entry) -> dict[str, Any]:
         "verdict_in_words": str(card.title),
         "meaning": str(card.meaning),
         "probability": judged.probability,
-        "reasons": [{"code": code, "detail": reason_sentence(code)} for code in judged.reasons],
+        "reasons": [
+            {"code": code, "detail": reason_sentence(code)} for code in stated_reasons(judged)
+        ],
         "limits": [str(limit) for limit in card.limits],
         "model": f"{judged.model_version.name} {judged.model_version.version}",
         "model_sha256": judged.model_version.artifact_sha256,

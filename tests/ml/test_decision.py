@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from ml.decision import REASONS, OperatingPoint, Verdict
+from ml.decision import REASONS, OperatingPoint, Verdict, stated_reasons
 
 POINT = OperatingPoint(0.2, 0.8, 0.02, 0.1, stability_transforms=("jpeg_85",))
 
@@ -71,3 +71,14 @@ def test_it_survives_the_sidecar():
 def test_it_refuses_a_field_it_does_not_know():
     with pytest.raises(TypeError, match="surprise"):
         OperatingPoint.from_json({**POINT.to_json(), "surprise": 1})
+
+
+def test_an_inconclusive_verdict_always_has_a_stated_reason():
+    assert stated_reasons(Verdict.INCONCLUSIVE, 0.5, ()) == ("between_thresholds",)
+    assert stated_reasons(Verdict.INCONCLUSIVE, 0.5, ("unstable",)) == ("unstable",)
+    assert stated_reasons(Verdict.INCONCLUSIVE, None, ("too_small",)) == ("too_small",)
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LIKELY_AUTHENTIC, Verdict.LIKELY_MANIPULATED, None])
+def test_a_decided_verdict_needs_none(verdict):
+    assert stated_reasons(verdict, 0.5, ()) == ()
