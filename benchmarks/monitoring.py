@@ -126,7 +126,8 @@ def main() -> None:
     days = period_figures.recount(today - timedelta(days=period_figures.KEPT_DAYS), today)
     print(f"{days} days: {time.process_time() - began:.1f} s of this process")
     for unit, count in (("week", 26), ("week", 52), ("day", 90)):
-        times = [cpu_ms(partial(monitoring, by=person, unit=unit, count=count)) for _ in range(REPEATS)]
+        look = partial(monitoring, by=person, unit=unit, count=count)
+        times = [cpu_ms(look) for _ in range(REPEATS)]
         print(f"page, {count} {unit}s: {_spread(times)}")
     if options.plans:
         print("\n\n".join(explained(lambda: period_figures.count_day(day))))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
@@ -11,10 +12,17 @@ from django.urls import reverse
 from playwright.sync_api import expect
 
 from accounts.models import User
-from detection.models import Case, Detection, WebhookDelivery, WebhookEndpoint
-from detection.services import case_notes, case_people, cases
+from detection.models import (
+    Case,
+    Detection,
+    ModelVersion,
+    ShadowJudgement,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from detection.services import case_notes, case_people, cases, drift_alerts, period_figures
 from detection.services.webhooks import add_endpoint
-from tests import images
+from tests import images, traffic
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
 
@@ -124,8 +132,26 @@ def case(detections: list[Detection], alice: User, bob: User) -> Case:
 
 
 @pytest.fixture
+def candidate(detections: list[Detection]) -> ModelVersion:
+    """Would judge one image otherwise than a model with 12 weeks of traffic and an alert."""
+    first = detections[0]
+    yesterday = period_figures.today() - timedelta(days=1)
+    traffic.counted(str(first.model_version_id), last=yesterday, weeks=12, shifted_weeks=[12])
+    drift_alerts.check()
+    made = ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)
+    ShadowJudgement.objects.create(
+        detection=first, version=made, status="done", verdict="inconclusive", probability=0.5
+    )
+    return made
+
+
+@pytest.fixture
 def paths(
-    detections: list[Detection], alice: User, endpoint: WebhookEndpoint, case: Case
+    detections: list[Detection],
+    alice: User,
+    endpoint: WebhookEndpoint,
+    case: Case,
+    candidate: ModelVersion,
 ) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
@@ -150,6 +176,7 @@ def paths(
         "people",
         "invite",
         "expected_share",
+        "monitoring",
     )
     return [
         *map(reverse, names),
@@ -157,6 +184,7 @@ def paths(
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
+        reverse("model_shadow", args=[candidate.pk]),
         reverse("webhook", args=[endpoint.pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
         reverse("case_note", args=[case.pk, case.notes.get().pk]),
