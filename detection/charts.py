@@ -9,7 +9,7 @@ from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 420.0, 210.0
 LEFT, RIGHT, TOP, BOTTOM = 42.0, 20.0, 14.0, 26.0
-MOST_LABELS = 6
+MOST_LABELS = 5
 
 
 @dataclass(frozen=True)

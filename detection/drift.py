@@ -101,7 +101,8 @@ def share_of(count: int, n: int) -> Share | None:
 def _groups(reference: Mapping[int, int]) -> list[range]:
     """Neighbouring bins together, each group about as full as the others."""
     wanted = sum(reference.values()) / MOST_GROUPS
-    groups, start, held = [], 0, 0
+    groups: list[range] = []
+    start = held = 0
     for at in range(SCORE_BINS):
         held += reference.get(at, 0)
         if held >= wanted and len(groups) < MOST_GROUPS - 1:

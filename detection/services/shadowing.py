@@ -113,7 +113,7 @@ def order_new(version: ModelVersion) -> int:
         return 0
     behind = timezone.now() - MOST_BEHIND
     begin = max(version.shadow_cursor - COMMITS_WITHIN, version.shadowed_since or behind, behind)
-    seen = list(_judged_since(begin, version))
+    seen = _judged_since(begin, version)
     chosen = [pk for pk, _at in seen if is_sampled(pk, version.shadow_share)]
     with transaction.atomic():
         made = ShadowJudgement.objects.bulk_create(
@@ -186,7 +186,7 @@ def forget_image(image_id: uuid.UUID) -> None:
     ShadowJudgement.objects.filter(detection__image=image_id).delete()
 
 
-def _judged_since(begin: datetime, version: ModelVersion) -> Iterable[tuple[uuid.UUID, datetime]]:
+def _judged_since(begin: datetime, version: ModelVersion) -> list[tuple[uuid.UUID, datetime]]:
     """Verdicts of the active model on what was submitted, the oldest first, not shadowed yet."""
     shadows = ShadowJudgement.objects.filter(detection=OuterRef("pk"), version=version)
     rows = Detection.objects.filter(
@@ -197,7 +197,8 @@ def _judged_since(begin: datetime, version: ModelVersion) -> Iterable[tuple[uuid
         model_version__state=ModelVersion.State.ACTIVE,
         image__erased_at=None,
     )
-    return rows.order_by("completed_at", "pk").values_list("pk", "completed_at")[:LOOKED_AT]
+    oldest = rows.order_by("completed_at", "pk").values_list("pk", "completed_at")[:LOOKED_AT]
+    return [(pk, at) for pk, at in oldest if at is not None]
 
 
 def _is_bulk_waiting() -> bool:

@@ -23,6 +23,7 @@ from detection.models import (
     ModelVersion,
     Rejudging,
     ReviewItem,
+    ShadowJudgement,
     Snapshot,
     TrainingRun,
     WebhookDelivery,
@@ -33,6 +34,8 @@ from detection.services import (
     case_people,
     cases,
     datasets,
+    drift_alerts,
+    period_figures,
     review,
     review_claims,
     review_golden,
@@ -42,7 +45,7 @@ from detection.services import (
 from detection.services.webhooks import add_endpoint
 from ml.comparison import compare
 from ml.release import obstacles
-from tests import archives, images
+from tests import archives, images, traffic
 from tests.browser.conftest import Visit, Visiting
 from tests.conftest import PASSWORD
 from tests.detection.training_data import run_row
@@ -209,6 +212,20 @@ def labelled_data(model: object, alice: User) -> list[str]:
 
 
 @pytest.fixture
+def candidate(detections: list[Detection]) -> ModelVersion:
+    """Would judge one image otherwise than a model with 12 weeks of traffic and an alert."""
+    first = detections[0]
+    yesterday = period_figures.today() - timedelta(days=1)
+    traffic.counted(str(first.model_version_id), last=yesterday, weeks=12, shifted_weeks=[12])
+    drift_alerts.check()
+    made = ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)
+    ShadowJudgement.objects.create(
+        detection=first, version=made, status="done", verdict="inconclusive", probability=0.5
+    )
+    return made
+
+
+@pytest.fixture
 def paths(
     detections: list[Detection],
     alice: User,
@@ -216,6 +233,7 @@ def paths(
     case: Case,
     reviews: list[ReviewItem],
     labelled_data: list[str],
+    candidate: ModelVersion,
 ) -> list[str]:
     User.objects.filter(pk=alice.pk).update(is_auditor=True, role=User.Role.ADMIN)
     names = (
@@ -249,6 +267,7 @@ def paths(
         "model_roll_back",
         "training",
         "training_schedule",
+        "monitoring",
     )
     telling.review_completed(review_row(detections[0], by=alice))
     return [
@@ -258,6 +277,7 @@ def paths(
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
         *_about_models(alice),
+        reverse("model_shadow", args=[candidate.pk]),
         reverse("webhook", args=[endpoint.pk]),
         reverse("training_run", args=[trained().pk]),
         *(reverse(name, args=[case.pk]) for name in CASE_PAGES),
