@@ -276,7 +276,7 @@ def paths(
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
-        *_about_models(alice),
+        *_about_models(alice, detections[0].model_version),
         reverse("model_shadow", args=[candidate.pk]),
         reverse("webhook", args=[endpoint.pk]),
         reverse("training_run", args=[trained().pk]),
@@ -291,10 +291,9 @@ def paths(
     ]
 
 
-def _about_models(alice: User) -> list[str]:
+def _about_models(alice: User, version: ModelVersion) -> list[str]:
     """A comparison that is over and one that is under way, and an order to judge again."""
-    version = ModelVersion.objects.get()
-    newer = ModelVersion.objects.create(name="new", version="2", artifact_sha256="e" * 64)
+    newer = ModelVersion.objects.create(name="new", version="2", artifact_sha256="d" * 64)
     snapshot = Snapshot.objects.create(name="long" * 20, sha256="a" * 64)
     about = {"candidate": newer, "against": version, "snapshot": snapshot, "by": alice}
     changed = [
