@@ -210,7 +210,7 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         _("Nobody reviews their own image, their own claim or a truth that they gave themselves."),
     ),
     "decided_already": (409, _("You have decided this item. Another person says what they think.")),
-    "too_many_claims": (
+    "too_many_held": (
         409,
         _("You hold 20 items, as many as one person may. Decide some of them or give them back."),
     ),

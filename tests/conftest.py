@@ -213,7 +213,7 @@ def passed_on(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
 
     def note(name: str) -> Any:
-        return lambda *_args: calls.append(name)
+        return lambda *_args, **_named: calls.append(name)
 
     for module, names in AFTER_A_REVIEW.items():
         for name in names:

@@ -21,6 +21,7 @@ from detection.api.review_serializers import DecisionForm, NoteForm, shown_decis
 from detection.api.review_shapes import NEW_DECISION, WITH_NOTE
 from detection.api.schema import JSON, ONCE, operation, query
 from detection.api.serializers import FLAGS, DetectionSerializer
+from detection.errors import Refused
 from detection.models import ReviewItem
 from detection.services import review, review_claims, review_decisions, review_queue
 from detection.services.idempotency import claim
@@ -45,13 +46,15 @@ class ReviewCollection(ReviewView):
         "listReviews",
         tag="Reviews",
         answers={200: "ReviewPage"},
-        problems=[400],
+        problems=[400, 422],
         parameters=FILTERS,
     )
     def get(self, request: Request) -> Response:
         """Items: the open ones most urgent and then oldest first, others the latest first."""
         asked, cursor = _asked(request), request.query_params.get("cursor", "")
         if not review_queue.is_cursor(cursor, asked.status):
+            if any(review_queue.is_cursor(cursor, one) for one in ReviewItem.Status.values):
+                raise Refused("cursor_of_other_order")
             raise ValidationError({"cursor": NO_CURSOR})
         found = review_queue.page(caller(request), asked, cursor=cursor, size=PAGE_SIZE)
         results = shown_items(request, found.rows)

@@ -16,7 +16,7 @@ from deepfake_site import outbound
 from detection.api.base import caller, reviews_shown_to
 from detection.api.file_answer import file_answer
 from detection.expected_share import expectation
-from detection.models import Batch, Detection, Installation, Submission
+from detection.models import Batch, Detection, Installation, ReviewItem, Submission
 from detection.services import review
 from detection.words import failure_sentence
 
@@ -126,7 +126,8 @@ class DetectionSerializer(serializers.ModelSerializer[Detection]):
             return None
         if not hasattr(row, "shown_reviews"):
             prefetch_related_objects([row], reviews_shown_to(caller(self.context["request"])))
-        state = review.state_of(row.shown_reviews)
+        shown: list[ReviewItem] = getattr(row, "shown_reviews", [])
+        state = review.state_of(shown)
         return None if state is None else asdict(state)
 
     def get_metadata(self, row: Detection) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Detection(Leased):
     timings_ms = models.JSONField(default=dict, blank=True)
     failure_code = models.CharField(max_length=32, blank=True)
     # ended, and nobody has looked yet whether a rule brings it to the review desk
-    awaits_screening = models.BooleanField(default=False)
+    awaits_screening = models.BooleanField(default=False, db_default=False)
 
     objects = DetectionQuerySet.as_manager()
     deliveries_written: Sequence[uuid.UUID] = ()  # with its end, by this object; to be rung for

@@ -63,7 +63,7 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """
         if not user.is_reviewer:
             return self.none()
-        shown = ~Q(status=ReviewItem.Status.CLOSED) | Q(golden=None) | _decided_by(user)
+        shown = ~Q(status=ReviewItem.Status.CLOSED) | Q(golden=None) | Q(_decided_by(user))
         return self.filter(shown, visibility(user, "detection__image__"))
 
     def beside_verdicts(self, user: User) -> Self:
@@ -73,8 +73,7 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """
         shown = Q(golden=None)
         if user.is_reviewer:
-            held = Q(status=ReviewItem.Status.OPEN, claimed_by=user)
-            shown |= held | _decided_by(user)
+            shown |= Q(status=ReviewItem.Status.OPEN, claimed_by=user) | Q(_decided_by(user))
         return self.filter(shown).order_by("created_at")
 
     def reviewable_by(self, user: User) -> Self:
@@ -151,6 +150,7 @@ class ReviewItem(models.Model):
     detection = models.ForeignKey(Detection, models.PROTECT, related_name="review_items")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.OPEN)
     reasons = models.JSONField(default=list)  # of Reason, the first that came first
+    asked_by = models.ManyToManyField(User, related_name="asked_reviews", blank=True)
     urgency = models.PositiveSmallIntegerField(default=0)  # the highest of its reasons'
     created_at = models.DateTimeField(_("opened"), default=timezone.now, editable=False)
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True)

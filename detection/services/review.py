@@ -49,14 +49,13 @@ def open_item(
 
     Args:
         reason: of `ReviewItem.Reason`.
-        by: who asked for it; None for a rule.
+        by: who asked for it, and is told the outcome; None for a rule.
         previous: the closed item that somebody wants to be looked at again.
     """
     image = Image.objects.select_related("owner").get(pk=detection.image_id)
     if image.is_confidential or image.erased_at or detection.status != Detection.Status.DONE:
         return None
-    open_ones = ReviewItem.objects.open().of_the_desk().select_for_update(of=("self",))
-    row = open_ones.filter(detection=detection).first()
+    row = _hold_open(detection)
     if row is not None:
         row.detection.image = image
         return _with_reason(row, reason, by=by, previous=previous)
@@ -70,12 +69,16 @@ def open_item(
         previous=previous,
     )
     row.detection.image = image
+    if by is not None:
+        row.asked_by.add(by)
     record("review.opened", by=by, item=row, after={"reason": str(reason)})
     return row
 
 
 def flag(*, by: User, detection: Detection) -> ReviewItem:
-    """Ask that a person looks at a detection that one may see.
+    """Ask that a person looks at a detection that one may see; gives what it became.
+
+    Where reviewers have said what counts, that is the answer, and nobody looks again.
 
     Raises:
         Refused: there is no verdict yet, the image is confidential, or it was erased.
@@ -84,7 +87,7 @@ def flag(*, by: User, detection: Detection) -> ReviewItem:
         image = Image.objects.held_fast(detection.image_id)
         if image.is_confidential:
             raise Refused("confidential_not_reviewed")
-        row = open_item(detection, Reason.FLAGGED, by=by)
+        row = standing(detection) or open_item(detection, Reason.FLAGGED, by=by)
         if row is None:
             raise Refused("no_verdict_to_review")
     return row
@@ -101,11 +104,12 @@ def reopen(*, item: ReviewItem, by: User, note: str = "") -> ReviewItem:
         refuse_own(row, by)
         if row.status != Status.CLOSED or row.golden_id:
             raise Refused("review_not_closed")
+        _hold_open(row.detection)  # before anything is recorded
+        telling.review_withdrawn(row)
+        reviewed_labels.unlearn(row.detection.image, by=by, because="reopened")
         new = open_item(row.detection, Reason.REOPENED, by=by, previous=row)
         if new is None:
             raise Refused("confidential_not_reviewed")
-        telling.review_withdrawn(row)
-        reviewed_labels.unlearn(row.detection.image)
         record("review.reopened", by=by, item=row, after={"by_item": str(new.pk)}, note=note)
     return new
 
@@ -129,7 +133,7 @@ def standing(detection: Detection) -> ReviewItem | None:
 def standing_among(items: Sequence[ReviewItem]) -> ReviewItem | None:
     """As `standing`, of items of one detection that are at hand."""
     closed = [item for item in items if item.closed_at is not None]
-    latest = max(closed, key=lambda item: item.closed_at, default=None)
+    latest = max(closed, key=lambda item: item.closed_at or item.created_at, default=None)
     if latest is None or any(item.previous_id == latest.pk for item in items):
         return None
     return latest
@@ -184,9 +188,17 @@ def forget_person(person: User) -> None:
     held_by_them.update(claimed_by=None, claimed_until=None)
 
 
+def _hold_open(detection: Detection) -> ReviewItem | None:
+    """The open item about a detection, if there is one: it stays as it is until this ends."""
+    rows = ReviewItem.objects.open().of_the_desk().select_for_update(of=("self",))
+    return rows.filter(detection=detection).first()
+
+
 def _with_reason(
     row: ReviewItem, reason: str, *, by: User | None, previous: ReviewItem | None
 ) -> ReviewItem:
+    if by is not None:
+        row.asked_by.add(by)
     is_new = reason not in row.reasons
     if not is_new and (previous is None or row.previous_id):
         return row

@@ -152,7 +152,7 @@ def _refuse_held_by_another(row: ReviewItem, by: User) -> None:
 
 def _refuse_more_claims(by: User) -> None:
     if ReviewItem.objects.held_by(by).count() >= MOST_HELD:
-        raise Refused("too_many_claims")
+        raise Refused("too_many_held")
 
 
 def _free(row: ReviewItem) -> None:

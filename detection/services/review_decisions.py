@@ -83,7 +83,7 @@ def undo(*, decision: Decision, by: User) -> ReviewItem:
         now.save(update_fields=["undone_at"])
         was_closed = row.status == ReviewItem.Status.CLOSED
         if was_closed:
-            _open_again(row)
+            _open_again(row, by=by)
         if now.by_id == by.pk:
             ReviewItem.objects.claim(row.pk, by=by, seconds=LEASE_S)
         after = {"decision": str(now.pk), "opened": was_closed}
@@ -131,18 +131,27 @@ def _majority(given: list[str]) -> str:
 def _pass_on(row: ReviewItem) -> None:
     """Tell who waits for it, and let it be learnt from, instead of what was said before."""
     telling.review_completed(row)
-    reviewed_labels.unlearn(row.detection.image)
+    image = row.detection.image
+    closed = ReviewItem.objects.of_the_desk().filter(
+        detection__image=image, status=ReviewItem.Status.CLOSED
+    )
+    before = closed.exclude(pk=row.pk).order_by("-closed_at").first()
+    if before is not None and before.outcome != row.outcome:
+        reviewed_labels.unlearn(image, because="reviewed_again")
     reviewed_labels.learn(row)
 
 
-def _open_again(row: ReviewItem) -> None:
+def _open_again(row: ReviewItem, *, by: User) -> None:
+    said = row.outcome
     row.status, row.closed_at, row.outcome = ReviewItem.Status.OPEN, None, ""
     row.save()
     if row.golden_id:
         return
     telling.review_withdrawn(row)
-    reviewed_labels.unlearn(row.detection.image)
-    if (before := standing(row.detection)) is not None:
+    before = standing(row.detection)
+    if before is None or before.outcome != said:
+        reviewed_labels.unlearn(row.detection.image, by=by, because="undone")
+    if before is not None:
         reviewed_labels.learn(before)
 
 

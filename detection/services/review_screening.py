@@ -10,10 +10,11 @@ import time
 from django.db import DatabaseError, transaction
 from django.db.models import Max
 
+from accounts.models import User
 from detection.errors import Refused
 from detection.models import Detection, Image, ReviewItem, ReviewRules, Submission
 from detection.services import seen_before
-from detection.services.review import open_item
+from detection.services.review import open_item, standing
 from detection.services.review_rules import MOST_URGENT_BY_RULE, held_rules, is_drawn, rules
 from detection.services.seen_before import UNSEEN, Kind
 
@@ -71,7 +72,9 @@ def _screen(row: Detection, in_force: ReviewRules) -> None:
         marked.update(awaits_screening=False)
         if by_rule and not _has_room(row):
             by_rule = []
-        for reason in [*_asked_for(row), *by_rule]:
+        for person in _who_asked(row):
+            open_item(row, Reason.FLAGGED, by=person)
+        for reason in by_rule:
             open_item(row, reason)
 
 
@@ -93,13 +96,15 @@ def _is_unclear_to_a_person(row: Detection) -> bool:
     return row.verdict == Verdict.INCONCLUSIVE and by_page.exists()
 
 
-def _asked_for(row: Detection) -> list[ReviewItem.Reason]:
-    """Whether a request since the latest review wants a person to look at it."""
+def _who_asked(row: Detection) -> list[User]:
+    """Whoever wants that a person looks at it, where no review says already what counts."""
+    if standing(row) is not None:
+        return []
     requests = row.submissions.filter(wants_review=True)
     latest = row.review_items.of_the_desk().aggregate(at=Max("created_at"))["at"]
     if latest is not None:
         requests = requests.filter(created_at__gt=latest)
-    return [Reason.FLAGGED] if requests.exists() else []
+    return list(User.objects.filter(pk__in=requests.values("by")).order_by("pk"))
 
 
 def _has_room(row: Detection) -> bool:

@@ -1,5 +1,6 @@
 """Reviewed claims as labelled images: with the owner's consent, and only while it lasts."""
 
+from accounts.models import User
 from detection.models import Image, ReviewItem
 
 
@@ -11,6 +12,6 @@ def learn(item: ReviewItem) -> None:
     raise NotImplementedError
 
 
-def unlearn(image: Image) -> None:
+def unlearn(image: Image, *, by: User | None = None, because: str = "consent") -> None:
     """Consent was withdrawn, the decision undone or the image erased; in that transaction."""
     raise NotImplementedError

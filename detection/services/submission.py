@@ -255,8 +255,8 @@ def write(file: Kept, request: Request) -> Written:
     if file.is_restored:
         events.append(partial(_record_restoration, request.by, image))
     if is_hidden_now:
-        said = {"by": request.by, "image": image, "is_confidential": True}
-        events.append(partial(custody.record_confidentiality, **said))
+        hide = partial(custody.record_confidentiality, by=request.by, image=image)
+        events.append(partial(hide, is_confidential=True))
     is_confidential = request.is_confidential
     events.append(partial(_record_acceptance, submission, is_confidential=is_confidential))
     return Written(submission, tuple(events))

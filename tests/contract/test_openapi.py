@@ -28,13 +28,13 @@ from accounts import authentication
 from deepfake_site.rate_limits import Limit
 from deepfake_site.wsgi import application
 from detection.models import Detection, IdempotencyKey
-from detection.services import case_notes, cases, image_search
+from detection.services import case_notes, cases, image_search, review
 from tests import images
 from tests.factories import detection_row, done_row
 
 pytestmark = [pytest.mark.usefixtures("model_version"), pytest.mark.contract]
 EXAMPLES = int(os.environ.get("UNMASK_CONTRACT_EXAMPLES", "25"))  # of each operation and role
-ROLES = ("owner_key", "reader_key", "stranger_key", "session", "nobody")
+ROLES = ("owner_key", "reader_key", "stranger_key", "reviewer_key", "session", "nobody")
 
 
 @functools.cache
@@ -93,7 +93,7 @@ def _no_limits_and_no_patience(settings: Any, monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.fixture(params=ROLES)
 def role(
-    request: pytest.FixtureRequest, alice: Any, bob: Any, key_of: Callable[..., str]
+    request: pytest.FixtureRequest, alice: Any, bob: Any, carol: Any, key_of: Callable[..., str]
 ) -> dict[str, str]:
     """The headers of one caller."""
     if request.param == "session":
@@ -104,6 +104,7 @@ def role(
         "owner_key": lambda: key_of(alice),
         "reader_key": lambda: key_of(alice, "detections:read"),
         "stranger_key": lambda: key_of(bob),
+        "reviewer_key": lambda: key_of(carol),
     }
     make = keys.get(request.param)
     return {"Authorization": f"Bearer {make()}"} if make else {}
@@ -146,4 +147,5 @@ def rows(alice: Any, model_version: Any) -> list[Detection]:
     case = cases.create(by=alice, title="A story", tags=["flood"])
     cases.add_images(by=alice, case=case, images=[row.image for row in detections])
     case_notes.add_note(by=alice, case=case, text="A note")
+    review.flag(by=alice, detection=detections[0])
     return detections

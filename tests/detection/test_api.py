@@ -409,7 +409,7 @@ def test_a_page_costs_the_same_for_many_rows(
         done_row(alice, model_version)
     api.get(URL)  # the day's first use is an event
     # one counts requests: no Redis is asked in tests
-    with django_assert_max_num_queries(10 + queries_of_a_limit()):
+    with django_assert_max_num_queries(11 + queries_of_a_limit()):
         api.get(URL)
 
 

@@ -115,7 +115,7 @@ def test_nobody_holds_the_whole_desk(alice, carol, model_version, monkeypatch):
         opened(alice, model_version)
     assert review_claims.next_item(carol)
     assert review_claims.next_item(carol)
-    assert refusal(review_claims.next_item, by=carol) == "too_many_claims"
+    assert refusal(review_claims.next_item, by=carol) == "too_many_held"
 
 
 def test_what_was_given_back_is_free(alice, carol, erin, model_version):
@@ -155,7 +155,7 @@ def test_a_decision_closes_the_item_and_tells(alice, carol, model_version, passe
     item.refresh_from_db()
     assert (item.status, item.outcome, item.claimed_by) == ("closed", "authentic", None)
     assert (decision.by, decision.is_blind) == (carol, False)
-    assert passed_on == ["review_completed", "unlearn", "learn"]
+    assert passed_on == ["review_completed", "learn"]
     item.detection.refresh_from_db()
     assert item.detection.verdict == "likely_manipulated"
     event = AuditEvent.objects.get(action="review.decided")
@@ -247,6 +247,29 @@ def test_a_review_is_opened_again_as_a_new_item(alice, carol, erin, model_versio
     item.refresh_from_db()
     assert (item.status, item.outcome) == ("closed", "authentic")
     assert review.standing(item.detection) is None
+
+
+@pytest.mark.parametrize(
+    ("second", "after"),
+    [
+        ("authentic", ["review_completed", "learn"]),
+        ("manipulated", ["review_completed", "unlearn", "learn"]),
+    ],
+)
+def test_a_later_review_replaces_what_was_learnt_where_it_differs(
+    alice, carol, erin, model_version, passed_on, second, after
+):
+    item = opened(alice, model_version)
+    decided(item, carol, "authentic")
+    with transaction.atomic():
+        again = review.open_item(item.detection, "disputed")
+    del passed_on[:]
+    decision = decided(again, erin, second)
+    assert passed_on == after
+    del passed_on[:]
+    review_decisions.undo(decision=decision, by=erin)
+    assert passed_on == ["review_withdrawn", *after[1:]]
+    assert review.standing(item.detection) == item
 
 
 def test_what_is_withdrawn_is_not_decided(alice, carol, model_version):

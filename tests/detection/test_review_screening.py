@@ -129,7 +129,18 @@ def test_what_was_flagged_once_comes_once(alice, carol, model_version, no_rules)
     asked(row, alice, via="api", wants_review=True)
     Detection.objects.update(awaits_screening=True)
     screen()
-    assert ReviewItem.objects.count() == 2
+    assert ReviewItem.objects.count() == 1  # a person has looked at it
+
+
+def test_whoever_flagged_is_known(alice, bob, carol, model_version, no_rules):
+    row = ended(alice, model_version)
+    for person in (alice, bob):
+        asked(row, person, via="api", wants_review=True)
+    screen()
+    item = review.flag(by=carol, detection=row)
+    assert {*item.asked_by.all()} == {alice, bob, carol}
+    decided(item, carol)
+    assert review.flag(by=bob, detection=row).outcome == "authentic"
 
 
 def test_rules_stop_at_their_limit_and_people_do_not(alice, carol, model_version):
