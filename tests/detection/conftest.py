@@ -1,12 +1,16 @@
 """A real, tiny network in the registry: red pictures are fakes, whatever else they hold."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from django.test import Client
 
-from detection.models import ModelVersion
+from accounts.models import User
+from detection.models import ModelVersion, ReviewItem
 from detection.services import registry
 from tests.ml.tiny import write_artifact
+from tests.review_desk import opened
 
 
 @pytest.fixture
@@ -17,3 +21,14 @@ def red_model(db: None, tmp_path: Path) -> ModelVersion:
     registry.activate(version, by=None)
     version.refresh_from_db()
     return version
+
+
+@pytest.fixture
+def desk(client_of: Callable[[User], Client], carol: User) -> Client:
+    """The moderator's browser."""
+    return client_of(carol)
+
+
+@pytest.fixture
+def item(alice: User, model_version: ModelVersion) -> ReviewItem:
+    return opened(alice, model_version)
