@@ -6,7 +6,7 @@ verdict never changes.
 """
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -116,6 +116,12 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
 
     def most_urgent_first(self) -> Self:
         return self.order_by("-urgency", "created_at", "id")
+
+    def after(self, urgency: int, created_at: datetime, pk: uuid.UUID) -> Self:
+        """Rows that come after this one in `most_urgent_first` order."""
+        later = Q(created_at__gt=created_at) | Q(created_at=created_at, pk__gt=pk)
+        less = Q(urgency__lt=urgency) | Q(later, urgency=urgency)
+        return self.filter(less, urgency__lte=urgency)
 
     def claim(self, pk: uuid.UUID | str, *, by: User, seconds: int) -> bool:
         """Lease one open item to this reviewer; False when somebody else holds it."""

@@ -1,5 +1,7 @@
 """Who holds an item: at most one reviewer, by a lease that they renew while they look at it."""
 
+import uuid
+from collections.abc import Iterator
 from datetime import timedelta
 
 from django.db import transaction
@@ -18,6 +20,7 @@ LEASE_S = 600
 PASSED_ON_FOR = timedelta(days=1)  # so long an item is not handed to whoever gave it to others
 MOST_HELD = 20  # by one reviewer, so that nobody takes the desk's whole work
 MOST_OPINIONS = 3
+FIRST_PORTION, LATER_PORTIONS = 50, 1000  # of free items that are looked at together
 
 
 def next_item(by: User) -> ReviewItem | None:
@@ -30,9 +33,7 @@ def next_item(by: User) -> ReviewItem | None:
     """
     with transaction.atomic():
         _refuse_more_claims(by)
-        # Whoever asks at the same time passes over the row that this one is about to claim.
-        rows = waiting_for(by).select_for_update(of=("self",), skip_locked=True)
-        row = rows.most_urgent_first().first()
+        row = next(filter(None, map(_first_free, _portions(by))), None)
         if row is None:
             return None
         row = review_golden.mixed_in(by=by, instead_of=row) or row
@@ -45,7 +46,29 @@ def next_item(by: User) -> ReviewItem | None:
 def waiting_for(by: User) -> ReviewItemQuerySet:
     """Free items that `next_item` may hand to this reviewer, in no order."""
     rows = ReviewItem.objects.reviewable_by(by).free()
-    return rows.not_passed_on_by(by, within=PASSED_ON_FOR).select_related("detection__image__owner")
+    return rows.not_passed_on_by(by, within=PASSED_ON_FOR)
+
+
+def _portions(by: User) -> Iterator[list[uuid.UUID]]:
+    """Ids that `waiting_for` finds, most urgent first, some at a time.
+
+    What is free is walked by the index, and who may decide it asked of each portion: in one
+    statement that locks, PostgreSQL sorts the whole desk for its first row (0.2 s of 10,000).
+    """
+    front, size = ReviewItem.objects.free().most_urgent_first(), FIRST_PORTION
+    while portion := list(front.values_list("urgency", "created_at", "pk")[:size]):
+        ids = [pk for _urgency, _at, pk in portion]
+        fit = set(waiting_for(by).filter(pk__in=ids).values_list("pk", flat=True))
+        yield [pk for pk in ids if pk in fit]
+        front = ReviewItem.objects.free().after(*portion[-1]).most_urgent_first()
+        size = LATER_PORTIONS
+
+
+def _first_free(ids: list[uuid.UUID]) -> ReviewItem | None:
+    """The first of them, held; whoever asks at the same time passes over it."""
+    rows = ReviewItem.objects.free().filter(pk__in=ids).select_related("detection__image__owner")
+    held_one = rows.select_for_update(of=("self",), skip_locked=True)
+    return held_one.most_urgent_first().first()
 
 
 def claim(*, item: ReviewItem, by: User) -> ReviewItem:

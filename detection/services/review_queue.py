@@ -76,11 +76,8 @@ def waiting_count(by: User, *, at_most: int) -> int:
 
 
 def _after_urgency(rows: ReviewItemQuerySet, cursor: str) -> ReviewItemQuerySet:
-    if (place := paging.urgency_position(cursor)) is None:
-        return rows
-    urgency, at, pk = place
-    later = Q(created_at__gt=at) | Q(created_at=at, pk__gt=pk)
-    return rows.filter(Q(urgency__lt=urgency) | Q(later, urgency=urgency), urgency__lte=urgency)
+    place = paging.urgency_position(cursor)
+    return rows if place is None else rows.after(*place)
 
 
 def _after_moment(rows: ReviewItemQuerySet, cursor: str, name: str) -> ReviewItemQuerySet:

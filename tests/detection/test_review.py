@@ -70,6 +70,18 @@ def test_the_most_urgent_comes_first_and_then_the_oldest(alice, carol, model_ver
     assert review_claims.next_item(carol) is None
 
 
+def test_what_others_have_to_decide_hides_nothing_behind_it(
+    alice, carol, model_version, monkeypatch
+):
+    monkeypatch.setattr(review_claims, "FIRST_PORTION", 2)
+    monkeypatch.setattr(review_claims, "LATER_PORTIONS", 3)
+    for _ in range(7):
+        opened(carol, model_version, "disputed")
+    last = opened(alice, model_version, "sample")
+    assert review_claims.next_item(carol) == last
+    assert review_claims.next_item(carol) is None
+
+
 def test_journalists_see_no_items(alice, model_version):
     opened(alice, model_version)
     assert not ReviewItem.objects.visible_to(alice).exists()
