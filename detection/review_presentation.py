@@ -131,7 +131,7 @@ class GoldenRow:
 
 
 def item_view(item: ReviewItem, user: User) -> ItemView:
-    claims = item.detection.feedback.defer("by", "api_key").order_by("-created_at")
+    claims = item.detection.feedback.standing().defer("by", "api_key").order_by("-created_at")
     shown = list(claims[: CLAIMS + 1])
     is_blind = is_blind_to(user, item)
     return ItemView(

@@ -1,8 +1,10 @@
 """What tests of the review desk start from."""
 
+import re
 from typing import Any
 
 from django.db import transaction
+from django.urls import reverse
 
 from accounts.models import User
 from detection.models import Decision, Detection, ModelVersion, ReviewItem
@@ -33,3 +35,13 @@ def decided(item: ReviewItem, by: User, outcome: str = "authentic", **fields: An
 
 def disputed(detection: Detection, by: User) -> None:
     detection.feedback.create(by=by, label="real", category="false_positive")
+
+
+def url(item: ReviewItem) -> str:
+    """The page of an item."""
+    return reverse("review_item", args=[item.pk])
+
+
+def text_of(answer: Any) -> str:
+    """The words of a page, by single spaces."""
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))

@@ -8,9 +8,10 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from detection.models import ModelVersion
+from detection.models import ModelVersion, ReviewItem
 from detection.services import registry
 from tests.ml.tiny import write_artifact
+from tests.review_desk import opened
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def api(alice: User, key_of: Callable[..., str]) -> Client:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+def brought_to_desk(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
     """What was brought to the review desk, which does nothing else: (detection, reason, by)."""
     brought: list[tuple[Any, ...]] = []
 
@@ -57,3 +58,14 @@ def labels(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, Any]]:
 def other_version(db: None) -> ModelVersion:
     """A newer version that exists in the registry only."""
     return ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)
+
+
+@pytest.fixture
+def desk(client_of: Callable[[User], Client], carol: User) -> Client:
+    """The moderator's browser."""
+    return client_of(carol)
+
+
+@pytest.fixture
+def item(alice: User, model_version: ModelVersion) -> ReviewItem:
+    return opened(alice, model_version)

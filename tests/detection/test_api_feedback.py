@@ -15,7 +15,7 @@ from detection.models import Feedback
 from detection.services.erasure import erase_image
 from tests.factories import detection_row, done_row
 
-pytestmark = pytest.mark.usefixtures("model_version", "desk")
+pytestmark = pytest.mark.usefixtures("model_version", "brought_to_desk")
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from detection.models import Feedback, Image
 from detection.services import feedback
 from tests.factories import detection_row, done_row, image_row
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("desk")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("brought_to_desk")]
 
 
 @pytest.fixture
@@ -27,13 +27,13 @@ def _page(browser, row):
     return browser.get(f"/detections/{row.pk}").content.decode()
 
 
-def test_what_was_said_stands_on_the_page_and_can_be_taken_back(browser, judged, desk):
+def test_what_was_said_stands_on_the_page_and_can_be_taken_back(browser, judged, brought_to_desk):
     answer = _say(browser, judged, comment="I was there.")
     assert (answer.status_code, answer.url) == (302, f"/detections/{judged.pk}#claims")
     html = _page(browser, judged)
     assert "It is wrong: this is a real photograph" in html
     assert "I was there." in html
-    assert len(desk) == 1
+    assert len(brought_to_desk) == 1
     browser.post(f"/detections/{judged.pk}/feedback", {"action": "withdraw"})
     assert "I was there." not in _page(browser, judged)
     assert not Feedback.objects.standing().exists()

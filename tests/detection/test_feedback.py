@@ -21,7 +21,7 @@ def _give(by, row, category="false_positive", label="real", **more):
     return feedback.give(by=by, detection=row, label=label, category=category, **more)
 
 
-def test_a_later_claim_takes_the_place_of_an_earlier_one(alice, judged, desk):
+def test_a_later_claim_takes_the_place_of_an_earlier_one(alice, judged, brought_to_desk):
     first, second = _give(alice, judged), _give(alice, judged, "confirmation", "fake")
     assert feedback.own_claim(alice, judged) == second
     first.refresh_from_db()
@@ -30,19 +30,19 @@ def test_a_later_claim_takes_the_place_of_an_earlier_one(alice, judged, desk):
     assert str(first.pk) in event.change
 
 
-def test_the_database_lets_one_claim_of_a_person_stand(alice, judged, desk):
+def test_the_database_lets_one_claim_of_a_person_stand(alice, judged, brought_to_desk):
     _give(alice, judged)
     with pytest.raises(IntegrityError), transaction.atomic():
         Feedback.objects.create(detection=judged, by=alice, label="real", category="other")
 
 
-def test_two_people_may_say_different_things(alice, carol, judged, desk):
+def test_two_people_may_say_different_things(alice, carol, judged, brought_to_desk):
     _give(alice, judged)
     _give(carol, judged, "confirmation", "fake")
     assert Feedback.objects.standing().count() == 2
 
 
-def test_a_claim_taken_back_leaves_no_words(alice, judged, desk):
+def test_a_claim_taken_back_leaves_no_words(alice, judged, brought_to_desk):
     row = _give(alice, judged, comment="I was there.")
     assert feedback.withdraw(by=alice, detection=judged)
     assert not feedback.withdraw(by=alice, detection=judged)
@@ -64,11 +64,11 @@ def test_a_claim_taken_back_leaves_no_words(alice, judged, desk):
     ],
 )
 def test_what_disputes_a_verdict_comes_to_the_desk(
-    alice, model_version, desk, verdict, category, label, is_brought
+    alice, model_version, brought_to_desk, verdict, category, label, is_brought
 ):
     row = done_row(alice, model_version, verdict=verdict)
     _give(alice, row, category, label)
-    assert desk == ([(row.pk, "disputed", alice)] if is_brought else [])
+    assert brought_to_desk == ([(row.pk, "disputed", alice)] if is_brought else [])
 
 
 def test_a_claim_that_the_desk_cannot_take_is_not_kept(alice, judged, monkeypatch):
@@ -82,7 +82,7 @@ def test_a_claim_that_the_desk_cannot_take_is_not_kept(alice, judged, monkeypatc
     assert not AuditEvent.objects.filter(action="feedback.given").exists()
 
 
-def test_many_claims_at_once_are_refused(alice, judged, desk, monkeypatch):
+def test_many_claims_at_once_are_refused(alice, judged, brought_to_desk, monkeypatch):
     monkeypatch.setattr(feedback, "CLAIMED_BY_ONE", feedback.Limit(2, 60))
     for _ in range(2):
         _give(alice, judged)

@@ -175,7 +175,7 @@ def test_a_confidential_image_is_refused_by_the_api(api, judged):
     assert (answer.status_code, answer.json()["code"]) == (409, "confidential_not_learnt")
 
 
-def test_ones_claim_is_read_and_taken_back_by_the_api(api, judged, desk):
+def test_ones_claim_is_read_and_taken_back_by_the_api(api, judged, brought_to_desk):
     address = f"/api/v1/detections/{judged.pk}/feedback"
     assert api.get(address).json() == {"claim": None}
     body = {"label": "real", "category": "false_positive"}

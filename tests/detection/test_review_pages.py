@@ -1,50 +1,23 @@
 """The pages of the review desk: queue, one item, several at once, rules, golden images."""
 
 import re
-from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
 from detection.models import (
     Decision,
-    GoldenImage,
-    ModelVersion,
-    Outcome,
     ReviewItem,
-    ReviewRules,
 )
 from detection.services import review, review_claims
-from tests.factories import done_row, image_row
-from tests.review_desk import decided, disputed, moderator, opened
+from tests.factories import done_row
+from tests.review_desk import decided, disputed, opened, text_of, url
 
 pytestmark = pytest.mark.usefixtures("passed_on", "strict")
 
 DECISION = {"outcome": "manipulated", "reason": "visible_traces", "note": "The hand has six."}
-
-
-@pytest.fixture
-def desk(client_of: Callable[[User], Client], carol: User) -> Client:
-    """The moderator's browser."""
-    return client_of(carol)
-
-
-@pytest.fixture
-def item(alice: User, model_version: ModelVersion) -> ReviewItem:
-    return opened(alice, model_version)
-
-
-def url(item: ReviewItem) -> str:
-    return reverse("review_item", args=[item.pk])
-
-
-def text_of(answer) -> str:
-    """The words of a page, by single spaces."""
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
 # --- who comes in
@@ -405,65 +378,6 @@ def test_a_closed_item_is_reopened_with_a_note(desk, dora, item):
     assert "Opened again" in text_of(desk.get(url(again)))
 
 
-# --- several at once
-
-
-def _bulk(desk: Client, action: str, *items: ReviewItem, **more: str):
-    rows = [str(item.pk) for item in items]
-    return desk.post(reverse("review_change"), {"action": action, "row": rows, **more})
-
-
-def test_only_what_nobody_waits_for_is_closed_unseen(desk, alice, model_version):
-    safe = [opened(alice, model_version, reason) for reason in ("sample", "inconclusive")]
-    wanted = opened(alice, model_version, "disputed")
-    both = opened(alice, model_version, "sample")
-    review.open_item(both.detection, "flagged")
-    answer = _bulk(desk, "cannot_tell", *safe, wanted, both, note="Blurred screenshots")
-    assert (answer.context["changed"], answer.context["refused"]) == (2, 2)
-    closed = ReviewItem.objects.filter(status="closed")
-    assert set(closed) == set(safe)
-    assert set(closed.values_list("outcome", flat=True)) == {Outcome.CANNOT_TELL}
-    assert text_of(answer).count("Somebody waits for its outcome") == 2
-    assert set(Decision.objects.values_list("note", flat=True)) == {"Blurred screenshots"}
-
-
-def test_escalated_items_are_not_closed_unseen(desk, dora, alice, model_version):
-    row = opened(alice, model_version, "sample")
-    review_claims.escalate(item=row, by=dora, note="")
-    assert _bulk(desk, "cannot_tell", row).context["refused"] == 1
-
-
-def test_many_are_skipped_escalated_and_put_back_each_for_itself(
-    desk, carol, dora, alice, model_version
-):
-    mine, held = opened(alice, model_version), opened(alice, model_version)
-    review_claims.claim(item=mine, by=carol)
-    review_claims.claim(item=held, by=dora)
-    answer = _bulk(desk, "release", mine, held)
-    assert (answer.context["changed"], answer.context["unchanged"]) == (1, 1)
-    answer = _bulk(desk, "escalate", mine, held, note="Ask the photo desk")
-    assert (answer.context["changed"], answer.context["refused"]) == (1, 1)
-    mine.refresh_from_db()
-    assert mine.is_escalated
-    assert mine.passed_on.get().note == "Ask the photo desk"
-    answer = _bulk(desk, "skip", held)
-    assert "Somebody else holds this item now." in text_of(answer)
-
-
-def test_what_one_may_not_see_is_not_among_the_picked(desk, alice, model_version):
-    hidden = opened(alice, model_version, "sample")
-    hidden.detection.image.is_confidential = True
-    hidden.detection.image.save()
-    answer = _bulk(desk, "cannot_tell", hidden)
-    assert answer.status_code == 422
-    assert "Nothing was picked" in text_of(answer)
-
-
-@pytest.mark.parametrize("data", [{"row": ["no-uuid"], "action": "skip"}, {"action": "burn"}])
-def test_a_bulk_form_that_says_nothing_changes_nothing(desk, item, data):
-    assert desk.post(reverse("review_change"), data).status_code == 422
-
-
 # --- the detection's page
 
 
@@ -494,168 +408,3 @@ def test_after_the_review_its_outcome_is_said_to_reviewers(desk, dora, item):
     words = text_of(desk.get(reverse("detection", args=[item.detection_id])))
     assert "Reviewed" in words
     assert "Bring it to the desk again" in words
-
-
-# --- rules
-
-
-RULES = {
-    "sample_share": "2.5",
-    "second_opinion_share": "20",
-    "golden_share": "5",
-    "open_limit": "500",
-}
-
-
-def test_an_administrator_changes_the_rules_in_per_cent(client_of, dora):
-    admin = client_of(dora)
-    assert (
-        admin.post(reverse("review_rules"), {**RULES, "on_disagreement": "on"}).status_code == 302
-    )
-    row = ReviewRules.objects.get()
-    assert (row.sample_share, row.second_opinion_share, row.golden_share) == (0.025, 0.2, 0.05)
-    assert (row.on_inconclusive, row.on_disagreement, row.open_limit) == (False, True, 500)
-    assert 'value="2.5"' in admin.get(reverse("review_rules")).content.decode()
-
-
-@pytest.mark.parametrize(
-    "wrong", [{"sample_share": "101"}, {"golden_share": "51"}, {"open_limit": ""}]
-)
-def test_rules_that_cannot_be_are_refused(client_of, dora, wrong):
-    answer = client_of(dora).post(reverse("review_rules"), RULES | wrong)
-    assert answer.status_code == 400
-    assert ReviewRules.objects.get().open_limit == 1000
-
-
-# --- golden images
-
-
-def test_an_administrator_says_that_a_truth_is_known_and_retires_it(
-    client_of, dora, alice, model_version
-):
-    admin, row = client_of(dora), done_row(alice, model_version)
-    path = reverse("detection_golden", args=[row.pk])
-    assert path in admin.get(reverse("detection", args=[row.pk])).content.decode()
-    assert admin.post(path, {"outcome": "authentic", "note": ""}).status_code == 400
-    assert admin.post(path, {"outcome": "cannot_tell", "note": "x"}).status_code == 400
-    answer = admin.post(path, {"outcome": "authentic", "note": "I took it."}, follow=True)
-    assert "I took it." in text_of(answer)
-    golden = GoldenImage.objects.get()
-    assert (golden.image, golden.outcome, golden.added_by) == (row.image, "authentic", dora)
-    assert admin.post(path, {"outcome": "authentic", "note": "Again."}).status_code == 409
-    admin.post(reverse("golden_retire", args=[golden.pk]))
-    assert "Retired" in text_of(admin.get(reverse("review_golden")))
-
-
-def test_moderators_learn_of_no_golden_image(desk, dora, alice, model_version):
-    row = done_row(alice, model_version)
-    golden = GoldenImage.objects.create(image=row.image, outcome="authentic", added_by=dora)
-    page = desk.get(reverse("detection", args=[row.pk])).content.decode()
-    assert reverse("detection_golden", args=[row.pk]) not in page
-    assert "olden" not in page
-    assert desk.get(reverse("detection_golden", args=[row.pk])).status_code == 404
-    assert desk.post(reverse("golden_retire", args=[golden.pk])).status_code == 404
-
-
-def test_a_confidential_golden_image_is_listed_without_its_picture(client_of, dora, alice):
-    image = image_row(alice, is_confidential=True)
-    GoldenImage.objects.create(image=image, outcome="authentic", added_by=dora)
-    page = client_of(dora).get(reverse("review_golden"))
-    assert "confidential or erased" in text_of(page)
-    assert reverse("image_preview", args=[image.pk, 320]) not in page.content.decode()
-
-
-def test_a_golden_item_looks_like_any_other(desk, carol, dora, alice, model_version):
-    row = done_row(alice, model_version)
-    golden = GoldenImage.objects.create(image=row.image, outcome="authentic", added_by=dora)
-    secret = ReviewItem.objects.create(detection=row, golden=golden, reasons=["flagged"])
-    page = desk.get(url(secret))
-    assert page.context["shown"].state == "mine"
-    assert "olden" not in page.content.decode()
-    detection = text_of(desk.get(reverse("detection", args=[row.pk])))
-    assert "In review: A pipeline asked for a person. You hold it." in detection
-
-
-def test_others_are_moderators_too(model_version, alice, item, client_of):
-    """Two moderators, one item: the second is told who has it."""
-    first, second = moderator("first"), moderator("second")
-    assert client_of(first).get(url(item)).context["shown"].state == "mine"
-    assert client_of(second).get(url(item)).context["shown"].state == "held"
-    assert client_of(second).post(reverse("review_next"))["Location"] == reverse("review")
-
-
-# --- figures
-
-
-def _figures(client: Client, **query: str) -> dict[str, dict[str, list[str]]]:
-    """Of each section, the cells of each row by its label."""
-    found = client.get(reverse("review_figures"), query).context["sections"]
-    return {one.key: {row.label: row.cells for row in one.rows} for one in found}
-
-
-def _opinions(alice, model_version, *pairs: tuple[User, str]) -> None:
-    item = opened(alice, model_version)
-    ReviewItem.objects.filter(pk=item.pk).update(opinions_wanted=len(pairs))
-    for person, outcome in pairs:
-        decided(item, person, outcome)
-
-
-def test_administrators_see_everybodys_figures_others_their_own(
-    desk, client_of, carol, dora, erin, alice, model_version
-):
-    for outcomes in (("authentic", "authentic"), ("manipulated", "manipulated")):
-        _opinions(alice, model_version, *zip((carol, erin), outcomes, strict=True))
-    own = _figures(desk)
-    assert own["decisions"].keys() == {carol.email, "The desk together"}
-    assert own["decisions"]["The desk together"][0] == "4"
-    assert erin.email not in desk.get(reverse("review_figures")).content.decode()
-    every = _figures(client_of(dora))
-    assert every["decisions"].keys() == {carol.email, erin.email, "The desk together"}
-    assert every["agreement"]["The desk together"][0] == "1.00"
-    assert every["agreement"]["The desk together"][2] == "2"
-
-
-def test_right_and_wrong_on_golden_images_with_their_interval(
-    desk, carol, dora, alice, model_version
-):
-    for outcome in ("authentic", "authentic", "manipulated", "cannot_tell"):
-        row = done_row(alice, model_version)
-        golden = GoldenImage.objects.create(image=row.image, outcome="authentic", added_by=dora)
-        item = ReviewItem.objects.create(detection=row, golden=golden, reasons=["sample"])
-        decided(item, carol, outcome)
-    right, interval, *counts = _figures(desk)["golden"][carol.email]
-    assert right == "50\N{NO-BREAK SPACE}%"
-    assert interval.strip("\u2066\u2069") == "15.0 – 85.0"
-    assert counts == ["1", "1", "4"]
-    model = _figures(desk)["models-golden"]["fake 1"]
-    assert model[0] == "100\N{NO-BREAK SPACE}%"  # it calls all of them authentic
-
-
-def test_figures_are_those_of_the_chosen_days(desk, carol, alice, model_version):
-    decided(opened(alice, model_version), carol)
-    long_ago = timezone.now() - timedelta(days=100)
-    Decision.objects.update(created_at=long_ago)
-    assert _figures(desk)["decisions"].keys() == {"The desk together"}
-    day = f"{long_ago:%Y-%m-%d}"
-    found = _figures(desk, since=day, until=day)
-    assert found["decisions"][carol.email][0] == "1"
-
-
-@pytest.mark.parametrize(
-    "query", [{"since": "2026-02-30"}, {"since": "2026-03-02", "until": "2026-03-01"}]
-)
-def test_days_that_cannot_be_are_said_to_be_wrong(desk, query):
-    answer = desk.get(reverse("review_figures"), query)
-    assert answer.status_code == 400
-    assert "errorlist" in answer.content.decode()
-
-
-def test_a_bar_is_drawn_where_there_is_something_to_draw(desk, carol, erin, alice, model_version):
-    empty = desk.get(reverse("review_figures")).content.decode()
-    assert 'class="chart"' not in empty
-    _opinions(alice, model_version, (carol, "authentic"), (erin, "manipulated"))
-    page = desk.get(reverse("review_figures"))
-    section = {one.key: one for one in page.context["sections"]}["agreement"]
-    bar = section.rows[0].bar
-    assert (bar.start, bar.length, bar.zero) == ("50.00", "0.00", "50.00")
-    assert 'class="chart"' in page.content.decode()

@@ -57,7 +57,7 @@ def test_who_decided_is_in_no_notice_and_no_webhook(alice, carol, item):
 
 
 def test_who_claimed_is_told_and_who_took_the_claim_back_is_not(
-    alice, carol, dora, judged, item, desk
+    alice, carol, dora, judged, item, brought_to_desk
 ):
     for person in (carol, dora):
         feedback.give(by=person, detection=judged, label="real", category="false_positive")
@@ -73,7 +73,9 @@ def test_whoever_asked_for_a_person_is_told(alice, carol, model_version):
     assert _told() == {alice.email, carol.email}
 
 
-def test_who_may_not_see_the_image_any_more_is_not_told(alice, bob, carol, judged, item, desk):
+def test_who_may_not_see_the_image_any_more_is_not_told(
+    alice, bob, carol, judged, item, brought_to_desk
+):
     feedback.give(by=bob, detection=judged, label="real", category="other")
     feedback.give(by=carol, detection=judged, label="real", category="other")
     judged.image.is_confidential = True
@@ -82,7 +84,7 @@ def test_who_may_not_see_the_image_any_more_is_not_told(alice, bob, carol, judge
     assert _told() == {alice.email}
 
 
-def test_who_sees_it_through_a_case_is_told(alice, bob, judged, item, desk):
+def test_who_sees_it_through_a_case_is_told(alice, bob, judged, item, brought_to_desk):
     case = Case.objects.create(owner=alice, title="Flood")
     add_images(by=alice, case=case, images=[judged.image])
     case.members.create(user=bob, role="reader")
@@ -118,7 +120,7 @@ def _undo(item):
     telling.review_withdrawn(item)
 
 
-def test_who_was_told_learns_that_it_was_taken_back(alice, carol, judged, item, desk):
+def test_who_was_told_learns_that_it_was_taken_back(alice, carol, judged, item, brought_to_desk):
     telling.review_completed(item)
     feedback.give(by=carol, detection=judged, label="real", category="false_positive")
     _undo(item)
