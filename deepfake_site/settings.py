@@ -369,6 +369,9 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = False  # attempts are counted in SQL; a requeue would loop
 CELERY_TASK_SOFT_TIME_LIMIT = 20
 CELERY_TASK_TIME_LIMIT = 25
+# Celery's own 4 s are too few for a process that gives way on a busy machine: it was killed before
+# it was up, again and again, and the bulk queue stood still.
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_CONCURRENCY = env_int("UNMASK_WORKERS", 2, minimum=1, maximum=64)
 BULK_WORKERS = env_int("UNMASK_BULK_WORKERS", 2, minimum=1, maximum=64)
