@@ -3,8 +3,8 @@
     DATABASE_URL=postgres://… python -m benchmarks.monitoring [--rows 1000000] [--plans]
 
 Fills an empty PostgreSQL database with images that came evenly over 52 weeks, one detection and one
-request each, or asks the one it filled before. Counts days with the database's own clock stopped
-out: what is printed is the processor time of this process and of PostgreSQL's.
+request each, or asks the one it filled before. What is printed is the processor time of this
+process and of the server's that it talks to, in steps of 10 ms; parallel helpers are not counted.
 """
 
 import argparse

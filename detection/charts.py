@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 420.0, 210.0
-LEFT, RIGHT, TOP, BOTTOM = 42.0, 20.0, 14.0, 26.0
+LEFT, RIGHT, TOP, BOTTOM = 46.0, 20.0, 14.0, 26.0
 MOST_LABELS = 5
 
 
