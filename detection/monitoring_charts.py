@@ -92,7 +92,7 @@ def _shares(found: Monitoring, shares: Sequence[Share | None], tone: str, name: 
         if share
     ]
     known = [value for value in values if value is not None]
-    about = f"{name}: {_('nothing was counted')}"
+    about = ": ".join((name, _("nothing was counted")))
     if known:
         about = _("%(name)s: last %(last)s, between %(low)s and %(high)s in all periods") % {
             "name": name,

@@ -101,12 +101,12 @@ def _tiles(found: Monitoring) -> list[Tile]:
         Tile(
             _("Reviews that agree"),
             agreement,
-            f"{reviewed}, {_('4 weeks')}" if reviewed else _("no reviews in 4 weeks"),
+            ", ".join((reviewed, _("4 weeks"))) if reviewed else _("no reviews in 4 weeks"),
         ),
         Tile(
             _("Authentic, and called manipulated"),
             accused,
-            f"{cleared}, {_('4 weeks')}" if cleared else _("no reviews in 4 weeks"),
+            ", ".join((cleared, _("4 weeks"))) if cleared else _("no reviews in 4 weeks"),
         ),
         Tile(
             _("Half of the verdicts within"),

@@ -98,7 +98,7 @@ class NoticeCollection(APIView):
         problems=[400],
         parameters=[
             query("unseen", "`true`: those you have not seen alone.", enum=["true", "false"]),
-            query("cursor", "`next` of the page before."),
+            query("cursor", "`next` of the page before.", format="cursor"),
         ],
     )
     def get(self, request: Request) -> Response:

@@ -6,14 +6,13 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from detection.api.base import caller, key_of, keyset_page
 from detection.api.parsers import ObjectParser
-from detection.api.permissions import DeskScopes
+from detection.api.permissions import AdministratorsOnly, DeskScopes
 from detection.api.schema import JSON, operation, query
 from detection.api.training_serializers import TrainingOrder, TrainingRunSerializer
 from detection.api.training_shapes import NEW_TRAINING_RUN
@@ -27,13 +26,8 @@ RELATED = ("snapshot", "started_from", "candidate")
 class TrainingView(APIView):
     """For administrators; to others there is nothing here."""
 
-    permission_classes = [*APIView.permission_classes, DeskScopes]
+    permission_classes = [*APIView.permission_classes, DeskScopes, AdministratorsOnly]
     parser_classes = [ObjectParser]
-
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
-        if not caller(request).is_superuser:
-            raise NotFound
 
 
 class TrainingRunCollection(TrainingView):

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.shortcuts import get_object_or_404
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 
 from detection import trainable
 from detection.models import Dataset, Snapshot, TrainingRun
@@ -68,12 +70,8 @@ class TrainingOrder(serializers.Serializer[TrainingRun]):
     start = serializers.ChoiceField(
         TrainingRun.Start.choices, default=TrainingRun.Start.ACTIVE.value
     )
-    snapshot = serializers.PrimaryKeyRelatedField(
-        queryset=Snapshot.objects.all(), required=False, allow_null=True
-    )
-    datasets = serializers.PrimaryKeyRelatedField(
-        queryset=Dataset.objects.all(), many=True, required=False
-    )
+    snapshot = serializers.UUIDField(required=False, allow_null=True)
+    datasets = serializers.ListField(child=serializers.UUIDField(), required=False)
     epochs = serializers.IntegerField(min_value=1, max_value=1000, required=False)
     seed = serializers.IntegerField(min_value=0, max_value=2**31 - 1, default=1)
     note = serializers.CharField(max_length=500, allow_blank=True, default="")
@@ -83,4 +81,19 @@ class TrainingOrder(serializers.Serializer[TrainingRun]):
         unknown = set(self.initial_data) - set(self.fields)
         if unknown:
             raise serializers.ValidationError(dict.fromkeys(sorted(unknown), "Unknown field."))
-        return attrs
+        named = {key: attrs[key] for key in ("snapshot", "datasets") if attrs.get(key)}
+        return attrs | {key: _found(key, value) for key, value in named.items()}
+
+
+def _found(key: str, value: Any) -> Any:
+    """The rows of these ids.
+
+    Raises:
+        NotFound: there is no such row.
+    """
+    if key == "snapshot":
+        return get_object_or_404(Snapshot, pk=value)
+    found = list(Dataset.objects.filter(pk__in=value))
+    if len(found) != len(set(value)):
+        raise NotFound
+    return found

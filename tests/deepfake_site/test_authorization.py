@@ -619,6 +619,10 @@ def _labelled_data(image: Image, route: str) -> dict[str, uuid.UUID]:
     labelled = LabelledImage.objects.create(
         dataset=dataset, image=image, sha256=image.sha256, label=1, source="s", split="test"
     )
+    # another picture: this one's truth is known, and such are frozen in none
+    LabelledImage.objects.create(
+        dataset=dataset, sha256="a" * 64, label=0, source="s", split="test"
+    )
     frozen = snapshots.freeze([dataset], name="first", by=None)
     about = (dataset.pk, row.pk, labelled.pk, frozen.pk)
     ways = dict(zip(("datasets/", "imports/", "labelled/", "snapshots/"), about, strict=True))
