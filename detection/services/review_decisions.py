@@ -1,6 +1,8 @@
 """What reviewers say of an item, how their opinions become its outcome, and taking them back."""
 
+import uuid
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import models, transaction
@@ -99,6 +101,17 @@ def shown_to(user: User, item: ReviewItem) -> models.QuerySet[Decision]:
     """
     rows = item.decisions.filter(undone_at=None).select_related("by").order_by("created_at")
     return rows.filter(by=user) if item.status == ReviewItem.Status.OPEN else rows
+
+
+def blind_to(user: User, items: Collection[ReviewItem]) -> set[uuid.UUID]:
+    """Those of these items about an image that this reviewer may still decide about.
+
+    Nobody is to follow what others said of it: neither on an open item nor on an earlier one.
+    """
+    detections = {item.detection_id for item in items}
+    to_decide = ReviewItem.objects.reviewable_by(user).filter(detection__in=detections)
+    blind = set(to_decide.values_list("detection", flat=True))
+    return {item.pk for item in items if item.detection_id in blind}
 
 
 def may_know(user: User, item: ReviewItem, row: Decision, *, even_undone: bool = False) -> bool:
