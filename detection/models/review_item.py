@@ -69,8 +69,8 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
     def beside_verdicts(self, user: User) -> Self:
         """What whoever sees a detection may know of its reviews.
 
-        Also of golden items, what the reviewer who has them knows: so they look like others. Whoever
-        may still decide about the image is told of no outcome that it had before.
+        Also of golden items, what the reviewer who has them knows: so they look like others.
+        Whoever may still decide about the image is told of no outcome that it had before.
         """
         shown, rows = Q(golden=None), self
         if user.is_reviewer:

@@ -8,13 +8,14 @@ from datetime import timedelta
 from django.db import models, transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import ApiKey, User
 from detection.errors import Refused
 from detection.models import Decision, Outcome, ReviewItem
 from detection.services import reviewed_labels, telling
-from detection.services.review import standing
 from detection.services.review_claims import LEASE_S, make_urgent, refuse_deciding
 from detection.services.review_record import held, record
+from detection.services.reviewed import review_of
 
 UNDONE_WITHIN = timedelta(minutes=15)  # by whoever decided; administrators at any time
 
@@ -36,7 +37,7 @@ def decide(
     Raises:
         Refused: it is not this reviewer's to decide, they have not claimed it, or lost it.
     """
-    with transaction.atomic():
+    with transaction.atomic(), audit.together():
         row = held(item)
         refuse_deciding(row, by)
         if row.claimed_by_id != by.pk:
@@ -77,7 +78,7 @@ def undo(*, decision: Decision, by: User) -> ReviewItem:
     Raises:
         Refused: it is too late, another's, taken back before, or there is a newer review.
     """
-    with transaction.atomic():
+    with transaction.atomic(), audit.together():
         row = held(decision.item)
         now = Decision.objects.select_for_update().get(pk=decision.pk)
         _refuse_undoing(now, row, by)
@@ -160,17 +161,22 @@ def _open_again(row: ReviewItem, *, by: User) -> None:
     row.save()
     if row.golden_id:
         return
+    # What would have replaced it was withdrawn, so that it counts again once it is decided.
+    ReviewItem.objects.filter(previous=row, status="withdrawn").update(previous=None)
     telling.review_withdrawn(row)
-    before = standing(row.detection)
+    image = row.detection.image
+    before = review_of(image.pk)
     if before is None or before.outcome != said:
-        reviewed_labels.unlearn(row.detection.image, by=by, because="undone")
+        reviewed_labels.unlearn(image, by=by, because="undone")
     if before is not None:
-        reviewed_labels.learn(before)
+        reviewed_labels.learn(ReviewItem.objects.get(pk=before.item))
 
 
 def _refuse_undoing(decision: Decision, row: ReviewItem, by: User) -> None:
     if decision.undone_at or row.status == ReviewItem.Status.WITHDRAWN:
         raise Refused("decision_not_standing")
+    if row.detection.image.is_confidential:
+        raise Refused("confidential_not_reviewed")
     if by.role != User.Role.ADMIN:
         if decision.by_id != by.pk:
             raise Refused("decision_not_yours")
