@@ -123,18 +123,30 @@ def may_know(user: User, item: ReviewItem, row: Decision, *, even_undone: bool =
 
 
 def _weigh(row: ReviewItem) -> None:
-    """Close an item that has its opinions; ask for a third where two differ."""
+    """Close an item that has its opinions; ask for a third where two differ.
+
+    A desk without another reviewer who might give one makes nobody wait for it.
+    """
     row.claimed_by, row.claimed_until = None, None
     given = list(row.decisions.filter(undone_at=None).values_list("outcome", flat=True))
     if len(given) == row.opinions_wanted == 2 and len(set(given)) == 2:
         make_urgent(row)
         row.opinions_wanted = 3
-    if len(given) >= row.opinions_wanted:
+    if len(given) >= row.opinions_wanted or not _others(row).exists():
         row.status, row.closed_at = ReviewItem.Status.CLOSED, timezone.now()
         row.outcome = _majority(given)
     row.save()
     if row.outcome and not row.golden_id:
         _pass_on(row)
+
+
+def _others(row: ReviewItem) -> models.QuerySet[User]:
+    """Reviewers who might give one more opinion on an item."""
+    reviewers = User.objects.filter(
+        is_active=True, role__in=[User.Role.MODERATOR, User.Role.ADMIN]
+    ).exclude(pk=row.detection.image.owner_id)
+    decided = row.decisions.filter(undone_at=None).values("by")
+    return reviewers.exclude(pk__in=decided).exclude(pk__in=row.detection.feedback.values("by"))
 
 
 def _majority(given: list[str]) -> str:

@@ -6,7 +6,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from detection.errors import Refused
 from detection.models import Decision, ReviewItem
 from detection.services import custody, review, review_claims, review_decisions
@@ -335,3 +335,23 @@ def test_taking_back_gives_an_image_what_was_said_of_its_other_detection(
     review_decisions.undo(decision=decision, by=erin)
     assert review_of(later.image_id).item == item.pk
     assert passed_on == ["review_withdrawn", "unlearn", "learn"]
+
+
+def test_a_desk_of_one_reviewer_waits_for_no_second_opinion(alice, carol, model_version):
+    item = opened(alice, model_version)
+    ReviewItem.objects.update(opinions_wanted=2)
+    reviewers = User.objects.filter(role=User.Role.MODERATOR).exclude(pk=carol.pk)
+    reviewers.update(is_active=False)
+    decided(item, carol, "manipulated")
+    assert ReviewItem.objects.get().outcome == "manipulated"
+
+
+def test_two_who_differ_and_have_no_third_cannot_tell(alice, carol, erin, model_version):
+    item = opened(alice, model_version)
+    ReviewItem.objects.update(opinions_wanted=2)
+    others = User.objects.filter(role=User.Role.MODERATOR).exclude(pk__in=[carol.pk, erin.pk])
+    others.update(is_active=False)
+    decided(item, carol, "manipulated")
+    assert ReviewItem.objects.get().status == "open"
+    decided(item, erin, "authentic")
+    assert ReviewItem.objects.get().outcome == "cannot_tell"
