@@ -19,7 +19,7 @@ from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection
 from detection.presentation import TONES, VerdictCard, verdict_card
 from detection.review_words import ReviewCard, review_card
 from detection.services.case_summary import Entry
-from detection.services.reviewed import Review, reviews_of
+from detection.services.reviewed import Review, reviews_shown_to
 
 SUGGESTED_TAGS = 12
 CHOICES = 100
@@ -96,9 +96,10 @@ def tallies(counts: dict[str, int]) -> list[Tally]:
     return [Tally(label, tone, found[key]) for key, label, tone in OUTCOMES if found.get(key)]
 
 
-def shown_entries(entries: Iterable[Entry]) -> list[ShownEntry]:
+def shown_entries(entries: Iterable[Entry], reader: User) -> list[ShownEntry]:
     shown = list(entries)
-    reviews = reviews_of({one.detection.image_id for one in shown if one.detection})
+    images = {one.detection.image_id for one in shown if one.detection}
+    reviews = reviews_shown_to(reader, images)
     return [_shown(entry, reviews) for entry in shown]
 
 

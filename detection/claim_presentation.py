@@ -7,7 +7,7 @@ from accounts.models import User
 from detection.models import Detection, Feedback
 from detection.review_words import review_card
 from detection.services.feedback import own_claim
-from detection.services.reviewed import review_of
+from detection.services.reviewed import reviews_shown_to
 
 Choices = list[tuple[str, str | Promise]]
 # What can be said about each verdict: category and label in one, as the form sends them.
@@ -31,9 +31,11 @@ SAYINGS: dict[str, Choices] = {
 }
 
 
-def outcome_section(detection: Detection) -> dict[str, object]:
-    """What reviewers decided, beside the verdict."""
-    return {"review": review_card(review_of(detection.image_id), detection.verdict)}
+def outcome_section(detection: Detection, user: User) -> dict[str, object]:
+    """What reviewers decided, beside the verdict; nothing for whoever may still decide."""
+    image = detection.image_id
+    review = reviews_shown_to(user, [image]).get(image)
+    return {"review": review_card(review, detection.verdict)}
 
 
 def claims_section(detection: Detection, user: User) -> dict[str, object]:

@@ -28,7 +28,7 @@ from detection.presentation import VerdictCard, verdict_card
 from detection.review_waiting import reason_words
 from detection.services.history_export import file_names
 from detection.services.review import standing
-from detection.services.review_decisions import UNDONE_WITHIN, shown_to
+from detection.services.review_decisions import UNDONE_WITHIN, blind_to, shown_to
 
 CLAIMS = 20  # shown of one item
 
@@ -175,8 +175,7 @@ def is_blind_to(user: User, item: ReviewItem) -> bool:
     that others decided about it: neither on this item nor on an earlier one."""
     if item.status == ReviewItem.Status.OPEN:
         return True
-    rows = ReviewItem.objects.reviewable_by(user).filter(detection=item.detection_id)
-    return rows.exists()
+    return item.pk in blind_to(user, [item])
 
 
 def open_item_of(detection: Detection, user: User) -> ReviewItem | None:

@@ -13,7 +13,7 @@ from detection.api.base import caller
 from detection.api.serializers import NoUnknownFields
 from detection.models import Decision, Feedback, Outcome, PassedOn, ReviewItem
 from detection.services.review_claims import is_held
-from detection.services.review_decisions import may_know
+from detection.services.review_decisions import blind_to, may_know
 from detection.services.review_record import MAX_NOTE
 
 
@@ -32,7 +32,8 @@ class DecisionForm(NoUnknownFields, serializers.Serializer[Decision]):
 def shown_items(request: Request, items: Sequence[ReviewItem]) -> list[dict[str, Any]]:
     """Items as their reader may know them."""
     prefetch_related_objects(items, "decisions__by", "passed_on", "detection__feedback")
-    return [_shown(request, item) for item in items]
+    blind = blind_to(caller(request), items)
+    return [_shown(request, item, is_blind=item.pk in blind) for item in items]
 
 
 def shown_decision(row: Decision, reader: User) -> dict[str, Any]:
@@ -49,9 +50,11 @@ def shown_decision(row: Decision, reader: User) -> dict[str, Any]:
     }
 
 
-def _shown(request: Request, item: ReviewItem) -> dict[str, Any]:
+def _shown(request: Request, item: ReviewItem, *, is_blind: bool) -> dict[str, Any]:
     reader = caller(request)
     decisions = sorted(item.decisions.all(), key=lambda row: row.created_at)
+    if is_blind:
+        decisions = [row for row in decisions if row.by_id == reader.pk]
     return {
         "id": str(item.pk),
         "detection": str(item.detection_id),
@@ -61,7 +64,7 @@ def _shown(request: Request, item: ReviewItem) -> dict[str, Any]:
         "is_escalated": item.is_escalated,
         "created_at": item.created_at,
         "closed_at": item.closed_at,
-        "outcome": item.outcome or None,
+        "outcome": None if is_blind else item.outcome or None,
         "claim": _claim(item, reader),
         "previous": item.previous_id and str(item.previous_id),
         "claims": [

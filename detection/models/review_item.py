@@ -70,11 +70,15 @@ class ReviewItemQuerySet(NewestFirst["ReviewItem"]):
         """What whoever sees a detection may know of its reviews.
 
         Also of golden items, what the reviewer who has them knows: so they look like others.
+        Whoever may still decide about the image is told of no outcome that it had before.
         """
-        shown = Q(golden=None)
+        shown, rows = Q(golden=None), self
         if user.is_reviewer:
             shown |= Q(status=ReviewItem.Status.OPEN, claimed_by=user) | Q(_decided_by(user))
-        return self.filter(shown).order_by("created_at")
+            image = OuterRef("detection__image")
+            to_decide = ReviewItem.objects.reviewable_by(user).filter(detection__image=image)
+            rows = rows.exclude(Exists(to_decide), status=ReviewItem.Status.CLOSED)
+        return rows.filter(shown).order_by("created_at")
 
     def reviewable_by(self, user: User) -> Self:
         """Visible items that are open, not about the reviewer's own image or claim nor about a

@@ -11,7 +11,7 @@ from django.db.models import Count
 
 from accounts.models import User
 from detection.errors import NothingKept, Refused
-from detection.models import Batch, Detection, Submission
+from detection.models import Batch, Detection, Image, Submission
 from detection.services import submission
 from detection.services.submission import Kept, Request, Written
 from detection.uploads import StoredUpload
@@ -69,6 +69,8 @@ def accept(
         metadata: of each image.
     """
     batch = Batch.objects.create(by=request.by, api_key=request.api_key, size=len(uploads))
+    if request.is_confidential:  # what was learnt of one goes, and images are held before datasets
+        _hold_known(request.by, uploads)
     found: dict[int, Written | Refused] = {}
     # In the order of the bytes, so that two batches that hold the same images do not each wait for
     # the other; and every row before the first event, as `submission.Written` says.
@@ -84,6 +86,11 @@ def accept(
             one.record()
             outcomes.append(Outcome(name, one.submission))
     return batch, outcomes
+
+
+def _hold_known(by: User, uploads: Sequence[StoredUpload]) -> None:
+    known = Image.objects.filter(owner=by, sha256__in={upload.sha256 for upload in uploads})
+    list(known.select_for_update().order_by("sha256").values_list("pk"))
 
 
 def progress(batch: Batch) -> dict[str, int]:

@@ -6,7 +6,6 @@ sent at least once: a sender that dies between the server's yes and its own note
 
 import logging
 from datetime import timedelta
-from smtplib import SMTPException
 
 from django.conf import settings
 from django.core.mail import send_mail
@@ -51,6 +50,8 @@ def mail_news(user_pk: int | str) -> bool:
     if not lease:
         return False
     held = Notice.objects.leased_as(lease)
+    # More attempts than there are failures to note: each of them died.
+    held.filter(mail_attempt__gt=len(RETRY_AFTER) + 1).let_go(mail_due_at=None)
     person = User.objects.filter(pk=user_pk, is_active=True).first()
     if person is None or not person.wants_mail or not settings.HAS_MAIL:
         held.let_go(mail_due_at=None)
@@ -62,9 +63,9 @@ def mail_news(user_pk: int | str) -> bool:
         return False
     try:
         _send(person, told)
-    except (SMTPException, OSError) as error:  # a server that refuses, and one that is away
+    except Exception as error:  # noqa: BLE001 (also one that takes too long, and a bad address)
         log.warning("news for person %s could not be mailed: %s", person.pk, type(error).__name__)
-        _postpone(lease, max(notice.mail_attempt for notice in told))
+        _postpone(lease)
         return False
     held.let_go(mailed_at=Now())
     return True
@@ -88,9 +89,10 @@ def _send(person: User, told: list[Notice]) -> None:
         )
 
 
-def _postpone(lease: str, attempt: int) -> None:
+def _postpone(lease: str) -> None:
+    """Each notice by its own attempts, so that a new one is not given up with an old one."""
     held = Notice.objects.leased_as(lease)
-    if attempt > len(RETRY_AFTER):
-        held.let_go(mail_due_at=None)
-        return
-    held.let_go(mail_due_at=Now() + RETRY_AFTER[attempt - 1])
+    for attempt in set(held.values_list("mail_attempt", flat=True)):
+        is_last = attempt > len(RETRY_AFTER)
+        due = None if is_last else Now() + RETRY_AFTER[attempt - 1]
+        held.filter(mail_attempt=attempt).let_go(mail_due_at=due)

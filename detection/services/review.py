@@ -11,8 +11,10 @@ from datetime import datetime
 from functools import partial
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Decision, Detection, GoldenImage, Image, PassedOn, ReviewItem
@@ -97,20 +99,24 @@ def reopen(*, item: ReviewItem, by: User, note: str = "") -> ReviewItem:
     """Have a closed item looked at again: by a new one, which names it. Its outcome counts no more.
 
     Raises:
-        Refused: it is open, one does not review one's own image or claim, or nobody may see it.
+        Refused: it is open, it does not count any more, one does not review one's own image or
+            claim, or nobody may see it.
     """
     with transaction.atomic():
         row = held(item)
         refuse_own(row, by)
         if row.status != Status.CLOSED or row.golden_id:
             raise Refused("review_not_closed")
-        _hold_open(row.detection)  # before anything is recorded
-        telling.review_withdrawn(row)
-        reviewed_labels.unlearn(row.detection.image, by=by, because="reopened")
-        new = open_item(row.detection, Reason.REOPENED, by=by, previous=row)
-        if new is None:
-            raise Refused("confidential_not_reviewed")
-        record("review.reopened", by=by, item=row, after={"by_item": str(new.pk)}, note=note)
+        if _came_later(row):
+            raise Refused("reviewed_since")
+        _hold_open(row.detection)
+        with audit.together():
+            telling.review_withdrawn(row)
+            reviewed_labels.unlearn(row.detection.image, by=by, because="reopened")
+            new = open_item(row.detection, Reason.REOPENED, by=by, previous=row)
+            if new is None:
+                raise Refused("confidential_not_reviewed")
+            record("review.reopened", by=by, item=row, after={"by_item": str(new.pk)}, note=note)
     return new
 
 
@@ -192,6 +198,13 @@ def _hold_open(detection: Detection) -> ReviewItem | None:
     """The open item about a detection, if there is one: it stays as it is until this ends."""
     rows = ReviewItem.objects.open().of_the_desk().select_for_update(of=("self",))
     return rows.filter(detection=detection).first()
+
+
+def _came_later(row: ReviewItem) -> bool:
+    """Whether another item about the image says what counts, or is to say it, instead of this."""
+    others = ReviewItem.objects.of_the_desk().filter(detection__image=row.detection.image_id)
+    others = others.exclude(pk=row.pk).exclude(status=Status.WITHDRAWN)
+    return others.filter(Q(previous=row) | Q(closed_at__gt=row.closed_at)).exists()
 
 
 def _with_reason(

@@ -59,8 +59,10 @@ def closing_as_unknown(note: str) -> Change:
     def close(by: User, item: ReviewItem) -> bool:
         if not may_close_unseen(item):
             raise Refused("review_wants_a_look")
-        review_claims.claim(item=item, by=by)
+        row = review_claims.claim(item=item, by=by)
         try:
+            if not may_close_unseen(row):  # somebody asked for it in this moment
+                raise Refused("review_wants_a_look")
             review_decisions.decide(
                 item=item,
                 by=by,

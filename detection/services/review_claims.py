@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import PassedOn, ReviewItem
@@ -31,7 +32,7 @@ def next_item(by: User) -> ReviewItem | None:
     Raises:
         Refused: they hold as many as one reviewer may.
     """
-    with transaction.atomic():
+    with transaction.atomic(), audit.together():
         _refuse_more_claims(by)
         row = next(filter(None, map(_first_free, _portions(by))), None)
         if row is None:

@@ -1,18 +1,21 @@
 """What reviewers say of an item, how their opinions become its outcome, and taking them back."""
 
+import uuid
 from collections import Counter
+from collections.abc import Collection
 from datetime import timedelta
 
 from django.db import models, transaction
 from django.utils import timezone
 
+from accounts import audit
 from accounts.models import ApiKey, User
 from detection.errors import Refused
 from detection.models import Decision, Outcome, ReviewItem
 from detection.services import reviewed_labels, telling
-from detection.services.review import standing
 from detection.services.review_claims import LEASE_S, make_urgent, refuse_deciding
 from detection.services.review_record import held, record
+from detection.services.reviewed import review_of
 
 UNDONE_WITHIN = timedelta(minutes=15)  # by whoever decided; administrators at any time
 
@@ -34,7 +37,7 @@ def decide(
     Raises:
         Refused: it is not this reviewer's to decide, they have not claimed it, or lost it.
     """
-    with transaction.atomic():
+    with transaction.atomic(), audit.together():
         row = held(item)
         refuse_deciding(row, by)
         if row.claimed_by_id != by.pk:
@@ -75,7 +78,7 @@ def undo(*, decision: Decision, by: User) -> ReviewItem:
     Raises:
         Refused: it is too late, another's, taken back before, or there is a newer review.
     """
-    with transaction.atomic():
+    with transaction.atomic(), audit.together():
         row = held(decision.item)
         now = Decision.objects.select_for_update().get(pk=decision.pk)
         _refuse_undoing(now, row, by)
@@ -101,6 +104,17 @@ def shown_to(user: User, item: ReviewItem) -> models.QuerySet[Decision]:
     return rows.filter(by=user) if item.status == ReviewItem.Status.OPEN else rows
 
 
+def blind_to(user: User, items: Collection[ReviewItem]) -> set[uuid.UUID]:
+    """Those of these items about an image that this reviewer may still decide about.
+
+    Nobody is to follow what others said of it: neither on an open item nor on an earlier one.
+    """
+    detections = {item.detection_id for item in items}
+    to_decide = ReviewItem.objects.reviewable_by(user).filter(detection__in=detections)
+    blind = set(to_decide.values_list("detection", flat=True))
+    return {item.pk for item in items if item.detection_id in blind}
+
+
 def may_know(user: User, item: ReviewItem, row: Decision, *, even_undone: bool = False) -> bool:
     """As `shown_to`, of a decision that is at hand."""
     is_standing = row.undone_at is None or even_undone
@@ -109,18 +123,30 @@ def may_know(user: User, item: ReviewItem, row: Decision, *, even_undone: bool =
 
 
 def _weigh(row: ReviewItem) -> None:
-    """Close an item that has its opinions; ask for a third where two differ."""
+    """Close an item that has its opinions; ask for a third where two differ.
+
+    A desk without another reviewer who might give one makes nobody wait for it.
+    """
     row.claimed_by, row.claimed_until = None, None
     given = list(row.decisions.filter(undone_at=None).values_list("outcome", flat=True))
     if len(given) == row.opinions_wanted == 2 and len(set(given)) == 2:
         make_urgent(row)
         row.opinions_wanted = 3
-    if len(given) >= row.opinions_wanted:
+    if len(given) >= row.opinions_wanted or not _others(row).exists():
         row.status, row.closed_at = ReviewItem.Status.CLOSED, timezone.now()
         row.outcome = _majority(given)
     row.save()
     if row.outcome and not row.golden_id:
         _pass_on(row)
+
+
+def _others(row: ReviewItem) -> models.QuerySet[User]:
+    """Reviewers who might give one more opinion on an item."""
+    reviewers = User.objects.filter(
+        is_active=True, role__in=[User.Role.MODERATOR, User.Role.ADMIN]
+    ).exclude(pk=row.detection.image.owner_id)
+    decided = row.decisions.filter(undone_at=None).values("by")
+    return reviewers.exclude(pk__in=decided).exclude(pk__in=row.detection.feedback.values("by"))
 
 
 def _majority(given: list[str]) -> str:
@@ -147,17 +173,22 @@ def _open_again(row: ReviewItem, *, by: User) -> None:
     row.save()
     if row.golden_id:
         return
+    # What would have replaced it was withdrawn, so that it counts again once it is decided.
+    ReviewItem.objects.filter(previous=row, status="withdrawn").update(previous=None)
     telling.review_withdrawn(row)
-    before = standing(row.detection)
+    image = row.detection.image
+    before = review_of(image.pk)
     if before is None or before.outcome != said:
-        reviewed_labels.unlearn(row.detection.image, by=by, because="undone")
+        reviewed_labels.unlearn(image, by=by, because="undone")
     if before is not None:
-        reviewed_labels.learn(before)
+        reviewed_labels.learn(ReviewItem.objects.get(pk=before.item))
 
 
 def _refuse_undoing(decision: Decision, row: ReviewItem, by: User) -> None:
     if decision.undone_at or row.status == ReviewItem.Status.WITHDRAWN:
         raise Refused("decision_not_standing")
+    if row.detection.image.is_confidential:
+        raise Refused("confidential_not_reviewed")
     if by.role != User.Role.ADMIN:
         if decision.by_id != by.pk:
             raise Refused("decision_not_yours")

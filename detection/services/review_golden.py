@@ -64,7 +64,7 @@ def mixed_in(*, by: User, instead_of: ReviewItem) -> ReviewItem | None:
     if _chance.random() >= rules().golden_share:
         return None
     detection = _unknown_to(by)
-    if detection is None:
+    if detection is None or not _is_held(detection):
         return None
     reason = _believable(detection, instead_of)
     row = ReviewItem.objects.create(
@@ -91,6 +91,13 @@ def _unknown_to(by: User) -> Detection | None:
     judged = Detection.objects.filter(image=_chance.choice(ids), status=Detection.Status.DONE)
     judged = judged.select_related("image__owner", "image__golden").exclude(feedback__by=by)
     return judged.order_by("-created_at").first()
+
+
+def _is_held(detection: Detection) -> bool:
+    """Hold the image until the transaction ends; not where somebody hides or erases it now."""
+    rows = Image.objects.select_for_update(of=("self",), no_key=True, skip_locked=True)
+    fit = rows.filter(pk=detection.image_id, is_confidential=False, erased_at=None)
+    return fit.filter(golden__retired_at=None).first() is not None
 
 
 def _believable(detection: Detection, instead_of: ReviewItem) -> ReviewItem.Reason:

@@ -10,6 +10,7 @@ import time
 from django.db import DatabaseError, transaction
 from django.db.models import Max
 
+from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
 from detection.models import Detection, Image, ReviewItem, ReviewRules, Submission
@@ -72,10 +73,11 @@ def _screen(row: Detection, in_force: ReviewRules) -> None:
         marked.update(awaits_screening=False)
         if by_rule and not _has_room(row):
             by_rule = []
-        for person in _who_asked(row):
-            open_item(row, Reason.FLAGGED, by=person)
-        for reason in by_rule:
-            open_item(row, reason)
+        with audit.together():
+            for person in _who_asked(row):
+                open_item(row, Reason.FLAGGED, by=person)
+            for reason in by_rule:
+                open_item(row, reason)
 
 
 def _reasons_by_rule(row: Detection, in_force: ReviewRules) -> list[ReviewItem.Reason]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 
+from accounts.models import User
 from detection.models import Decision, ReviewItem
 
 
@@ -43,6 +44,19 @@ def reviews_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
     rows = _closed(image_ids).select_related("detection").prefetch_related(_standing_decisions())
     latest = {row.detection.image_id: row for row in rows}  # the latest comes last
     return {pk: _review(row) for pk, row in latest.items() if not row.is_reopened}
+
+
+def reviews_shown_to(user: User, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
+    """As `reviews_of`, without those of images that this reviewer may still decide about.
+
+    Nobody is to follow what others said before, be it about an item that measures reviewers.
+    """
+    found = reviews_of(image_ids)
+    if not found:
+        return {}
+    to_decide = ReviewItem.objects.reviewable_by(user).filter(detection__image__in=[*found])
+    blind = set(to_decide.values_list("detection__image", flat=True))
+    return {pk: review for pk, review in found.items() if pk not in blind}
 
 
 def decided_at(image_id: uuid.UUID) -> datetime | None:

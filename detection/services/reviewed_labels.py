@@ -16,6 +16,7 @@ from detection.models import Dataset, GoldenImage, Image, LabelledImage, Outcome
 from detection.near_pictures import Hashed, near_pairs
 from detection.services import datasets
 from detection.services.datasets import Record
+from detection.services.reviewed import review_of
 
 SOURCE = "reviews"
 LABELS = {
@@ -57,29 +58,19 @@ def unlearn(image: Image, *, by: User | None = None, because: str = "consent") -
             record()
 
 
-def consented(image: Image) -> None:
-    """Its owner allows that it is learnt from: an earlier review of it counts; in that transaction.
-
-    Where several reviews were closed, the latest; one that was reopened counts no more.
-    """
-    item = _closed(image)
-    if item is not None:
-        learn(item)
-
-
 def forget(image: Image, *, by: User | None = None, because: str = "consent") -> list[Record]:
     """As `unlearn`, within a transaction; gives what records the events, to be called last."""
     rows = LabelledImage.objects.usable().filter(image=image).select_related("image__owner")
     if not rows.exists():  # the image is held, so none comes meanwhile
         return []
+    others = _same_that_may_be_learnt(image)  # images are held before datasets
     Dataset.objects.hold_all()
     records = datasets.take_out(list(rows), by=by, because=because)
     if not records:
         return []
-    # Another owner's same bytes may have been reviewed and allowed, and stood behind this one.
-    others = Image.objects.filter(sha256=image.sha256, erased_at=None)
-    for other in others.exclude(pk=image.pk).exclude(training_consent_at=None):
-        item = _closed(other)
+    for other in others:
+        review = review_of(other.pk)
+        item = ReviewItem.objects.get(pk=review.item) if review else None
         if item is not None and (record := _learn(item)) is not None:
             records.append(record)
     return records
@@ -99,16 +90,11 @@ def forget_person(person: User) -> Callable[[User | None], object] | None:
     return record_all if records else None
 
 
-def _closed(image: Image) -> ReviewItem | None:
-    reopened = ReviewItem.objects.exclude(previous=None).values("previous")
-    return (
-        ReviewItem.objects.filter(
-            detection__image=image, status=ReviewItem.Status.CLOSED, golden=None
-        )
-        .exclude(pk__in=reopened)
-        .order_by("-closed_at")
-        .first()
-    )
+def _same_that_may_be_learnt(image: Image) -> list[Image]:
+    """Other owners' same bytes, which may have been reviewed and stood behind these; held fast."""
+    same = Image.objects.filter(sha256=image.sha256, erased_at=None).exclude(pk=image.pk)
+    held = same.exclude(training_consent_at=None).select_for_update(no_key=True)
+    return list(held.order_by("pk"))
 
 
 def _learn(item: ReviewItem) -> Record | None:

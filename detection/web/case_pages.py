@@ -195,7 +195,7 @@ def _images(request: HttpRequest, row: Case, user: User) -> dict[str, object]:
     found = page(row.entries.all(), cursor=request.GET.get("cursor", ""), size=IMAGES_PAGE)
     counts = outcome_counts([row.pk]).get(row.pk, {})
     return {
-        "entries": shown_entries(entries_of(row, found.rows, user)),
+        "entries": shown_entries(entries_of(row, found.rows, user), user),
         "next_cursor": found.next_cursor,
         "is_first_page": not request.GET.get("cursor"),
         "tallies": tallies(counts),

@@ -38,7 +38,7 @@ def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "summary": found,
         "tallies": tallies(found.counts),
         "people": [(person, ROLES[person.role]) for person in found.people],
-        "entries": shown_entries(found.entries),
+        "entries": shown_entries(found.entries, user),
         "notes": shown_notes(found.notes, found.case, user),
         "made_at": timezone.now(),
     }
@@ -49,7 +49,9 @@ def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 @login_required
 @require_GET
 def report_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
-    found = _recorded(visible_case(request, pk), signed_in(request))
+    user = signed_in(request)
+    found = _recorded(visible_case(request, pk), user)
+    shown = shown_entries(found.entries, user)
     body = {
         "case": _case(found),
         "made_at": timezone.now(),
@@ -57,8 +59,8 @@ def report_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
         "counts": found.counts,
         "image_count": found.image_count,
         "images": [
-            _image(request, entry) | _review(shown)
-            for entry, shown in zip(found.entries, shown_entries(found.entries), strict=True)
+            _image(request, entry) | _review(beside)
+            for entry, beside in zip(found.entries, shown, strict=True)
         ],
         "note_count": found.note_count,
         "notes": [_note(note) for note in found.notes],

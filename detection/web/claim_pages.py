@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
+from accounts import audit
 from accounts.models import User
 from accounts.permissions import signed_in
 from detection.claim_presentation import SAYINGS, claims_section
@@ -58,7 +59,8 @@ def claim(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if not form.is_valid():
         return _again(request, detection, _problem(form), 422)
     try:
-        with transaction.atomic():
+        # Events last: what consent lets be learnt holds the datasets, and others hold these first.
+        with transaction.atomic(), audit.together():
             feedback.give(by=user, detection=detection, **form.claim())
             if form.cleaned_data["allows_training"]:
                 set_training_consent(by=user, image=detection.image, is_allowed=True)

@@ -94,7 +94,7 @@ def _context(request: HttpRequest, row: Detection) -> dict[str, object]:
         **_custody(row, user),
         **cases_section(row.image, user),
         **_report(row, user),
-        **outcome_section(row),
+        **outcome_section(row, user),
         **claims_section(row, user),
         **_seen_before(row, user),
     }

@@ -19,7 +19,7 @@ from detection.models import Detection, SavedFilter
 from detection.presentation import verdict_card
 from detection.review_words import review_card
 from detection.services.history_export import MAX_ROWS, file_names, tags_of
-from detection.services.reviewed import reviews_of
+from detection.services.reviewed import reviews_shown_to
 from detection.web.history_form import HistoryForm
 
 HISTORY_PAGE = 24
@@ -71,7 +71,7 @@ def _found(request: HttpRequest, form: HistoryForm, user: User) -> dict[str, Any
 def entries(rows: list[Detection], user: User) -> list[dict[str, Any]]:
     """Rows as the list shows them."""
     names, tags = file_names(rows, user), tags_of(rows)
-    reviews = reviews_of({row.image_id for row in rows})
+    reviews = reviews_shown_to(user, {row.image_id for row in rows})
     return [
         {
             "detection": row,

@@ -1,10 +1,12 @@
 """Saying on a page that a verdict is wrong, and whether an image may be learnt from."""
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
-from detection.models import Feedback, Image
+from detection.models import Feedback, Image, LabelledImage
 from detection.services import feedback
-from tests.factories import detection_row, done_row, image_row
+from tests.factories import detection_row, done_row, image_row, review_row
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("brought_to_desk")]
 
@@ -175,3 +177,16 @@ def test_a_moderator_gives_it_for_nobody(carol, judged, client_of):
     )
     assert "Only its owner does this" in answer.content.decode()
     assert _consents() == 0
+
+
+def test_a_claim_with_consent_holds_the_datasets_before_the_chain(browser, judged, carol):
+    """As a decision does, which may be made about another image of the same owner meanwhile."""
+    review_row(judged, by=carol)
+    with CaptureQueriesContext(connection) as queries:
+        _say(browser, judged, allows_training="on")
+    assert LabelledImage.objects.usable().get().image == judged.image
+    tables = [query["sql"] for query in queries]
+    chain = next(at for at, sql in enumerate(tables) if 'FROM "accounts_auditchain"' in sql)
+    held = [at for at, sql in enumerate(tables) if 'FROM "detection_dataset" ORDER BY' in sql]
+    assert held
+    assert max(held) < chain

@@ -4,6 +4,7 @@ from datetime import timedelta
 from smtplib import SMTPRecipientsRefused
 
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.core import mail
 from django.utils import timezone
 
@@ -135,6 +136,49 @@ def test_a_server_that_refuses_is_asked_again_and_not_for_ever(alice, carol, jud
     notice = Notice.objects.get()
     assert (notice.mailed_at, notice.mail_due_at) == (None, None)
     assert notice.mail_attempt == len(mailing.RETRY_AFTER) + 1
+
+
+@pytest.mark.parametrize(
+    "error", [SoftTimeLimitExceeded(), UnicodeEncodeError("ascii", "ü", 0, 1, "")]
+)
+def test_whatever_keeps_a_mail_from_leaving_it_waits_longer_each_time(
+    alice, carol, judged, monkeypatch, error
+):
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(mailing, "send_mail", fail)
+    _tell(judged, carol)
+    mail_news(str(alice.pk))
+    notice = Notice.objects.get()
+    assert (notice.lease_owner, notice.lease_until) == ("", None)
+    assert notice.mail_due_at > timezone.now() + timedelta(seconds=30)
+
+
+def test_a_mail_that_kills_its_sender_each_time_is_given_up(alice, carol, judged):
+    _tell(judged, carol)
+    for _ in range(len(mailing.RETRY_AFTER) + 1):
+        assert Notice.objects.claim(alice.pk, at_most=9)
+        _make_due()
+    mail_news(str(alice.pk))
+    assert mail.outbox == []
+    assert Notice.objects.get().mail_due_at is None
+
+
+def test_what_is_new_is_not_given_up_with_what_is_old(
+    alice, carol, judged, model_version, monkeypatch
+):
+    def refuse(*_: object) -> None:
+        raise SMTPRecipientsRefused({})
+
+    monkeypatch.setattr(mailing, "send_mail", refuse)
+    _tell(judged, carol)
+    Notice.objects.update(mail_attempt=len(mailing.RETRY_AFTER))
+    _tell(done_row(alice, model_version), carol)
+    mail_news(str(alice.pk))
+    old, new = Notice.objects.order_by("created_at")
+    assert old.mail_due_at is None
+    assert new.mail_due_at > timezone.now()
 
 
 def test_a_sender_that_died_leaves_it_to_the_next(alice, carol, judged):

@@ -6,10 +6,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from accounts.models import AuditEvent
+from accounts.models import AuditEvent, User
 from detection.errors import Refused
 from detection.models import Decision, ReviewItem
-from detection.services import review, review_claims, review_decisions
+from detection.services import custody, review, review_claims, review_decisions
+from detection.services.reviewed import review_of
 from tests.factories import detection_row, done_row, image_row
 from tests.review_desk import decided, disputed, opened
 
@@ -292,3 +293,65 @@ def test_what_is_withdrawn_is_not_decided(alice, carol, model_version):
     item.refresh_from_db()
     assert (item.status, item.claimed_by) == ("withdrawn", None)
     assert refusal(review_claims.claim, item=item, by=carol) == "review_not_open"
+
+
+def test_only_what_counts_is_opened_again(alice, carol, dora, erin, model_version, passed_on):
+    """Else what was said since would be taken from its owner, and no label of it would stay."""
+    first = opened(alice, model_version)
+    decided(first, carol)
+    second = review.reopen(item=first, by=erin)
+    assert refusal(review.reopen, item=first, by=erin) == "reviewed_since"
+    decided(second, dora, "manipulated")
+    del passed_on[:]
+    assert refusal(review.reopen, item=first, by=erin) == "reviewed_since"
+    assert passed_on == []
+    assert review.standing(first.detection) == second
+
+
+def test_what_was_withdrawn_does_not_keep_a_review_from_being_done_again(
+    alice, carol, dora, erin, model_version
+):
+    item = opened(alice, model_version)
+    decision = decided(item, carol)
+    review.reopen(item=item, by=erin)
+    custody.set_confidential(by=alice, image=item.detection.image, is_confidential=True)
+    assert refusal(review_decisions.undo, decision=decision, by=dora) == "confidential_not_reviewed"
+    custody.set_confidential(by=alice, image=item.detection.image, is_confidential=False)
+    review_decisions.undo(decision=decision, by=dora)
+    decided(item, erin, "manipulated")
+    assert review_of(item.detection.image_id).outcome == "manipulated"
+
+
+def test_taking_back_gives_an_image_what_was_said_of_its_other_detection(
+    alice, carol, erin, model_version, other_version, passed_on
+):
+    item = opened(alice, model_version)
+    decided(item, carol, "authentic")
+    later = done_row(alice, other_version, image=item.detection.image)
+    with transaction.atomic():
+        again = review.open_item(later, "disputed")
+    decision = decided(again, erin, "manipulated")
+    del passed_on[:]
+    review_decisions.undo(decision=decision, by=erin)
+    assert review_of(later.image_id).item == item.pk
+    assert passed_on == ["review_withdrawn", "unlearn", "learn"]
+
+
+def test_a_desk_of_one_reviewer_waits_for_no_second_opinion(alice, carol, model_version):
+    item = opened(alice, model_version)
+    ReviewItem.objects.update(opinions_wanted=2)
+    reviewers = User.objects.filter(role=User.Role.MODERATOR).exclude(pk=carol.pk)
+    reviewers.update(is_active=False)
+    decided(item, carol, "manipulated")
+    assert ReviewItem.objects.get().outcome == "manipulated"
+
+
+def test_two_who_differ_and_have_no_third_cannot_tell(alice, carol, erin, model_version):
+    item = opened(alice, model_version)
+    ReviewItem.objects.update(opinions_wanted=2)
+    others = User.objects.filter(role=User.Role.MODERATOR).exclude(pk__in=[carol.pk, erin.pk])
+    others.update(is_active=False)
+    decided(item, carol, "manipulated")
+    assert ReviewItem.objects.get().status == "open"
+    decided(item, erin, "authentic")
+    assert ReviewItem.objects.get().outcome == "cannot_tell"

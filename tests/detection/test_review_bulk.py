@@ -9,7 +9,7 @@ from detection.models import (
     Outcome,
     ReviewItem,
 )
-from detection.services import review, review_claims
+from detection.services import review, review_bulk, review_claims
 from tests.review_desk import opened, text_of
 
 pytestmark = pytest.mark.usefixtures("passed_on", "strict")
@@ -69,3 +69,14 @@ def test_what_one_may_not_see_is_not_among_the_picked(desk, alice, model_version
 @pytest.mark.parametrize("data", [{"row": ["no-uuid"], "action": "skip"}, {"action": "burn"}])
 def test_a_bulk_form_that_says_nothing_changes_nothing(desk, item, data):
     assert desk.post(reverse("review_change"), data).status_code == 422
+
+
+def test_what_is_disputed_in_this_moment_is_not_closed_unseen(carol, alice, model_version):
+    stale = opened(alice, model_version, "sample")
+    review.open_item(stale.detection, "disputed")
+    (outcome,) = review_bulk.change_each(
+        by=carol, items=[stale], change=review_bulk.closing_as_unknown("")
+    )
+    assert "Somebody waits for its outcome" in outcome.refusal
+    row = ReviewItem.objects.get()
+    assert (row.status, row.claimed_by) == ("open", None)

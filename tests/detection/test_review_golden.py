@@ -6,7 +6,7 @@ from django.core.exceptions import ValidationError
 from accounts.models import AuditEvent
 from detection.errors import Refused
 from detection.models import GoldenImage, ReviewItem
-from detection.services import review, review_claims, review_golden
+from detection.services import custody, erasure, review, review_claims, review_golden
 from detection.services.review_rules import rules, set_rules
 from tests.factories import detection_row, done_row, image_row
 from tests.review_desk import decided, opened
@@ -140,3 +140,25 @@ def test_a_share_that_is_none_is_refused(dora):
     with pytest.raises(ValidationError):
         set_rules(by=dora, sample_share=1.5)
     assert rules().sample_share == 0.01
+
+
+@pytest.mark.parametrize("how", ["hidden", "erased", "retired"])
+def test_one_that_goes_in_this_moment_is_not_handed_out(
+    alice, carol, dora, model_version, golden, always, monkeypatch, how
+):
+    """An item about it would stay open for ever, for nobody sees it."""
+    ordinary, chosen = opened(alice, model_version), review_golden._unknown_to
+
+    def then_it_goes(by):
+        found = chosen(by)
+        if how == "hidden":
+            custody.set_confidential(by=alice, image=golden.image, is_confidential=True)
+        elif how == "erased":
+            erasure.erase_image(by=alice, image=golden.image)
+        else:
+            review_golden.retire(by=dora, golden=golden)
+        return found
+
+    monkeypatch.setattr(review_golden, "_unknown_to", then_it_goes)
+    assert review_claims.next_item(carol) == ordinary
+    assert not ReviewItem.objects.exclude(golden=None).exists()

@@ -19,6 +19,7 @@ from detection.models import (
     Snapshot,
 )
 from detection.services import custody, datasets, erasure, feedback, reviewed_labels, snapshots
+from detection.services.consent import set_training_consent
 from ml.datasets.manifest import read_manifest
 from ml.datasets.splits import SHARES, split_by_name
 from tests import archives
@@ -42,6 +43,10 @@ def _judged(owner: User, seed: int) -> Detection:
 
 def _allow(image: Image) -> None:
     Image.objects.filter(pk=image.pk).update(training_consent_at=timezone.now())
+
+
+def _consent(image: Image, *, is_allowed: bool = True) -> None:
+    set_training_consent(by=image.owner, image=image, is_allowed=is_allowed)
 
 
 def _reviewed(detection: Detection, outcome: str = "manipulated", **fields: Any) -> ReviewItem:
@@ -113,23 +118,22 @@ def test_a_thousand_claims_are_no_label(detection: Detection, bob: User, monkeyp
             comment="",
             api_key=None,
         )
-    reviewed_labels.consented(detection.image)
+    for is_allowed in (False, True):
+        _consent(detection.image, is_allowed=is_allowed)
     assert _labels() == []
 
 
 def test_consent_after_the_review_counts_too(detection: Detection):
     item = _reviewed(detection, "authentic")
     reviewed_labels.learn(item)
-    _allow(detection.image)
-    reviewed_labels.consented(detection.image)
+    _consent(detection.image)
     assert _labels() == [(0, "reviews")]
 
 
 def test_a_review_that_was_reopened_counts_no_more(detection: Detection):
     item = _reviewed(detection, "authentic")
     ReviewItem.objects.create(detection=detection, previous=item)
-    _allow(detection.image)
-    reviewed_labels.consented(detection.image)
+    _consent(detection.image)
     assert _labels() == []
 
 
@@ -253,17 +257,29 @@ def test_another_owners_same_bytes_stand_in_for_those_that_go(
     assert LabelledImage.objects.usable().get().image == theirs.image
 
 
+def test_what_is_looked_at_again_stands_in_for_nothing(
+    detection: Detection, alice: User, bob: User
+):
+    """Not even by what was said of it before that."""
+    theirs = _judged(bob, 0)
+    for row in (detection, theirs):
+        _allow(row.image)
+        reviewed_labels.learn(_reviewed(row))
+    latest = _reviewed(theirs, "authentic")
+    ReviewItem.objects.create(detection=theirs, previous=latest)
+    reviewed_labels.unlearn(detection.image, by=alice)
+    assert _labels() == []
+
+
 def test_unlearning_what_was_never_learnt_does_nothing(detection: Detection):
     reviewed_labels.unlearn(detection.image)
     assert not AuditEvent.objects.filter(action="labelled_image.removed").exists()
 
 
 def test_what_was_unlearnt_may_be_learnt_again(detection: Detection):
-    _allow(detection.image)
     _reviewed(detection)
-    reviewed_labels.consented(detection.image)
-    reviewed_labels.unlearn(detection.image)
-    reviewed_labels.consented(detection.image)
+    for is_allowed in (True, False, True):
+        _consent(detection.image, is_allowed=is_allowed)
     assert _labels() == [(1, "reviews")]
     assert LabelledImage.objects.count() == 2
 

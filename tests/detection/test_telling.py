@@ -1,7 +1,6 @@
 """Who is told what when a review is closed or taken back, and of what nobody is told."""
 
 import json
-import re
 
 import pytest
 from django.utils import timezone
@@ -53,9 +52,8 @@ def test_who_decided_is_in_no_notice_and_no_webhook(alice, carol, item):
     add_endpoint(by=alice, url="https://example.org/hook", events=["review.completed"])
     telling.review_completed(item)
     said = json.dumps(Notice.objects.get().about) + WebhookDelivery.objects.get().payload
-    for name in (carol.email, str(carol)):
+    for name in (carol.email, str(carol), f'"{carol.pk}"', f": {carol.pk}"):
         assert name not in said
-    assert not re.search(rf'[":, ]{carol.pk}[",}}]', said)
 
 
 def test_who_claimed_is_told_and_who_took_the_claim_back_is_not(
