@@ -166,13 +166,13 @@ def short_date(period: Period) -> str:
 
 
 def _marks(found: Monitoring, axes: Axes) -> list[Label]:
-    """Where a model began to judge, by its number in the list of changes."""
-    marks = []
+    """Where models began to judge, by their numbers in the list of changes."""
+    numbers: dict[float, list[str]] = {}
     for number, change in enumerate(found.changes, start=1):
         at = _column_of(change, found)
         if at is not None:
-            marks.append(Label(text(axes.x(at)), str(number)))
-    return marks
+            numbers.setdefault(at, []).append(str(number))
+    return [Label(text(axes.x(at)), ", ".join(some)) for at, some in numbers.items()]
 
 
 def _column_of(change: Change, found: Monitoring) -> float | None:

@@ -85,7 +85,7 @@ def _decisions(people: list[tuple[str, Figures]], everybody: Figures) -> Section
         title=_("Decisions"),
         note=_("Undone ones do not count. The time is that between taking an item and deciding."),
         first=_("Who"),
-        columns=[_("Decisions"), _("Time for one, in the middle")],
+        columns=[_("Decisions"), _("Median time for one")],
         rows=[*rows, Row(_("The desk together"), None, _how_much(everybody), is_everybody=True)],
     )
 

@@ -104,7 +104,10 @@ def check(snapshot: Snapshot, network: Network) -> None:
     if not snapshot.is_whole:
         raise Refused("snapshot_broken")
     if lacking := trainable.lacking(snapshot.counts):
-        found = [f"{split}: {reals} + {fakes}" for split, (reals, fakes) in lacking.items()]
+        found = [
+            "{}: {} + {} < {} + {}".format(split, *have, *trainable.NEEDED[split])
+            for split, have in lacking.items()
+        ]
         raise Refused("too_few_to_validate", "; ".join(found))
     if network.needs_both and not trainable.teaches_pairs(snapshot.counts):
         raise Refused("no_source_with_both")

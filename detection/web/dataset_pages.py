@@ -33,6 +33,7 @@ from ml.errors import DecoderUnavailable, UnreadableImage
 
 PAGE_SIZE, SAMPLE_SIZE, FILES_SIZE, LATEST = 50, 24, 100, 10
 MEGABYTE = 1024 * 1024
+BESIDE = "id_dataset_%s"  # another form of that page has a name too
 
 
 @never_cache
@@ -42,7 +43,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     """All datasets and snapshots; POST makes a dataset."""
     if request.method == "GET":
         return _overview(request)
-    form = DatasetForm(request.POST, label_suffix="")
+    form = DatasetForm(request.POST, label_suffix="", auto_id=BESIDE)
     if not form.is_valid():
         return _overview(request, form=form, status=400)
     try:
@@ -205,7 +206,7 @@ def _overview(
     context = {
         "datasets": shown,
         "rows": [(row, counted.get(row.pk, {"real": 0, "fake": 0})) for row in shown],
-        "form": form or DatasetForm(label_suffix=""),
+        "form": form or DatasetForm(label_suffix="", auto_id=BESIDE),
         "freezing": freezing or FreezeForm(label_suffix=""),
         "can_freeze": bool(counted),
         "snapshots": frozen.rows,

@@ -66,9 +66,18 @@ def to_next(request: HttpRequest, user: User) -> HttpResponse:
         messages.error(request, str(refusal))
         return redirect("review")
     if item is None:
-        messages.info(request, _("Nothing more waits for you."))
+        messages.info(request, _nothing_handed(user))
         return redirect("review")
     return redirect("review_item", item.pk)
+
+
+def _nothing_handed(user: User) -> str:
+    if review_waiting.for_reviewer(user).exists():
+        return _(
+            "Nothing more is handed to you now. What others or you hold, and what you skipped or "
+            "escalated today, stands in the queue."
+        )
+    return _("Nothing more waits for you.")
 
 
 @reviewer_required

@@ -9,10 +9,11 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-# Shown beside verdicts: what this network cannot do, whatever it was trained on.
+# Shown beside verdicts: what this network cannot do, whatever it was trained on. `{side}` is the
+# side of what it sees, which the run decides.
 LIMITS = (
-    "It sees the whole picture reduced to 128 by 128 pixels: small retouches and the fine traces "
-    "of generators are gone before it looks.",
+    "It sees the whole picture reduced to {side} by {side} pixels: small retouches and the fine "
+    "traces of generators are gone before it looks.",
     "It knows the kinds of manipulation it was trained on; on others it is close to guessing.",
     "It ranks pictures by how they look, not by where they come from: a real picture may look "
     "unusual and a false one may look plain.",

@@ -19,6 +19,8 @@ async function follow(part) {
     if (document.hidden) continue;
     try {
       part = await refresh(part);
+      // the rest of the page shows what the import found
+      if (!part.dataset.unfinished && !document.activeElement?.form) location.reload();
     } catch {
       // the line broke: the next round tries again
     }
