@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from detection import detector, storage
+from detection import detector, storage, trainable
 from detection.errors import Refused
 from detection.models import Activation, Comparison, ModelVersion
 from ml.errors import ArtifactError
@@ -252,10 +252,10 @@ def _copy(source: Path, final: Path, sha256: str) -> None:
     File by file, since a folder that holds something cannot be replaced in one step. In between,
     the two do not have the hash they are asked for, and nothing is judged with them.
     """
-    if detector.is_artifact(final, sha256):
-        return
-    if final.is_dir():
-        log.warning("stored artifact %s is damaged, copied anew from %s", sha256, source)
-    for name in detector.ARTIFACT_FILES:
-        storage.copy_durably(source / name, final / name)
-    detector.artifact_facts(final, sha256)  # refuse what changed while it was copied
+    if not detector.is_artifact(final, sha256):
+        if final.is_dir():
+            log.warning("stored artifact %s is damaged, copied anew from %s", sha256, source)
+        for name in detector.ARTIFACT_FILES:
+            storage.copy_durably(source / name, final / name)
+        detector.artifact_facts(final, sha256)  # refuse what changed while it was copied
+    trainable.keep_weights(source, final)
