@@ -31,8 +31,8 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "gate_accuses": (
         409,
         gettext_lazy(
-            "It would accuse more real photographs, or no longer gives its recorded scores. "
-            "Nobody may promote it."
+            "It would accuse more real photographs, judges upside down, or no longer gives its "
+            "recorded scores. Nobody may promote it."
         ),
     ),
     "nothing_before": (409, gettext_lazy("No other model judged before this one.")),
@@ -166,6 +166,12 @@ def _golden_moved(one: Mapping[str, Any], place: str) -> str:
     ) % {"n": number_format(one["n"])}
 
 
+def _upside_down(one: Mapping[str, Any], place: str) -> str:
+    return _(
+        "It judges upside down: the higher its score, the less likely a fake. It learnt nothing."
+    )
+
+
 _SENTENCES = {
     "not_enough_to_tell": _not_enough,
     "more_accusations": _accuses,
@@ -174,6 +180,7 @@ _SENTENCES = {
     "worse_calibrated": _calibrated_worse,
     "golden_worse": _golden_worse,
     "golden_scores_moved": _golden_moved,
+    "upside_down": _upside_down,
 }
 
 

@@ -225,6 +225,7 @@ def _count(claim: Comparison) -> None:
             "unreadable": len(told[Kind.LIVE]) - len(live),
         },
         "moved": comparer.moved_golden(claim.candidate),
+        "slope": comparer.slope_of(claim.candidate),
     }
     _complete(claim, found, changed)
 

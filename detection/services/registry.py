@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 State, Kind = ModelVersion.State, Activation.Kind
 # What the gate found that nobody may take upon themselves: people accused who should not be.
-NEVER_OVERRULED = frozenset({"more_accusations", "golden_scores_moved"})
+NEVER_OVERRULED = frozenset({"more_accusations", "golden_scores_moved", "upside_down"})
 
 
 class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the request)

@@ -12,6 +12,7 @@ from PIL import Image as Picture
 
 from accounts.models import AuditEvent, User
 from detection import comparer, detector, storage
+from detection.comparison_presentation import gate
 from detection.errors import Refused
 from detection.models import (
     ComparedImage,
@@ -23,6 +24,7 @@ from detection.models import (
 )
 from detection.services import comparisons, leases, registry, sweeping
 from detection.tasks import compare_models, run_detection
+from ml.calibration import Calibration
 from ml.errors import DecoderUnavailable
 from tests import images
 from tests.factories import submitted
@@ -295,3 +297,18 @@ def test_recorded_scores_that_moved_shut_the_gate(red_model, snapshot, dora, tmp
     moved = registry.register_artifact(folder, by=None, sha256=sha256)
     row = _to_the_end(comparisons.order(moved, snapshot, by=dora))
     assert "golden_scores_moved" in registry.obstacle_codes(row)
+
+
+def test_a_candidate_whose_calibration_is_upside_down_may_be_promoted_by_nobody(
+    red_model, snapshot, dora, tmp_path
+):
+    folder = tmp_path / "turned"
+    calibration = Calibration(-1.0, 0.0, 0.5, 2).to_json()
+    sha256 = write_artifact(folder, version="3", calibration=calibration)
+    turned = registry.register_artifact(folder, by=None, sha256=sha256)
+    row = _to_the_end(comparisons.order(turned, snapshot, by=dora))
+    assert "upside_down" in registry.obstacle_codes(row)
+    assert gate(row).state == "never"
+    with pytest.raises(Refused) as refusal:
+        registry.promote(turned, comparison=row, by=dora, reason="It is new.", overrules=True)
+    assert refusal.value.code == "gate_accuses"
