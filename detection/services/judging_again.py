@@ -107,7 +107,8 @@ def hand_over(pk: uuid.UUID | str, *, worker: str) -> None:
     if claim.version.state != ModelVersion.State.ACTIVE:
         _end(claim, Rejudging.Ended.SUPERSEDED)
     elif _is_somebody_waiting():
-        if claim.hand_on():
+        # Looked and left: on a busy desk days of looks would be more attempts than are counted.
+        if claim.hand_on(attempt=F("attempt") - 1):
             _ring_or_leave_due(claim.pk, delay_s=LATER_S)
     else:
         _hand_some(claim)
@@ -132,7 +133,7 @@ def ring_waiting(*, again_after: timedelta) -> int:
 
 def fail_exhausted() -> int:
     """End the rows whose last attempt's lease ran out."""
-    return sum(row.fail("attempts_exhausted") for row in Rejudging.objects.exhausted())
+    return sum(_fail(row, "attempts_exhausted") for row in Rejudging.objects.exhausted())
 
 
 def _is_somebody_waiting() -> bool:
@@ -233,6 +234,15 @@ def _end(claim: Rejudging, how: str) -> None:
         if claim.end(how):
             claim.refresh_from_db()
             _record("rejudging.ended", claim, by=None, after={"done": claim.done, "ended": how})
+
+
+def _fail(row: Rejudging, code: str) -> bool:
+    with transaction.atomic():
+        if not row.fail(code):
+            return False
+        after = {"done": row.done, "failure_code": code}
+        _record("rejudging.failed", row, by=None, after=after)
+    return True
 
 
 def _record(action: str, row: Rejudging, *, by: User | None, after: dict[str, Any]) -> None:
