@@ -71,7 +71,7 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
 
 # Why a comparison ended without figures; beside `detection.words.FAILURES`.
 FAILURES: dict[str, str | Promise] = {
-    "snapshot_unusable": gettext_lazy(
+    "snapshot_broken": gettext_lazy(
         "An image of the snapshot was removed, so it cannot be used any more. Freeze a new one."
     ),
     "dataset_invalid": gettext_lazy("The list of the snapshot is damaged."),

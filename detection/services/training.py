@@ -171,6 +171,30 @@ def learnt_before(version: ModelVersion, snapshot: Snapshot) -> set[str]:
     return known
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What versions learnt from or were fitted on: SHA-256 of files, and their groups."""
+
+    files: frozenset[str]
+    groups: frozenset[str]
+
+
+def learnt_by(*versions: ModelVersion) -> Learnt:
+    """Of the runs of this desk that made these versions, and of those they went on from."""
+    frozen = []
+    for version in versions:
+        one: ModelVersion | None = version
+        while one is not None:
+            run = TrainingRun.objects.filter(candidate=one).select_related("started_from").first()
+            if run is None:
+                break
+            frozen.append(run.snapshot_id)
+            one = run.started_from
+    images = LabelledImage.objects.filter(snapshots__in=frozen)
+    rows = list(images.exclude(split=LabelledImage.Split.TEST).values_list("sha256", "group"))
+    return Learnt(frozenset(sha256 for sha256, _ in rows), frozenset(group for _, group in rows))
+
+
 def lost_sources(version: ModelVersion) -> list[str]:
     """Sources that a version learnt from and of which this desk has no image to replay."""
     start = trainable.start_of(version)
