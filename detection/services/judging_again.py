@@ -33,7 +33,7 @@ LATER_S = 5.0  # until it looks again whether others still wait
 NEXT_TO = timedelta(milliseconds=1)
 
 
-def ask(*, by: User, detection: Detection, api_key: ApiKey | None = None) -> Detection:
+def ask(*, by: User, detection: Detection) -> Detection:
     """Have one image judged by the model that judges now; whoever asks again gets the same row.
 
     Raises:

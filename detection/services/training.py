@@ -68,8 +68,9 @@ def order(wanted: Order) -> TrainingRun:
     if (open_ := TrainingRun.objects.open().first()) is not None:
         raise AlreadyTraining(open_)
     active = _start(wanted, network)
-    snapshot = wanted.snapshot or _frozen(wanted)
-    check(snapshot, network)
+    with transaction.atomic():  # what is refused freezes nothing, however often it is tried
+        snapshot = wanted.snapshot or _frozen(wanted)
+        check(snapshot, network)
     run = TrainingRun(
         config=network.config,
         snapshot=snapshot,

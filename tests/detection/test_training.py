@@ -141,6 +141,17 @@ def test_too_few_images_to_state_error_rates_are_refused_before_hours_of_trainin
     assert refused(snapshot=snapshot_row(counts)) == "too_few_to_validate"
 
 
+def test_a_refused_order_leaves_no_snapshot_behind(dora: User):
+    dataset = dataset_row("few")
+    labelled_row(dataset, 1)
+    wanted = Order(config="desk_small", via="page", start=Start.SCRATCH, datasets=(dataset,))
+    with pytest.raises(Refused) as refusal:
+        training.order(wanted)
+    assert refusal.value.code == "too_few_to_validate"
+    assert not Snapshot.objects.exists()
+    assert not AuditEvent.objects.filter(action="snapshot.frozen").exists()
+
+
 def test_pairs_need_a_source_with_both_classes():
     snapshot = snapshot_row()
     one_each = {"a": {"real": 90, "fake": 0}, "b": {"real": 0, "fake": 90}}
