@@ -35,6 +35,13 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
             "recorded scores. Nobody may promote it."
         ),
     ),
+    "accuses_elsewhere": (
+        409,
+        gettext_lazy(
+            "Compared on other images, it accuses more real photographs beyond chance. "
+            "Nobody may promote it."
+        ),
+    ),
     "nothing_before": (409, gettext_lazy("No other model judged before this one.")),
     "model_changed_meanwhile": (
         409,

@@ -80,8 +80,9 @@ def promote(
         overrules: whoever promotes knows what the gate says and takes it upon themselves; what the
             gate found about accusations nobody overrules.
     Raises:
-        Refused: it was not compared with the model that judges now, the gate is shut, or its files
-            are not what was registered.
+        Refused: it was not compared with the model that judges now, the gate is shut, another
+            comparison of the two shows more reals accused, or its files are not what was
+            registered.
     """
     _refuse_what_is_damaged(version)
     with transaction.atomic():
@@ -91,6 +92,8 @@ def promote(
         codes = obstacle_codes(row)
         if codes & NEVER_OVERRULED:
             raise Refused("gate_accuses")
+        if _accuses_elsewhere(row):
+            raise Refused("accuses_elsewhere")
         if codes and not overrules:
             raise Refused("gate_shut")
         return _switch(
@@ -219,6 +222,20 @@ def _refuse_promotion(
         raise Refused("not_compared")
     if active is None or comparison.against_id != active.pk:
         raise Refused("compared_with_another")
+
+
+def _accuses_elsewhere(comparison: Comparison) -> bool:
+    """Whether other images of the same two models showed, beyond chance, more reals accused.
+
+    Or whoever promotes could look for images on which nothing shows.
+    """
+    others = Comparison.objects.filter(
+        candidate=comparison.candidate_id,
+        against=comparison.against_id,
+        status=Comparison.Status.DONE,
+    ).exclude(pk=comparison.pk)
+    found = [one for obstacles in others.values_list("obstacles", flat=True) for one in obstacles]
+    return any(one["code"] == "more_accusations" and (one.get("low") or 0) > 0 for one in found)
 
 
 def _refuse_what_is_damaged(version: ModelVersion) -> None:
