@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, Max, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -190,13 +190,15 @@ def _hand_one(
     """
     with transaction.atomic():
         image = Image.objects.select_related("owner").held_fast(before.image_id)
+        # of several that judged before, the one judged again need not be the latest
+        latest = image.detections.aggregate(at=Max("created_at"))["at"]
         row, is_new = Detection.objects.get_or_create(
             image=image,
             model_version=version,
             defaults={
                 "judged_before": before,
                 "queue": QUEUE,
-                "created_at": before.created_at + NEXT_TO,
+                "created_at": latest + NEXT_TO,
                 "rung_at": timezone.now(),
             },
         )

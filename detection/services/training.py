@@ -86,7 +86,7 @@ def order(wanted: Order) -> TrainingRun:
     try:
         with transaction.atomic():
             run.save(force_insert=True)
-            _record("ordered", run, by=wanted.by, after=_told(run))
+            _record("training_run.ordered", run, by=wanted.by, after=_told(run))
             transaction.on_commit(lambda: ring(run), robust=True)
     except IntegrityError:
         other = TrainingRun.objects.open().first()
@@ -128,7 +128,7 @@ def cancel(run: TrainingRun, *, by: User | None) -> None:
     with transaction.atomic():
         if run.cancel_unheld():
             clear_later(run)
-            _record("cancelled", run, by=by)
+            _record("training_run.cancelled", run, by=by)
             return
         held = TrainingRun.objects.filter(pk=run.pk, status=TrainingRun.Status.RUNNING)
         if (
@@ -136,7 +136,7 @@ def cancel(run: TrainingRun, *, by: User | None) -> None:
             .filter(cancel_asked_at=None)
             .update(cancel_asked_at=Now())
         ):
-            _record("cancel_asked", run, by=by)
+            _record("training_run.cancel_asked", run, by=by)
             return
     now = TrainingRun.objects.get(pk=run.pk)
     if now.is_finished:
@@ -230,9 +230,9 @@ def clear_later(run: TrainingRun) -> None:
     transaction.on_commit(lambda: clear(run), robust=True)
 
 
-def record_end(run: TrainingRun, outcome: str, **after: Any) -> None:
+def record_end(action: str, run: TrainingRun, **after: Any) -> None:
     """Record how a run ended, in the transaction that ends it."""
-    _record(outcome, run, by=None, after=after)
+    _record(action, run, by=None, after=after)
 
 
 def _offer(wanted: Order) -> Network:
@@ -280,12 +280,10 @@ def _told(run: TrainingRun) -> dict[str, Any]:
 
 
 def _record(
-    outcome: str, run: TrainingRun, *, by: User | None, after: dict[str, Any] | None = None
+    action: str, run: TrainingRun, *, by: User | None, after: dict[str, Any] | None = None
 ) -> None:
     candidate = run.candidate.artifact_sha256 if run.candidate else ""
-    audit.record(
-        f"training_run.{outcome}", actor=by, target=run, target_sha256=candidate, after=after
-    )
+    audit.record(action, actor=by, target=run, target_sha256=candidate, after=after)
 
 
 def open_run() -> TrainingRun | None:

@@ -88,7 +88,7 @@ def end_cancelled(run: TrainingRun, *, is_held: bool = True) -> bool:
         if not (run.cancel() if is_held else run.cancel_unheld()):
             return False
         training.clear_later(run)
-        training.record_end(run, "cancelled")
+        training.record_end("training_run.cancelled", run)
     return True
 
 
@@ -98,7 +98,7 @@ def end_failed(run: TrainingRun, code: str, *, is_held: bool = True) -> bool:
         if not (run.fail(code) if is_held else run.fail_unheld(code)):
             return False
         training.clear_later(run)
-        training.record_end(run, "failed", failure_code=code)
+        training.record_end("training_run.failed", run, failure_code=code)
     log.error("training %s failed: %s", run.pk, code)
     return True
 
@@ -246,7 +246,7 @@ class _Work:
                 raise Lost
             self.run.candidate = version
             training.clear_later(self.run)
-            training.record_end(self.run, "completed", candidate=sha256)
+            training.record_end("training_run.completed", self.run, candidate=sha256)
         compare(self.run)
 
 

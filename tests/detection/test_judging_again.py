@@ -210,6 +210,18 @@ def test_it_gives_way_to_whatever_was_submitted(alice, dora, model_version, newe
     assert order.done == 3
 
 
+def test_of_an_image_judged_again_twice_the_last_verdict_comes_last(old, alice, newer):
+    second = judging_again.ask(by=alice, detection=old)
+    Detection.objects.filter(pk=second.pk).update(
+        status="done", verdict="inconclusive", completed_at=timezone.now()
+    )
+    third = ModelVersion.objects.create(name="fake", version="3", artifact_sha256="d" * 64)
+    registry.activate(third, by=None)
+    last = judging_again.ask(by=alice, detection=old)
+    times = [Detection.objects.get(pk=row.pk).created_at for row in (old, second, last)]
+    assert times == sorted(set(times))
+
+
 def test_days_of_giving_way_count_as_no_attempts(alice, dora, model_version, newer):
     many(alice, model_version, 1)
     registry.activate(newer, by=None)
