@@ -426,3 +426,17 @@ def test_codes_fit_their_columns():
 def test_every_refusal_is_a_sentence():
     assert all(str(sentence).endswith(".") for _status, sentence in REFUSALS.values())
     assert stage_words("epoch 2/3") == "learns, epoch 2 of 3"
+
+
+@pytest.mark.parametrize("give_back", [TrainingRun.release, TrainingRun.give_up_attempt])
+def test_one_called_off_while_its_process_stopped_or_was_killed_ends(dora: User, give_back: Any):
+    run = order()
+    claim = TrainingRun.objects.claim(run.pk, worker="elsewhere:1:1")
+    training.cancel(run, by=dora)
+    assert claim is not None
+    assert give_back(claim)
+    assert TrainingRun.objects.claim(run.pk, worker="elsewhere:1:1") is None
+    training_sweeping.sweep()
+    assert ended(run).status == Status.CANCELLED
+    assert len(events("cancelled")) == 1
+    order()
