@@ -70,6 +70,7 @@ ACTIONS: dict[str, Promise] = {
     "model_version.shadow_started": _("Silent trial of a model started"),
     "rejudging.cancelled": _("Judging again cancelled"),
     "rejudging.ended": _("Judging again: all handed over"),
+    "rejudging.failed": _("Judging again gave up"),
     "rejudging.ordered": _("Judging again asked for"),
     "recovery_code.used": _("Recovery code used"),
     "recovery_codes.made": _("Recovery codes made"),

@@ -53,9 +53,9 @@ WITHOUT_TRIGGERS = {
     "sqlite": ["DROP TRIGGER history_added", "DROP TRIGGER history_asked"],
 }
 IMAGES = """INSERT INTO detection_image (id, owner_id, sha256, size_bytes, format, media_type,
- width, height, perceptual_hash, facts, is_confidential, created_at, hold_reason)
+ width, height, perceptual_hash, mirrored_hash, facts, is_confidential, created_at, hold_reason)
 SELECT {uuid}, CASE WHEN n % ({rows} / {few}) = 0 THEN {few_id} ELSE {many_id} END, {sha},
- 1, 'JPEG', 'image/jpeg', n, 1, '', '{{}}', n % 20 = 7, {ago}, '' FROM ({series}) s"""
+ 1, 'JPEG', 'image/jpeg', n, 1, '', '', '{{}}', n % 20 = 7, {ago}, '' FROM ({series}) s"""
 # An image's width is its number: what else is said of it follows from that.
 DETECTIONS = """INSERT INTO detection_detection (id, image_id, model_version_id, status, queue,
  attempt, attempt_limit, lease_owner, created_at, queued_at, completed_at, verdict, probability,
@@ -70,9 +70,10 @@ SELECT {uuid}, i.id, CASE WHEN n >= {rows} * 0.9 THEN '{old}' WHEN n >= {rows} *
  '[]', '{{}}', '[]', '[]', '{{}}', CASE WHEN n % 100 = 3 THEN 'corrupt' ELSE '' END
 FROM (SELECT *, width AS n FROM detection_image) i"""
 SUBMISSIONS = """INSERT INTO detection_submission (id, image_id, detection_id, by_id, file_name,
- source_url, metadata, callback_url, via, priority, created_at, words)
+ source_url, metadata, callback_url, via, priority, created_at,
+ wants_review, words)
 SELECT {uuid}, i.id, d.id, i.owner_id, 'x', '', '{{}}', '',
- CASE WHEN n % 10 < 7 THEN 'api' ELSE 'page' END, 'bulk', i.created_at,
+ CASE WHEN n % 10 < 7 THEN 'api' ELSE 'page' END, 'bulk', i.created_at, false,
  'img ' || n || CASE WHEN n % 10 = 2 THEN ' harbour' ELSE '' END
  || CASE WHEN n >= {rows} * 0.95 THEN ' archive' ELSE '' END
  || CASE WHEN n >= {rows} * 0.6 THEN ' vault' ELSE '' END

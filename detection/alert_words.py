@@ -20,6 +20,7 @@ TITLES: dict[str, Promise] = {
     "golden_scores_moved": gettext_lazy("The model scores its golden pictures otherwise"),
     "no_worker": gettext_lazy("A worker gives no sign"),
     "queue_waits": gettext_lazy("Images wait for their verdict"),
+    "model_damaged": gettext_lazy("The model that judges is damaged"),
 }
 QUEUES: dict[str, Promise] = {
     "detect": gettext_lazy("Verdicts somebody waits for"),
@@ -65,6 +66,10 @@ SENTENCES: dict[str, Promise] = {
         "%(count)s images somebody waits for are not judged; the oldest has waited for %(minutes)s"
         " minutes."
     ),
+    "model_damaged": gettext_lazy(
+        "The files of %(model)s are not what was registered, so nothing is judged. Register it"
+        " again from a whole copy, or go back to the model before."
+    ),
 }
 
 
@@ -102,6 +107,8 @@ class _Words(dict[str, str]):
 def _text(value: Any) -> str:
     if isinstance(value, list):
         return _(", ").join(queue_words(queue) for queue in value)
+    if isinstance(value, str):
+        return value
     if isinstance(value, float):
         return number_format(value, 2)
     return number_format(value, force_grouping=True)

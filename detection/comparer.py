@@ -134,6 +134,11 @@ def moved_golden(version: ModelVersion) -> list[str]:
     return golden.moved_scores(predictor, predictor.artifact.golden, range(golden.COUNT))
 
 
+def slope_of(version: ModelVersion) -> float:
+    """What a version's calibration multiplies its score with; above 0 where it learnt anything."""
+    return float(detector.predictor_of(version).artifact.calibration.slope)
+
+
 def obstacles(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Why the candidate may not follow; empty if it may."""
     return release.obstacles(found)

@@ -31,7 +31,14 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "gate_accuses": (
         409,
         gettext_lazy(
-            "It would accuse more real photographs, or no longer gives its recorded scores. "
+            "It would accuse more real photographs, judges upside down, or no longer gives its "
+            "recorded scores. Nobody may promote it."
+        ),
+    ),
+    "accuses_elsewhere": (
+        409,
+        gettext_lazy(
+            "Compared on other images, it accuses more real photographs beyond chance. "
             "Nobody may promote it."
         ),
     ),
@@ -71,7 +78,7 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
 
 # Why a comparison ended without figures; beside `detection.words.FAILURES`.
 FAILURES: dict[str, str | Promise] = {
-    "snapshot_unusable": gettext_lazy(
+    "snapshot_broken": gettext_lazy(
         "An image of the snapshot was removed, so it cannot be used any more. Freeze a new one."
     ),
     "dataset_invalid": gettext_lazy("The list of the snapshot is damaged."),
@@ -166,6 +173,12 @@ def _golden_moved(one: Mapping[str, Any], place: str) -> str:
     ) % {"n": number_format(one["n"])}
 
 
+def _upside_down(one: Mapping[str, Any], place: str) -> str:
+    return _(
+        "It judges upside down: the higher its score, the less likely a fake. It learnt nothing."
+    )
+
+
 _SENTENCES = {
     "not_enough_to_tell": _not_enough,
     "more_accusations": _accuses,
@@ -174,6 +187,7 @@ _SENTENCES = {
     "worse_calibrated": _calibrated_worse,
     "golden_worse": _golden_worse,
     "golden_scores_moved": _golden_moved,
+    "upside_down": _upside_down,
 }
 
 

@@ -1,5 +1,6 @@
 """What ml offers to train, and what a registered version can be trained on from."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +52,26 @@ def start_of(version: ModelVersion) -> Start | None:
     """What a version left to go on from; None where its weights are not on this desk."""
     sha256 = version.artifact_sha256
     for folder in (storage.artifact_dir(sha256), DEFAULT_ARTIFACT):
-        if not (folder / WEIGHTS_FILE).is_file():
-            continue
         try:
             artifact = Artifact.read(folder, registered={sha256})
         except ArtifactError:
+            continue
+        if not _has_weights(folder, artifact):
             continue
         sources = frozenset(artifact.metrics.get("val", {})) - {POOLED}
         size = artifact.preprocessing.size
         return Start(folder, artifact.architecture, size, sources)
     return None
+
+
+def keep_weights(source: Path, final: Path) -> None:
+    """Copy the weights that lie beside an artifact, for training to go on from; if any do.
+
+    They judge nothing, and are no part of its hash: the sidecar names theirs.
+    """
+    artifact = Artifact.read(final, registered={artifact_sha256(final)})
+    if _has_weights(source, artifact) and not _has_weights(final, artifact):
+        storage.copy_durably(source / WEIGHTS_FILE, final / WEIGHTS_FILE)
 
 
 def fits(start: Start, wanted: Offer) -> bool:
@@ -92,6 +103,16 @@ def prepared_bytes(wanted: Offer, counts: Counts) -> int:
     """Disk that the prepared images take while a run works."""
     images = sum(sum(_total(counts.get(split, {}))) for split in ("train", "val"))
     return images * wanted.image_bytes
+
+
+def _has_weights(folder: Path, artifact: Artifact) -> bool:
+    """Whether the very weights lie there that an artifact was exported with."""
+    try:
+        with (folder / WEIGHTS_FILE).open("rb") as stream:
+            found = hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError:
+        return False
+    return found == artifact.training.get("weights_sha256")
 
 
 def _total(sources: Mapping[str, Mapping[str, Any]]) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 Intervals come from drawing whole groups again (images of one original hang together), the same
 draw for both networks. Where not one image was answered otherwise, a draw shows no spread at all;
-then the rule of three bounds what so many images could have missed.
+then the rule of three bounds what so many groups could have missed.
 
 Source: Efron and Tibshirani, An Introduction to the Bootstrap, 1993, chapter 8; the rule of three:
 Hanley and Lippman-Hand, JAMA 249, 1983.
@@ -99,14 +99,15 @@ def _slice(images: Sequence[Compared], cell: str) -> dict[str, Any]:
     rows = [one for one in images if cell in one.cells]
     label = np.array([one.label for one in rows])
     said = [_said(rows, cell, which, label) for which in (BEFORE, AFTER)]
-    drawn = _drawn([one.group for one in rows])
+    groups = np.array([one.group for one in rows])
+    drawn = _drawn(groups)
     return {
         "n": len(rows),
         "n_real": int((label == 0).sum()),
         "n_fake": int((label == 1).sum()),
-        "groups": len({one.group for one in rows}),
+        "groups": np.unique(groups).size,
         "figures": {
-            **{name: _share(said, drawn, *of) for name, of in SHARES.items()},
+            **{name: _share(said, drawn, groups, *of) for name, of in SHARES.items()},
             **{name: _figure(said, drawn, figure) for name, figure in FIGURES.items()},
         },
     }
@@ -125,9 +126,9 @@ def _said(rows: Sequence[Compared], cell: str, which: int, label: np.ndarray) ->
     )
 
 
-def _drawn(groups: Sequence[str]) -> np.ndarray:
+def _drawn(groups: np.ndarray) -> np.ndarray:
     """How often each image is in each draw (draws, n); the first row is the images as they are."""
-    names, of = np.unique(np.array(groups), return_inverse=True)
+    names, of = np.unique(groups, return_inverse=True)
     generator = np.random.default_rng(SEED)
     counts = generator.multinomial(len(names), np.full(len(names), 1 / len(names)), DRAWS)
     return np.vstack([np.ones((1, len(groups))), counts[:, of]]).astype(float)
@@ -151,12 +152,13 @@ SHARES: dict[str, tuple[_Mask, _Mask]] = {
 
 
 def _share(
-    said: Sequence[_Said], drawn: np.ndarray, counted: _Mask, among: _Mask
+    said: Sequence[_Said], drawn: np.ndarray, groups: np.ndarray, counted: _Mask, among: _Mask
 ) -> dict[str, Any]:
     inside = among(said[BEFORE])
     hits = [counted(one) & inside for one in said]
     values = [_ratio(drawn @ hit, drawn @ inside) for hit in hits]
-    least = RULE_OF_THREE / inside.sum() if inside.any() and (hits[0] == hits[1]).all() else 0.0
+    is_same = inside.any() and (hits[0] == hits[1]).all()
+    least = RULE_OF_THREE / np.unique(groups[inside]).size if is_same else 0.0
     return _difference(values, n=int(inside.sum()), least=least)
 
 
@@ -169,7 +171,7 @@ def _difference(values: Sequence[np.ndarray], *, n: int, least: float = 0.0) -> 
 
     Args:
         values: of both networks, the first of each from the images as they are.
-        least: half of the narrowest interval that so many images allow.
+        least: half of the narrowest interval that so many groups allow.
     """
     change = values[AFTER] - values[BEFORE]
     known = change[1:][~np.isnan(change[1:])]
@@ -225,7 +227,8 @@ FIGURES: dict[str, _Figure] = {
 
 def _copies(images: Sequence[Compared], cells: Sequence[str]) -> dict[str, Any]:
     """Images of which some altered copy got another verdict, and the opposite one."""
-    drawn = _drawn([one.group for one in images])
+    groups = np.array([one.group for one in images])
+    drawn = _drawn(groups)
     figures = {}
     for name, is_moved in (("any_changed", _is_changed), ("any_reversed", _is_reversed)):
         moved = [
@@ -233,7 +236,7 @@ def _copies(images: Sequence[Compared], cells: Sequence[str]) -> dict[str, Any]:
             for which in (BEFORE, AFTER)
         ]
         values = [_ratio(drawn @ each, drawn.sum(axis=1)) for each in moved]
-        least = RULE_OF_THREE / len(images) if (moved[0] == moved[1]).all() else 0.0
+        least = RULE_OF_THREE / np.unique(groups).size if (moved[0] == moved[1]).all() else 0.0
         figures[name] = _difference(values, n=len(images), least=least)
     return figures
 

@@ -20,6 +20,7 @@ DAMAGE_WORSE = "damage_worse"
 CALIBRATED_WORSE = "worse_calibrated"
 GOLDEN_WORSE = "golden_worse"
 GOLDEN_MOVED = "golden_scores_moved"
+UPSIDE_DOWN = "upside_down"
 CODES = (
     NOT_ENOUGH,
     ACCUSES,
@@ -28,6 +29,7 @@ CODES = (
     CALIBRATED_WORSE,
     GOLDEN_WORSE,
     GOLDEN_MOVED,
+    UPSIDE_DOWN,
 )
 # Which way each figure is better.
 RISES, FALLS = ("right", "auc"), ("wrong",)
@@ -43,7 +45,8 @@ def obstacles(found: Mapping[str, Any]) -> list[Obstacle]:
 
     Args:
         found: of `ml.comparison.compare`, with `golden` where the desk keeps golden images and
-            `moved`, the golden scores that the candidate no longer gives.
+            `moved`, the golden scores that the candidate no longer gives, and `slope`, what the
+            candidate's calibration makes of its score.
     """
     return [
         *_accusations(found),
@@ -51,6 +54,7 @@ def obstacles(found: Mapping[str, Any]) -> list[Obstacle]:
         *_damage(found.get("damage", {})),
         *_calibration(found.get("sources", {}).get(POOLED)),
         *_golden(found),
+        *_upside_down(found),
     ]
 
 
@@ -125,6 +129,13 @@ def _golden(found: Mapping[str, Any]) -> Iterator[Obstacle]:
     before, after = golden.get("wrong_before", 0), golden.get("wrong_after", 0)
     if after > before:
         yield {"code": GOLDEN_WORSE, "before": before, "after": after, "n": golden["n"]}
+
+
+def _upside_down(found: Mapping[str, Any]) -> Iterator[Obstacle]:
+    """Where a higher score is less likely a fake, it learnt nothing, whatever its figures are."""
+    slope = found.get("slope")
+    if slope is not None and slope <= 0:
+        yield {"code": UPSIDE_DOWN, "slope": round(slope, 4)}
 
 
 def _told(name: str, figure: Mapping[str, Any]) -> Obstacle:

@@ -33,8 +33,11 @@ class TrainingRunQuerySet(NewestFirst["TrainingRun"]):
 
     def abandoned(self) -> Self:
         """What nobody holds any more and nobody may take up: called off, or out of attempts."""
-        hopeless = Q(attempt__gte=F("attempt_limit")) | Q(cancel_asked_at__isnull=False)
-        return self.filter(hopeless, status=TrainingRun.Status.RUNNING, lease_until__lt=Now())
+        is_called_off = Q(cancel_asked_at__isnull=False)
+        hopeless = Q(attempt__gte=F("attempt_limit")) | is_called_off
+        dropped = Q(hopeless, status=TrainingRun.Status.RUNNING, lease_until__lt=Now())
+        # called off while its process ended for another reason and gave it back
+        return self.filter(dropped | Q(is_called_off, status=TrainingRun.Status.QUEUED))
 
     def claim(self, pk: uuid.UUID | str, *, worker: str) -> "TrainingRun | None":
         """Lease one run to this process; None when taken, ended, called off or out of attempts."""

@@ -29,7 +29,7 @@ from detection.models import (
     Outcome,
     Snapshot,
 )
-from detection.services import registry, snapshots
+from detection.services import registry, snapshots, training
 from ml.errors import ArtifactError, DatasetError, DecoderUnavailable
 
 log = logging.getLogger(__name__)
@@ -86,6 +86,8 @@ def go_on(pk: uuid.UUID | str, *, worker: str) -> None:
     if claim is None or not claim.keep_lease(LEASE):
         return
     try:
+        if not claim.snapshot.is_whole:  # somebody took an image back while it was under way
+            raise Refused("snapshot_broken")
         for version in (claim.against, claim.candidate):
             detector.prove(version)  # also of one that is loaded already
         if not claim.total:
@@ -153,11 +155,19 @@ def _list_images(claim: Comparison) -> None:
 
 
 def _listed(claim: Comparison) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Nothing that one of the two has learnt from: it would be flattered by it.
+
+    A test image was one to learn from where it was removed and came back, or the snapshot is
+    another than that of the run; a golden one where it was learnt before it became golden.
+    """
+    learnt = training.learnt_by(claim.candidate, claim.against)
     for about in comparer.images_of_test(snapshots.manifest_of(claim.snapshot)):
-        yield Kind.TEST, about
+        if about["sha256"] not in learnt.files and about["group"] not in learnt.groups:
+            yield Kind.TEST, about
     known = GoldenImage.objects.filter(retired_at=None, image__erased_at=None).order_by("id")
-    for golden in known:
-        yield Kind.GOLDEN, {"image": str(golden.image_id), "label": LABELS[golden.outcome]}
+    for golden in known.select_related("image"):
+        if golden.image.sha256 not in learnt.files:
+            yield Kind.GOLDEN, {"image": str(golden.image_id), "label": LABELS[golden.outcome]}
     latest = Detection.objects.filter(
         model_version=claim.against, status=Detection.Status.DONE, image__erased_at=None
     ).newest_first()
@@ -225,6 +235,7 @@ def _count(claim: Comparison) -> None:
             "unreadable": len(told[Kind.LIVE]) - len(live),
         },
         "moved": comparer.moved_golden(claim.candidate),
+        "slope": comparer.slope_of(claim.candidate),
     }
     _complete(claim, found, changed)
 

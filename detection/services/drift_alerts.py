@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 # What has passed must stay away for so long before its alert ends, or it would come and go.
 QUIET = timedelta(hours=24)
 QUIET_WORK = timedelta(minutes=10)
-OF_WORK = frozenset({"no_worker", "queue_waits"})
+OF_WORK = frozenset({"no_worker", "queue_waits", "model_damaged"})
 # With too little to tell whether it has passed, an alert stands for so long.
 UNTOLD = timedelta(days=14)
 MOST_NOTE = 500

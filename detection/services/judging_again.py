@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, F, Max, OuterRef
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -33,7 +33,7 @@ LATER_S = 5.0  # until it looks again whether others still wait
 NEXT_TO = timedelta(milliseconds=1)
 
 
-def ask(*, by: User, detection: Detection, api_key: ApiKey | None = None) -> Detection:
+def ask(*, by: User, detection: Detection) -> Detection:
     """Have one image judged by the model that judges now; whoever asks again gets the same row.
 
     Raises:
@@ -107,7 +107,8 @@ def hand_over(pk: uuid.UUID | str, *, worker: str) -> None:
     if claim.version.state != ModelVersion.State.ACTIVE:
         _end(claim, Rejudging.Ended.SUPERSEDED)
     elif _is_somebody_waiting():
-        if claim.hand_on():
+        # Looked and left: on a busy desk days of looks would be more attempts than are counted.
+        if claim.hand_on(attempt=F("attempt") - 1):
             _ring_or_leave_due(claim.pk, delay_s=LATER_S)
     else:
         _hand_some(claim)
@@ -132,7 +133,7 @@ def ring_waiting(*, again_after: timedelta) -> int:
 
 def fail_exhausted() -> int:
     """End the rows whose last attempt's lease ran out."""
-    return sum(row.fail("attempts_exhausted") for row in Rejudging.objects.exhausted())
+    return sum(_fail(row, "attempts_exhausted") for row in Rejudging.objects.exhausted())
 
 
 def _is_somebody_waiting() -> bool:
@@ -189,13 +190,15 @@ def _hand_one(
     """
     with transaction.atomic():
         image = Image.objects.select_related("owner").held_fast(before.image_id)
+        # of several that judged before, the one judged again need not be the latest
+        latest = image.detections.aggregate(at=Max("created_at"))["at"]
         row, is_new = Detection.objects.get_or_create(
             image=image,
             model_version=version,
             defaults={
                 "judged_before": before,
                 "queue": QUEUE,
-                "created_at": before.created_at + NEXT_TO,
+                "created_at": latest + NEXT_TO,
                 "rung_at": timezone.now(),
             },
         )
@@ -233,6 +236,15 @@ def _end(claim: Rejudging, how: str) -> None:
         if claim.end(how):
             claim.refresh_from_db()
             _record("rejudging.ended", claim, by=None, after={"done": claim.done, "ended": how})
+
+
+def _fail(row: Rejudging, code: str) -> bool:
+    with transaction.atomic():
+        if not row.fail(code):
+            return False
+        after = {"done": row.done, "failure_code": code}
+        _record("rejudging.failed", row, by=None, after=after)
+    return True
 
 
 def _record(action: str, row: Rejudging, *, by: User | None, after: dict[str, Any]) -> None:

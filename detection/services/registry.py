@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import User
-from detection import detector, storage
+from detection import detector, storage, trainable
 from detection.errors import Refused
 from detection.models import Activation, Comparison, ModelVersion
 from ml.errors import ArtifactError
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 State, Kind = ModelVersion.State, Activation.Kind
 # What the gate found that nobody may take upon themselves: people accused who should not be.
-NEVER_OVERRULED = frozenset({"more_accusations", "golden_scores_moved"})
+NEVER_OVERRULED = frozenset({"more_accusations", "golden_scores_moved", "upside_down"})
 
 
 class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the request)
@@ -80,8 +80,9 @@ def promote(
         overrules: whoever promotes knows what the gate says and takes it upon themselves; what the
             gate found about accusations nobody overrules.
     Raises:
-        Refused: it was not compared with the model that judges now, the gate is shut, or its files
-            are not what was registered.
+        Refused: it was not compared with the model that judges now, the gate is shut, another
+            comparison of the two shows more reals accused, or its files are not what was
+            registered.
     """
     _refuse_what_is_damaged(version)
     with transaction.atomic():
@@ -91,6 +92,8 @@ def promote(
         codes = obstacle_codes(row)
         if codes & NEVER_OVERRULED:
             raise Refused("gate_accuses")
+        if _accuses_elsewhere(row):
+            raise Refused("accuses_elsewhere")
         if codes and not overrules:
             raise Refused("gate_shut")
         return _switch(
@@ -221,6 +224,20 @@ def _refuse_promotion(
         raise Refused("compared_with_another")
 
 
+def _accuses_elsewhere(comparison: Comparison) -> bool:
+    """Whether other images of the same two models showed, beyond chance, more reals accused.
+
+    Or whoever promotes could look for images on which nothing shows.
+    """
+    others = Comparison.objects.filter(
+        candidate=comparison.candidate_id,
+        against=comparison.against_id,
+        status=Comparison.Status.DONE,
+    ).exclude(pk=comparison.pk)
+    found = [one for obstacles in others.values_list("obstacles", flat=True) for one in obstacles]
+    return any(one["code"] == "more_accusations" and (one.get("low") or 0) > 0 for one in found)
+
+
 def _refuse_what_is_damaged(version: ModelVersion) -> None:
     """Refuse a version that this process cannot judge with, before it judges anything."""
     try:
@@ -252,10 +269,10 @@ def _copy(source: Path, final: Path, sha256: str) -> None:
     File by file, since a folder that holds something cannot be replaced in one step. In between,
     the two do not have the hash they are asked for, and nothing is judged with them.
     """
-    if detector.is_artifact(final, sha256):
-        return
-    if final.is_dir():
-        log.warning("stored artifact %s is damaged, copied anew from %s", sha256, source)
-    for name in detector.ARTIFACT_FILES:
-        storage.copy_durably(source / name, final / name)
-    detector.artifact_facts(final, sha256)  # refuse what changed while it was copied
+    if not detector.is_artifact(final, sha256):
+        if final.is_dir():
+            log.warning("stored artifact %s is damaged, copied anew from %s", sha256, source)
+        for name in detector.ARTIFACT_FILES:
+            storage.copy_durably(source / name, final / name)
+        detector.artifact_facts(final, sha256)  # refuse what changed while it was copied
+    trainable.keep_weights(source, final)

@@ -23,6 +23,7 @@ from detection import detector, doorbell
 from detection.errors import Refused
 from detection.models import Detection, ModelVersion, ShadowJudgement
 from detection.models.leased import Leased
+from detection.services import registry
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
@@ -148,6 +149,8 @@ def judge(judgement_id: uuid.UUID | str, *, worker: str) -> None:
         judgement = detector.judge(claim.detection.image, claim.version)
     except (UnreadableImage, ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
         log.warning("silent judgement %s: %s", claim.pk, error.code)
+        if isinstance(error, ArtifactError):
+            registry.note_damage(claim.version, error.code)
         if not (error.code in detector.WORTH_ANOTHER_TRY and claim.release()):
             claim.fail(error.code)
         return

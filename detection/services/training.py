@@ -68,8 +68,9 @@ def order(wanted: Order) -> TrainingRun:
     if (open_ := TrainingRun.objects.open().first()) is not None:
         raise AlreadyTraining(open_)
     active = _start(wanted, network)
-    snapshot = wanted.snapshot or _frozen(wanted)
-    check(snapshot, network)
+    with transaction.atomic():  # what is refused freezes nothing, however often it is tried
+        snapshot = wanted.snapshot or _frozen(wanted)
+        check(snapshot, network)
     run = TrainingRun(
         config=network.config,
         snapshot=snapshot,
@@ -172,6 +173,30 @@ def learnt_before(version: ModelVersion, snapshot: Snapshot) -> set[str]:
         known.update(earlier.values_list("sha256", flat=True))
         one = run.started_from
     return known
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What versions learnt from or were fitted on: SHA-256 of files, and their groups."""
+
+    files: frozenset[str]
+    groups: frozenset[str]
+
+
+def learnt_by(*versions: ModelVersion) -> Learnt:
+    """Of the runs of this desk that made these versions, and of those they went on from."""
+    frozen = []
+    for version in versions:
+        one: ModelVersion | None = version
+        while one is not None:
+            run = TrainingRun.objects.filter(candidate=one).select_related("started_from").first()
+            if run is None:
+                break
+            frozen.append(run.snapshot_id)
+            one = run.started_from
+    images = LabelledImage.objects.filter(snapshots__in=frozen)
+    rows = list(images.exclude(split=LabelledImage.Split.TEST).values_list("sha256", "group"))
+    return Learnt(frozenset(sha256 for sha256, _ in rows), frozenset(group for _, group in rows))
 
 
 def lost_sources(version: ModelVersion) -> list[str]:

@@ -241,9 +241,6 @@ class _Work:
             raise Failed("artifact_invalid") from None
         except registry.VersionTaken:
             raise Failed("version_taken") from None
-        # the next run goes on from these, which the registry itself does not need
-        kept = storage.artifact_dir(sha256) / trainable.WEIGHTS_FILE
-        storage.copy_durably(self.artifact / trainable.WEIGHTS_FILE, kept)
         with transaction.atomic():
             if not self.run.complete(version):
                 raise Lost

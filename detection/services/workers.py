@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
-from detection.models import Detection, EvidenceLayer, Region, WorkerSign
+from detection.models import Detection, EvidenceLayer, ModelVersion, Region, WorkerSign
 from detection.models.leased import Leased
 from detection.services.drift_rules import Finding
 from detection.services.progress import stalled_s
@@ -93,7 +93,11 @@ def open_elsewhere() -> int:
 def findings(states: Sequence[WorkerState] | None = None) -> list[Finding]:
     """What is wrong with the work in this moment."""
     silent = [state.queue for state in states or worker_states() if state.is_silent]
-    return [Finding("no_worker", bool(silent), {"queues": silent}), _queue_waits()]
+    return [
+        Finding("no_worker", bool(silent), {"queues": silent}),
+        _queue_waits(),
+        _model_damaged(),
+    ]
 
 
 def _queue_waits() -> Finding:
@@ -105,3 +109,10 @@ def _queue_waits() -> Finding:
         age > WAITS_LONG or stalled > STALLED_S,
         {"count": interactive.count, "oldest_s": round(age.total_seconds())},
     )
+
+
+def _model_damaged() -> Finding:
+    """The model that judges cannot: its files were found altered or gone, and not whole since."""
+    active = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE)
+    row = active.exclude(damaged_at=None).first()
+    return Finding("model_damaged", row is not None, {"model": str(row)} if row else {})

@@ -12,6 +12,7 @@ from PIL import Image as Picture
 
 from accounts.models import AuditEvent, User
 from detection import comparer, detector, storage
+from detection.comparison_presentation import failure, gate
 from detection.errors import Refused
 from detection.models import (
     ComparedImage,
@@ -23,8 +24,10 @@ from detection.models import (
 )
 from detection.services import comparisons, leases, registry, sweeping
 from detection.tasks import compare_models, run_detection
+from ml.calibration import Calibration
 from ml.errors import DecoderUnavailable
 from tests import images
+from tests.detection.training_data import dataset_row, labelled_row, run_row, snapshot_row
 from tests.factories import submitted
 from tests.ml.tiny import POINT, red_detector, write_artifact, write_manifest
 
@@ -295,3 +298,74 @@ def test_recorded_scores_that_moved_shut_the_gate(red_model, snapshot, dora, tmp
     moved = registry.register_artifact(folder, by=None, sha256=sha256)
     row = _to_the_end(comparisons.order(moved, snapshot, by=dora))
     assert "golden_scores_moved" in registry.obstacle_codes(row)
+
+
+def test_a_candidate_whose_calibration_is_upside_down_may_be_promoted_by_nobody(
+    red_model, snapshot, dora, tmp_path
+):
+    folder = tmp_path / "turned"
+    calibration = Calibration(-1.0, 0.0, 0.5, 2).to_json()
+    sha256 = write_artifact(folder, version="3", calibration=calibration)
+    turned = registry.register_artifact(folder, by=None, sha256=sha256)
+    row = _to_the_end(comparisons.order(turned, snapshot, by=dora))
+    assert "upside_down" in registry.obstacle_codes(row)
+    assert gate(row).state == "never"
+    with pytest.raises(Refused) as refusal:
+        registry.promote(turned, comparison=row, by=dora, reason="It is new.", overrules=True)
+    assert refusal.value.code == "gate_accuses"
+
+
+def _taught(version: ModelVersion, sha256: str, *, group: str = "") -> None:
+    """Let a version be what a run made of one image, which is of another split by now."""
+    frozen = snapshot_row()
+    frozen.images.add(labelled_row(dataset_row(f"old {version.pk}"), 1, sha256=sha256, group=group))
+    run_row(frozen, status="done", candidate=version, completed_at=timezone.now())
+
+
+def _tested(snapshot: Snapshot) -> list[dict[str, Any]]:
+    return comparer.images_of_test(comparisons.snapshots.manifest_of(snapshot))
+
+
+def test_test_images_that_the_candidate_learnt_from_do_not_measure_it(candidate, snapshot, dora):
+    [first, *_] = _tested(snapshot)
+    _taught(candidate, first["sha256"])
+    row = _to_the_end(comparisons.order(candidate, snapshot, by=dora))
+    assert row.figures["n"] == 7
+
+
+def test_nor_those_that_the_model_it_went_on_from_learnt_from(red_model, candidate, snapshot, dora):
+    first, second, *_ = _tested(snapshot)
+    _taught(red_model, first["sha256"])
+    run_row(candidate=candidate, status="done", started_from=red_model)
+    row = _to_the_end(comparisons.order(candidate, snapshot, by=dora))
+    assert row.figures["n"] == 7
+    assert second["group"] not in comparisons.training.learnt_by(candidate).groups
+
+
+def test_nor_others_of_a_group_it_learnt_from(candidate, snapshot, dora):
+    [first, *_] = _tested(snapshot)
+    _taught(candidate, "f" * 64, group=first["group"])
+    row = _to_the_end(comparisons.order(candidate, snapshot, by=dora))
+    assert row.figures["n"] == 7
+
+
+def test_golden_images_that_were_learnt_before_measure_nothing(
+    candidate, snapshot, dora, detections
+):
+    for detection in detections:
+        GoldenImage.objects.create(image=detection.image, outcome="authentic", added_by=dora)
+    _taught(candidate, detections[0].image.sha256)
+    row = _to_the_end(comparisons.order(candidate, snapshot, by=dora))
+    assert row.figures["golden"]["n"] == 1
+
+
+def test_a_snapshot_that_breaks_under_way_ends_the_comparison(
+    candidate, snapshot, dora, monkeypatch
+):
+    monkeypatch.setattr(comparisons, "SLICE_S", 0.0)
+    row = comparisons.order(candidate, snapshot, by=dora)
+    compare_models(str(row.pk))
+    Snapshot.objects.update(broken_at=timezone.now())
+    row = _to_the_end(row)
+    assert (row.status, row.failure_code) == ("failed", "snapshot_broken")
+    assert "removed" in failure(row)

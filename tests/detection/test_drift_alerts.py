@@ -11,7 +11,7 @@ from accounts.models import AuditEvent, User
 from detection import tasks
 from detection.alert_words import SENTENCES, TITLES, alert_words
 from detection.errors import Refused
-from detection.models import DriftAlert, PeriodFigures, WorkerSign
+from detection.models import DriftAlert, ModelVersion, PeriodFigures, WorkerSign
 from detection.services import drift_alerts, period_figures, workers
 from detection.services.drift_rules import RULES, Finding, findings
 from tests.factories import detection_row, done_row, in_parallel
@@ -227,10 +227,30 @@ def test_the_worker_that_watches_is_watched_by_the_other():
 def test_every_rule_has_words():
     rules = {finding.rule for finding in findings([], period_figures.today())}
     rules |= {finding.rule for finding in workers.findings()}
-    assert len(rules) == len(RULES) + 2
+    assert len(rules) == len(RULES) + 3
     assert rules == set(TITLES) == set(SENTENCES)
 
 
 def test_words_of_figures_that_are_missing_are_dashes():
     assert "–" in alert_words("scores_shifted", {})
     assert alert_words("of another day", {}) == ""
+
+
+def test_a_damaged_model_raises_an_alert_until_it_is_whole(model_version):
+    drift_alerts.check_work()
+    assert not DriftAlert.objects.exists()
+    ModelVersion.objects.update(damaged_at=timezone.now())
+    drift_alerts.check_work()
+    alert = DriftAlert.objects.get()
+    assert alert.rule == "model_damaged"
+    assert str(model_version) in alert_words(alert.rule, alert.figures)
+    ModelVersion.objects.update(damaged_at=None)
+    seen(timedelta(minutes=11))
+    drift_alerts.check_work()
+    assert not DriftAlert.objects.standing().exists()
+
+
+def test_a_damaged_model_that_judges_nothing_raises_none(model_version):
+    ModelVersion.objects.update(state="retired", damaged_at=timezone.now())
+    drift_alerts.check_work()
+    assert not DriftAlert.objects.exists()

@@ -210,6 +210,43 @@ def test_it_gives_way_to_whatever_was_submitted(alice, dora, model_version, newe
     assert order.done == 3
 
 
+def test_of_an_image_judged_again_twice_the_last_verdict_comes_last(old, alice, newer):
+    second = judging_again.ask(by=alice, detection=old)
+    Detection.objects.filter(pk=second.pk).update(
+        status="done", verdict="inconclusive", completed_at=timezone.now()
+    )
+    third = ModelVersion.objects.create(name="fake", version="3", artifact_sha256="d" * 64)
+    registry.activate(third, by=None)
+    last = judging_again.ask(by=alice, detection=old)
+    times = [Detection.objects.get(pk=row.pk).created_at for row in (old, second, last)]
+    assert times == sorted(set(times))
+
+
+def test_days_of_giving_way_count_as_no_attempts(alice, dora, model_version, newer):
+    many(alice, model_version, 1)
+    registry.activate(newer, by=None)
+    order = judging_again.order(by=dora)
+    submitted(alice, images.jpeg_bytes(seed=9))
+    for _ in range(5):
+        judge_again(str(order.pk))
+    order.refresh_from_db()
+    assert (order.status, order.attempt) == ("queued", 0)
+    assert order.attempt_limit < 10
+
+
+def test_one_that_nobody_can_carry_out_ends_and_is_recorded(alice, dora, model_version, newer):
+    many(alice, model_version, 1)
+    registry.activate(newer, by=None)
+    order = judging_again.order(by=dora)
+    Rejudging.objects.update(
+        status="running", attempt=3, lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    assert judging_again.fail_exhausted() == 1
+    order.refresh_from_db()
+    assert (order.status, order.failure_code) == ("failed", "attempts_exhausted")
+    assert AuditEvent.objects.latest("pk").action == "rejudging.failed"
+
+
 def test_it_waits_for_its_last_handful(alice, dora, model_version, newer, monkeypatch):
     monkeypatch.setattr(judging_again, "HANDFUL", 2)
     many(alice, model_version, 5)

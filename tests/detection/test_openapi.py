@@ -77,8 +77,7 @@ def _guide() -> str:
 def test_the_guide_has_one_row_for_each_scope():
     table = _guide().partition("| scope | |")[2].partition("\n\n")[0]
     scopes = re.findall(r"^\| `([a-z]+:[a-z]+)` \|", table, re.MULTILINE)
-    assert sorted(scopes) == sorted({*scopes} & {*ApiKey.Scope.values})
-    assert {*ApiKey.Scope.values} == {*scopes}
+    assert sorted(scopes) == sorted(ApiKey.Scope.values)
 
 
 def test_the_guide_describes_the_listing_once_with_every_filter():

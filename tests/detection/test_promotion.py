@@ -70,6 +70,21 @@ def code_of(action: Callable[[], object]) -> str:
 # --- promoting
 
 
+def test_nobody_looks_for_images_on_which_nothing_shows(candidate, dora):
+    compared(candidate, {**ACCUSES, "low": 0.02, "high": 0.2, "n": 300})
+    flattering = compared(candidate)
+    assert code_of(lambda: promote(candidate, flattering, dora)) == "accuses_elsewhere"
+    assert code_of(lambda: promote(candidate, flattering, dora, overrules=True)) == (
+        "accuses_elsewhere"
+    )
+
+
+def test_what_a_few_images_showed_by_chance_more_images_settle(candidate, dora):
+    compared(candidate, {**ACCUSES, "low": -0.02, "high": 0.2, "n": 10})
+    promote(candidate, compared(candidate), dora)
+    assert ModelVersion.objects.active() == candidate
+
+
 def test_a_candidate_with_an_open_gate_is_promoted(candidate, red_model, dora):
     made = promote(candidate, compared(candidate), dora)
     states = dict(ModelVersion.objects.values_list("version", "state"))

@@ -1,6 +1,7 @@
 """Artifacts are registered by a hash that somebody vouches for; one at a time judges."""
 
 import errno
+import hashlib
 import io
 import os
 from dataclasses import replace
@@ -11,7 +12,7 @@ from django.core.management import CommandError, call_command
 from django.db import IntegrityError, transaction
 
 from accounts.models import AuditEvent
-from detection import detector, storage
+from detection import detector, storage, trainable
 from detection.models import ModelVersion
 from detection.services import registry
 from ml.errors import ArtifactError
@@ -205,3 +206,44 @@ def test_another_artifact_with_the_same_name_and_version_is_named(folder, tmp_pa
     sha256 = write_artifact(other, point=replace(POINT, manipulated_from=0.9))
     with pytest.raises(CommandError, match="red_detector 1"):
         _call(str(other), "--sha256", sha256)
+
+
+def _with_weights(folder: Path) -> str:
+    weights = b"of the very network"
+    named = {"weights_sha256": hashlib.sha256(weights).hexdigest()}
+    sha256 = write_artifact(folder, training=named)
+    (folder / trainable.WEIGHTS_FILE).write_bytes(weights)
+    return sha256
+
+
+def test_weights_to_go_on_from_are_kept_beside_their_artifact(folder):
+    version = registry.register_artifact(folder, by=None, sha256=_with_weights(folder))
+    start = trainable.start_of(version)
+    assert start is not None
+    assert start.folder == storage.artifact_dir(version.artifact_sha256)
+
+
+def test_registering_again_brings_the_weights_that_were_not_kept(folder):
+    sha256 = _with_weights(folder)
+    version = registry.register_artifact(folder, by=None, sha256=sha256)
+    kept = storage.artifact_dir(sha256) / trainable.WEIGHTS_FILE
+    kept.write_bytes(b"half of th")
+    assert trainable.start_of(version) is None
+    registry.register_artifact(folder, by=None, sha256=sha256)
+    assert trainable.start_of(version) is not None
+
+
+def test_weights_of_another_network_are_not_kept(folder):
+    sha256 = _with_weights(folder)
+    (folder / trainable.WEIGHTS_FILE).write_bytes(b"of another network")
+    registry.register_artifact(folder, by=None, sha256=sha256)
+    assert not (storage.artifact_dir(sha256) / trainable.WEIGHTS_FILE).exists()
+
+
+def test_training_can_go_on_from_the_shipped_default():
+    folder, sha256 = detector.shipped_default()
+    version = registry.register_artifact(folder, by=None, sha256=sha256)
+    start = trainable.start_of(version)
+    assert start is not None
+    assert start.folder == storage.artifact_dir(sha256)
+    assert any(trainable.fits(start, offer) for offer in trainable.offers())

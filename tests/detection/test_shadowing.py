@@ -20,7 +20,7 @@ from detection.models import (
 from detection.services import erasure, leases, registry, shadowing, sweeping
 from detection.services.shadow_figures import changed_verdicts, shadow_figures
 from detection.services.webhooks import add_endpoint
-from ml.errors import UnreadableImage
+from ml.errors import ArtifactError, UnreadableImage
 from tests.factories import WORKER, done_row, image_row, submitted
 
 pytestmark = pytest.mark.django_db
@@ -286,6 +286,19 @@ def test_a_crash_is_tried_again(judged, candidate, dora, monkeypatch):
         tasks.run_shadow(str(row.pk))
     row.refresh_from_db()
     assert (row.status, row.attempt) == ("failed", 3)
+
+
+def test_a_damaged_candidate_is_found_out(judged, candidate, dora, monkeypatch):
+    def judge(*_: object) -> None:
+        raise ArtifactError("artifact_missing", "gone")
+
+    monkeypatch.setattr(detector, "judge", judge)
+    made = work(candidate, dora)
+    tasks.run_shadow(str(made.pk))
+    made.refresh_from_db()
+    candidate.refresh_from_db()
+    assert (made.status, made.failure_code) == ("failed", "artifact_missing")
+    assert candidate.damaged_at is not None
 
 
 def test_erasing_the_image_removes_it(judged, candidate, dora, alice):

@@ -141,6 +141,17 @@ def test_too_few_images_to_state_error_rates_are_refused_before_hours_of_trainin
     assert refused(snapshot=snapshot_row(counts)) == "too_few_to_validate"
 
 
+def test_a_refused_order_leaves_no_snapshot_behind(dora: User):
+    dataset = dataset_row("few")
+    labelled_row(dataset, 1)
+    wanted = Order(config="desk_small", via="page", start=Start.SCRATCH, datasets=(dataset,))
+    with pytest.raises(Refused) as refusal:
+        training.order(wanted)
+    assert refusal.value.code == "too_few_to_validate"
+    assert not Snapshot.objects.exists()
+    assert not AuditEvent.objects.filter(action="snapshot.frozen").exists()
+
+
 def test_pairs_need_a_source_with_both_classes():
     snapshot = snapshot_row()
     one_each = {"a": {"real": 90, "fake": 0}, "b": {"real": 0, "fake": 90}}
@@ -415,3 +426,17 @@ def test_codes_fit_their_columns():
 def test_every_refusal_is_a_sentence():
     assert all(str(sentence).endswith(".") for _status, sentence in REFUSALS.values())
     assert stage_words("epoch 2/3") == "learns, epoch 2 of 3"
+
+
+@pytest.mark.parametrize("give_back", [TrainingRun.release, TrainingRun.give_up_attempt])
+def test_one_called_off_while_its_process_stopped_or_was_killed_ends(dora: User, give_back: Any):
+    run = order()
+    claim = TrainingRun.objects.claim(run.pk, worker="elsewhere:1:1")
+    training.cancel(run, by=dora)
+    assert claim is not None
+    assert give_back(claim)
+    assert TrainingRun.objects.claim(run.pk, worker="elsewhere:1:1") is None
+    training_sweeping.sweep()
+    assert ended(run).status == Status.CANCELLED
+    assert len(events("cancelled")) == 1
+    order()

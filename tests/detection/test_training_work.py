@@ -158,15 +158,16 @@ def test_a_run_ends_in_one_candidate_that_the_next_goes_on_from(
 
 
 def test_claims_that_nobody_reviewed_change_nothing(
-    run: TrainingRun, active: ModelVersion, alice: User, bob: User, manifest_of: Any
+    run: TrainingRun, active: ModelVersion, alice: User, manifest_of: Any
 ):
     from tests.factories import submitted
 
     detection = submitted(alice).detection
+    liars = User.objects.bulk_create(User(email=f"liar{at}@example.org") for at in range(1000))
     Feedback.objects.bulk_create(
         Feedback(
             detection=detection,
-            by=bob,
+            by=liars[at],
             label=Feedback.Label.values[at % 2],
             category=Feedback.Category.values[0],
             comment=f"poison {at}",

@@ -192,3 +192,16 @@ def test_golden_images_and_scores_are_obstacles():
     golden = {"n": 4, "wrong_before": 0, "wrong_after": 1}
     assert codes(right(LEAST_REALS), golden=golden) == ["golden_worse"]
     assert codes(right(LEAST_REALS), moved=["golden picture 3 …"]) == ["golden_scores_moved"]
+
+
+@pytest.mark.parametrize("slope", [-0.7, 0.0])
+def test_a_score_that_calibration_turns_around_shuts_the_gate(slope):
+    assert codes(right(LEAST_REALS), slope=slope) == ["upside_down"]
+    assert codes(right(LEAST_REALS), slope=0.7) == []
+
+
+def test_frames_of_a_few_originals_say_as_little_as_the_few():
+    frames = [one for at in range(10) for one in right(LEAST_REALS // 10, group=f"video {at}")]
+    figure = compare(frames)["sources"]["all"]["figures"]["false_accusations"]
+    assert (figure["n"], figure["low"], figure["high"]) == (LEAST_REALS, -0.3, 0.3)
+    assert set(codes(frames)) == {"not_enough_to_tell"}
