@@ -131,7 +131,7 @@ def gate(row: Comparison) -> Gate:
     sentences = [obstacle_sentence(one, words.SOURCES, words.DAMAGES) for one in row.obstacles]
     if row.is_open_gate:
         return Gate("open", sentences)
-    is_final = registry.obstacle_codes(row) & registry.NEVER_OVERRULED
+    is_final = registry.obstacle_codes(row) - registry.OVERRULED
     return Gate("never" if is_final else "shut", sentences)
 
 

@@ -25,15 +25,13 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "gate_shut": (
         409,
         gettext_lazy(
-            "The comparison found obstacles. Read them, then say why it should judge all the same."
+            "There were too few images to tell. Say why it should judge all the same, and tick "
+            "that you have read what the gate found."
         ),
     ),
-    "gate_accuses": (
+    "gate_final": (
         409,
-        gettext_lazy(
-            "It would accuse more real photographs, judges upside down, or no longer gives its "
-            "recorded scores. Nobody may promote it."
-        ),
+        gettext_lazy("It was found to be worse than the active model. Nobody may promote it."),
     ),
     "accuses_elsewhere": (
         409,

@@ -22,7 +22,9 @@ log = logging.getLogger(__name__)
 
 State, Kind = ModelVersion.State, Activation.Kind
 # What the gate found that nobody may take upon themselves: people accused who should not be.
-NEVER_OVERRULED = frozenset({"more_accusations", "golden_scores_moved", "upside_down"})
+# What was found about a candidate stands. That too few images tell is no finding, and a person may
+# know more than the desk's images do.
+OVERRULED = frozenset({"not_enough_to_tell"})
 
 
 class VersionTaken(Exception):  # noqa: N818 (it names what is wrong with the request)
@@ -77,8 +79,8 @@ def promote(
     """Let a compared candidate judge from now on, for a reason that is kept.
 
     Args:
-        overrules: whoever promotes knows what the gate says and takes it upon themselves; what the
-            gate found about accusations nobody overrules.
+        overrules: whoever promotes knows that there were too few images to tell and takes it upon
+            themselves; anything else that the gate found nobody overrules.
     Raises:
         Refused: it was not compared with the model that judges now, the gate is shut, another
             comparison of the two shows more reals accused, or its files are not what was
@@ -90,8 +92,8 @@ def promote(
         row = Comparison.objects.get(pk=comparison.pk)
         _refuse_promotion(version, row, previous)
         codes = obstacle_codes(row)
-        if codes & NEVER_OVERRULED:
-            raise Refused("gate_accuses")
+        if codes - OVERRULED:
+            raise Refused("gate_final")
         if _accuses_elsewhere(row):
             raise Refused("accuses_elsewhere")
         if codes and not overrules:

@@ -312,7 +312,7 @@ def test_a_candidate_whose_calibration_is_upside_down_may_be_promoted_by_nobody(
     assert gate(row).state == "never"
     with pytest.raises(Refused) as refusal:
         registry.promote(turned, comparison=row, by=dora, reason="It is new.", overrules=True)
-    assert refusal.value.code == "gate_accuses"
+    assert refusal.value.code == "gate_final"
 
 
 def _taught(version: ModelVersion, sha256: str, *, group: str = "") -> None:

@@ -112,7 +112,7 @@ def test_a_shut_gate_is_refused_unless_somebody_takes_it_upon_themselves(candida
 
 def test_nobody_overrules_what_was_found_about_accusations(candidate, red_model, dora):
     row = compared(candidate, TOO_FEW, ACCUSES)
-    assert code_of(lambda: promote(candidate, row, dora, overrules=True)) == "gate_accuses"
+    assert code_of(lambda: promote(candidate, row, dora, overrules=True)) == "gate_final"
     assert ModelVersion.objects.active() == red_model
     assert not AuditEvent.objects.filter(action="model_version.promoted").exists()
 

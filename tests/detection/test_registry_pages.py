@@ -269,7 +269,7 @@ def test_a_shut_gate_wants_a_confirmation(admin, compared):
     row = compared(TOO_FEW)
     refused = admin.post(promotion_of(row), {"reason": "We need it."})
     assert refused.status_code == 409
-    assert "Read them, then say why" in refused.content.decode()
+    assert "tick that you have read" in refused.content.decode()
     admin.post(promotion_of(row), {"reason": "We need it.", "overrules": "on"})
     assert ModelVersion.objects.active() == row.candidate
 
