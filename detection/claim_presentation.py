@@ -4,8 +4,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from detection.models import Detection, Feedback
+from detection.models import Detection, Feedback, ReviewItem
 from detection.review_words import review_card
+from detection.services import review
 from detection.services.feedback import own_claim
 from detection.services.reviewed import reviews_shown_to
 
@@ -54,7 +55,17 @@ def claims_section(detection: Detection, user: User) -> dict[str, object]:
         "asks_consent": image.owner_id == user.pk
         and not image.is_confidential
         and image.training_consent_at is None,
+        "asking": "" if user.is_reviewer else _asking(detection),
     }
+
+
+def _asking(detection: Detection) -> str:
+    """Of a moderator to look: `possible`, `asked` while one is to, or empty."""
+    items = list(detection.review_items.of_the_desk())
+    if any(item.status == ReviewItem.Status.OPEN for item in items):
+        return "asked"
+    is_answered = detection.image.is_confidential or review.standing_among(items) is not None
+    return "" if is_answered else "possible"
 
 
 def _said(claim: Feedback, choices: Choices) -> str | Promise:

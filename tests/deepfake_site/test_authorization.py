@@ -202,7 +202,7 @@ DECLARED: dict[str, Access] = {
     "review/<uuid:pk>/lease": Access(REVIEWERS, WRITE, frozenset()),
     # theirs alone who decided
     "review/decisions/<uuid:pk>/undo": Access(frozenset(), WRITE, frozenset()),
-    "detections/<uuid:pk>/review": Access(REVIEWERS, WRITE, frozenset()),
+    "detections/<uuid:pk>/review": own(WRITE),
     "detections/<uuid:pk>/golden": Access(ADMINS, READ | WRITE, frozenset()),
     "training": Access(ADMINS, READ | WRITE),
     "training/schedule": Access(ADMINS, READ | WRITE),

@@ -12,7 +12,7 @@ from detection.models import (
     ReviewItem,
 )
 from detection.services import review, review_claims
-from tests.factories import done_row
+from tests.factories import done_row, image_row
 from tests.review_desk import decided, disputed, opened, text_of, url
 
 pytestmark = pytest.mark.usefixtures("passed_on", "strict")
@@ -396,11 +396,30 @@ def test_a_detections_page_says_what_the_desk_does_with_it(desk, client_of, alic
 def test_a_reviewer_brings_a_detection_to_the_desk(desk, client_of, alice, model_version):
     row = done_row(alice, model_version)
     path = reverse("detection_review", args=[row.pk])
-    assert client_of(alice).post(path).status_code == 404
-    assert not ReviewItem.objects.exists()
     answer = desk.post(path, follow=True)
     assert ReviewItem.objects.get().reasons == ["flagged"]
     assert "It waits on the review desk now." in text_of(answer)
+
+
+def test_who_sees_a_verdict_asks_a_moderator_to_look(client_of, alice, bob, model_version):
+    row = done_row(alice, model_version)
+    path, page = reverse("detection_review", args=[row.pk]), reverse("detection", args=[row.pk])
+    assert client_of(bob).post(path).status_code == 404
+    owner = client_of(alice)
+    assert "Ask a moderator to look" in text_of(owner.get(page))
+    assert "A moderator will look at it, and you are told" in text_of(owner.post(path, follow=True))
+    [item] = ReviewItem.objects.all()
+    assert list(item.asked_by.all()) == [alice]
+    assert "Ask a moderator to look" not in text_of(owner.get(page))
+
+
+def test_of_a_confidential_image_no_moderator_is_asked(client_of, alice, model_version):
+    row = done_row(alice, model_version, image=image_row(alice, is_confidential=True))
+    owner = client_of(alice)
+    assert "Ask a moderator" not in text_of(owner.get(reverse("detection", args=[row.pk])))
+    answer = owner.post(reverse("detection_review", args=[row.pk]), follow=True)
+    assert "confidential" in text_of(answer)
+    assert not ReviewItem.objects.exists()
 
 
 def test_after_the_review_its_outcome_is_said_to_reviewers(desk, dora, item):
