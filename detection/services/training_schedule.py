@@ -12,7 +12,12 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import User
 from detection.errors import Refused
-from detection.models import Dataset, LabelledImage, TrainingRun, TrainingSchedule
+from detection.models import (
+    Dataset,
+    LabelledImage,
+    TrainingRun,
+    TrainingSchedule,
+)
 from detection.services import training
 
 log = logging.getLogger(__name__)
@@ -23,7 +28,7 @@ class State:
     """How near the next run is.
 
     Attributes:
-        new_labels: reviewed ones since the last run that ended in a candidate.
+        new_labels: reviewed ones that no run learnt from which ended in a candidate.
         not_before: from when the days between runs have passed; None where there was no run.
     """
 
@@ -57,11 +62,8 @@ def change(*, by: User, datasets: list[Dataset], **wanted: Any) -> TrainingSched
 
 def state(row: TrainingSchedule) -> State:
     """How many labels are new, and from when another run may start."""
-    learnt = TrainingRun.objects.filter(status=TrainingRun.Status.DONE)
-    since = learnt.aggregate(at=Max("snapshot__created_at"))["at"]
     labels = LabelledImage.objects.usable().filter(dataset__is_of_reviews=True)
-    if since is not None:
-        labels = labels.filter(created_at__gt=since)
+    labels = labels.exclude(snapshots__runs__status=TrainingRun.Status.DONE)
     last = TrainingRun.objects.aggregate(at=Max("created_at"))["at"]
     not_before = None if last is None else last + timedelta(days=row.days_between)
     return State(labels.count(), not_before)

@@ -7,7 +7,13 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from detection.models import ModelVersion, Snapshot, TrainingRun, TrainingSchedule
+from detection.models import (
+    LabelledImage,
+    ModelVersion,
+    Snapshot,
+    TrainingRun,
+    TrainingSchedule,
+)
 from detection.services import training_schedule
 from tests.detection.training_data import dataset_row, labelled_row, run_row, snapshot_row
 
@@ -98,11 +104,10 @@ def test_labels_that_a_finished_run_learnt_from_are_not_new(dora: User, reviews:
     label(reviews, 3)
     version = ModelVersion.objects.create(name="desk", version="1", artifact_sha256="a" * 64)
     run = run_row(status=TrainingRun.Status.DONE, candidate=version)
-    assert training_schedule.state(row).new_labels == 0
-    Snapshot.objects.filter(pk=run.snapshot.pk).update(
-        created_at=timezone.now() - timedelta(days=1)
-    )
+    # it learnt from another dataset
     assert training_schedule.state(row).new_labels == 3
+    run.snapshot.images.set(LabelledImage.objects.all()[:2])
+    assert training_schedule.state(row).new_labels == 1
 
 
 def test_what_hinders_a_scheduled_run_is_logged_and_tried_again(
