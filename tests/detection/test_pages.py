@@ -477,3 +477,11 @@ def test_the_page_tells_scripts_when_to_stop_asking(alice, browser, model_versio
         card = browser.get(reverse("detection_card", args=[row.pk])).content.decode()
         states[row.status] = re.search(r'data-finished="(\w+)"', card)[1]
     assert states == {"queued": "no", "done": "yes"}
+
+
+def test_a_second_verdict_says_that_it_is_one(alice, browser, model_version):
+    first = done_row(alice, model_version)
+    newer = ModelVersion.objects.create(name="fake", version="2", artifact_sha256="e" * 64)
+    done_row(alice, newer, image=first.image, judged_before=first)
+    html = browser.get(reverse("history")).content.decode()
+    assert html.count("Judged again; the earlier verdict stays") == 1
