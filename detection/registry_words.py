@@ -80,7 +80,6 @@ FAILURES: dict[str, str | Promise] = {
         "An image of the snapshot was removed, so it cannot be used any more. Freeze a new one."
     ),
     "dataset_invalid": gettext_lazy("The list of the snapshot is damaged."),
-    "compared_with_another": gettext_lazy("Another model was put into service in the meantime."),
 }
 
 FIGURES: dict[str, str | Promise] = {

@@ -127,3 +127,27 @@ def keyset_page(
         raise ValidationError({"cursor": NO_CURSOR})
     found = page(rows, cursor=cursor, size=size)
     return Response({"results": shown(found.rows), "next": found.next_cursor or None})
+
+
+def reviewer(request: Request) -> User:
+    """The caller, who reviews.
+
+    Raises:
+        NotFound: to everybody else there is nothing here.
+    """
+    user = caller(request)
+    if not user.is_reviewer:
+        raise NotFound
+    return user
+
+
+def administrator(request: Request) -> User:
+    """The caller, who runs this desk.
+
+    Raises:
+        NotFound: to everybody else there is nothing here.
+    """
+    user = caller(request)
+    if not user.is_superuser:
+        raise NotFound
+    return user

@@ -17,7 +17,7 @@ from detection.api.base import caller, keyset_page
 from detection.api.case_serializers import Words
 from detection.api.dataset_shapes import ARCHIVE, NEW_DATASET, NEW_SNAPSHOT, PLACE
 from detection.api.parsers import ObjectParser
-from detection.api.permissions import AdministratorsOnly, DatasetScopes
+from detection.api.permissions import AdministratorsOnly, DeskScopes
 from detection.api.schema import FORM, JSON, operation, query
 from detection.api.serializers import NoUnknownFields
 from detection.dataset_presentation import dataset_facts, failure_of, import_view
@@ -57,7 +57,7 @@ class SnapshotForm(NoUnknownFields, serializers.Serializer[Snapshot]):
 
 
 class DataView(APIView):
-    permission_classes = [*APIView.permission_classes, DatasetScopes, AdministratorsOnly]
+    permission_classes = [*APIView.permission_classes, DeskScopes, AdministratorsOnly]
     parser_classes = [ObjectParser]
 
 

@@ -12,10 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from detection.api.base import caller, key_of, visible_detections
+from detection.api.base import administrator, caller, key_of, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes, RegistryScopes
-from detection.api.registry import administrator, reference
+from detection.api.registry import reference
 from detection.api.registry_shapes import NEW_REJUDGING
 from detection.api.schema import JSON, operation
 from detection.api.serializers import DetectionSerializer, NoUnknownFields

@@ -4,13 +4,11 @@ import uuid
 
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts.models import User
-from detection.api.base import caller
+from detection.api.base import administrator, reviewer
 from detection.api.monitoring_shapes import ACKNOWLEDGEMENT
 from detection.api.permissions import DeskScopes
 from detection.api.schema import JSON, operation, query
@@ -29,30 +27,6 @@ class PeriodsAsked(serializers.Serializer[None]):
 
 class NoteSerializer(serializers.Serializer[None]):
     note = serializers.CharField(max_length=drift_alerts.MOST_NOTE)
-
-
-def reviewer(request: Request) -> User:
-    """The caller, who may review.
-
-    Raises:
-        NotFound: to others the resource does not exist.
-    """
-    person = caller(request)
-    if not person.is_reviewer:
-        raise NotFound
-    return person
-
-
-def administrator(request: Request) -> User:
-    """The caller, who runs this desk.
-
-    Raises:
-        NotFound: to others the resource does not exist.
-    """
-    person = caller(request)
-    if not person.is_superuser:
-        raise NotFound
-    return person
 
 
 class MonitoringResource(APIView):

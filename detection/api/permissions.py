@@ -41,10 +41,6 @@ class FeedbackScopes(KeyScopes):
     to_read = to_write = Scope.FEEDBACK_WRITE
 
 
-class DatasetScopes(KeyScopes):
-    to_read, to_write = Scope.MODELS_READ, Scope.MODELS_WRITE
-
-
 class AdministratorsOnly(BasePermission):
     """To everybody else the address does not exist; methods that nobody has are 405 to all."""
 

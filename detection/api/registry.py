@@ -6,14 +6,13 @@ from typing import Any
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import serializers, status
-from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
 from detection import words
-from detection.api.base import caller
+from detection.api.base import administrator, reviewer
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import RegistryScopes
 from detection.api.registry_shapes import NEW_COMPARISON, PROMOTION, ROLL_BACK
@@ -139,30 +138,6 @@ class ActivationCollection(APIView):
         reviewer(request)
         rows = Activation.objects.select_related("version", "previous").newest_first()
         return Response({"results": [_activation(row) for row in rows[:ACTIVATIONS_SHOWN]]})
-
-
-def administrator(request: Request) -> User:
-    """The caller, who manages models.
-
-    Raises:
-        NotFound: to everybody else there is nothing here.
-    """
-    user = caller(request)
-    if not user.is_superuser:
-        raise NotFound
-    return user
-
-
-def reviewer(request: Request) -> User:
-    """The caller, who may read how models compare.
-
-    Raises:
-        NotFound: to everybody else there is nothing here.
-    """
-    user = caller(request)
-    if not user.is_reviewer:
-        raise NotFound
-    return user
 
 
 def reference(version: ModelVersion) -> dict[str, str]:

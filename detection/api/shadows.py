@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from detection.api.monitoring import administrator, reviewer
+from detection.api.base import administrator, reviewer
 from detection.api.monitoring_shapes import SHADOW_ORDER
 from detection.api.permissions import DeskScopes
 from detection.api.schema import JSON, operation

@@ -19,7 +19,6 @@ CLAIMED_BY_ONE = Limit(60, 60)
 Category, Label, Verdict = Feedback.Category, Feedback.Label, Detection.Verdict
 # What a claim of this kind holds the image to be.
 LABELS = {Category.FALSE_POSITIVE: Label.REAL, Category.FALSE_NEGATIVE: Label.FAKE}
-CONFIRMED = {Verdict.LIKELY_AUTHENTIC: Label.REAL, Verdict.LIKELY_MANIPULATED: Label.FAKE}
 
 
 def give(
@@ -101,13 +100,6 @@ def is_dispute(detection: Detection, label: str, category: str) -> bool:
         return True
     is_undecided = detection.verdict == Verdict.INCONCLUSIVE
     return is_undecided and category == Category.OTHER and label != Label.UNKNOWN
-
-
-def label_of(detection: Detection, category: str) -> str:
-    """What somebody holds the image to be who says no more than this about its verdict."""
-    if category == Category.CONFIRMATION:
-        return CONFIRMED.get(Verdict(detection.verdict), Label.UNKNOWN)
-    return LABELS.get(Category(category), Label.UNKNOWN)
 
 
 def forget_person(person: User) -> None:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min
 from django.utils import timezone
 
-from detection.models import Detection, EvidenceLayer, ModelVersion, Region, WorkerSign
+from detection.models import Detection, ModelVersion, WorkerSign
 from detection.models.leased import Leased
 from detection.services.drift_rules import Finding
 from detection.services.progress import stalled_s
@@ -82,12 +82,6 @@ def waiting() -> list[Waiting]:
         )
     }
     return [Waiting(queue, *rows.get(queue, (0, None))) for queue in Detection.Queue.values]
-
-
-def open_elsewhere() -> int:
-    """Layers and parts of images that were asked for and are not there yet."""
-    is_open = Q(status__in=[Leased.Status.QUEUED, Leased.Status.RUNNING])
-    return sum(model.objects.filter(is_open).count() for model in (EvidenceLayer, Region))
 
 
 def findings(states: Sequence[WorkerState] | None = None) -> list[Finding]:

@@ -89,19 +89,3 @@ def test_many_claims_at_once_are_refused(alice, judged, brought_to_desk, monkeyp
     with pytest.raises(Refused) as refusal:
         _give(alice, judged)
     assert (refusal.value.code, refusal.value.status) == ("too_many_claims", 429)
-
-
-@pytest.mark.parametrize(
-    ("verdict", "category", "label"),
-    [
-        ("likely_manipulated", "confirmation", "fake"),
-        ("likely_authentic", "confirmation", "real"),
-        ("inconclusive", "confirmation", "unknown"),
-        ("likely_manipulated", "false_positive", "real"),
-        ("likely_authentic", "false_negative", "fake"),
-        ("likely_authentic", "other", "unknown"),
-    ],
-)
-def test_a_claim_says_what_the_image_is_held_to_be(alice, model_version, verdict, category, label):
-    row = done_row(alice, model_version, verdict=verdict)
-    assert feedback.label_of(row, category) == label
