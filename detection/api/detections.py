@@ -49,7 +49,7 @@ from detection.models.detection import DetectionQuerySet
 from detection.models.history import Kind
 from detection.models.tag import MAX_TAG
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
-from detection.services import evidence, fetching, submission
+from detection.services import evidence, fetching, keeping, submission
 from detection.services.idempotency import claim
 from detection.uploads import StoredUpload, interrupted, uploaded
 
@@ -143,7 +143,7 @@ class DetectionCollection(APIView):
             wanted = submission.Request(
                 by=caller(request), via=via(request), api_key=key_of(request), **fields
             )
-            file = arrival.enter_context(submission.kept(upload, by=wanted.by))
+            file = arrival.enter_context(keeping.kept(upload, by=wanted.by))
             with transaction.atomic():
                 row = claim(promise) if promise else None
                 accepted = submission.accept(file, wanted)

@@ -8,6 +8,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from detection.errors import Refused
+
 
 class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
     def active(self) -> "ModelVersion":
@@ -17,6 +19,17 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
             ModelVersion.DoesNotExist: nothing has been activated yet.
         """
         return self.get(state=ModelVersion.State.ACTIVE)
+
+    def serving(self) -> "ModelVersion":
+        """As `active`, for whoever asks for a verdict.
+
+        Raises:
+            Refused: nothing has been activated yet.
+        """
+        try:
+            return self.active()
+        except ModelVersion.DoesNotExist:
+            raise Refused("no_active_model") from None
 
     def shadow(self) -> "ModelVersion | None":
         """The version that judges silently now; None where none does, or its time is over."""

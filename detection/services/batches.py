@@ -12,8 +12,9 @@ from django.db.models import Count
 from accounts.models import User
 from detection.errors import NothingKept, Refused
 from detection.models import Batch, Detection, Image, Submission
-from detection.services import submission
-from detection.services.submission import Kept, Request, Written
+from detection.services import keeping, submission
+from detection.services.keeping import Kept
+from detection.services.submission import Request, Written
 from detection.uploads import StoredUpload
 
 MAX_IMAGES = 100
@@ -33,7 +34,7 @@ class Outcome:
 
 @contextmanager
 def kept(uploads: Sequence[StoredUpload], *, by: User) -> Iterator[list[Kept | Refused]]:
-    """Make every acceptable upload durable, in their order; see `submission.kept`.
+    """Make every acceptable upload durable, in their order; see `keeping.kept`.
 
     Raises:
         Refused: what every file would meet, such as a full disk; nothing was kept.
@@ -43,17 +44,17 @@ def kept(uploads: Sequence[StoredUpload], *, by: User) -> Iterator[list[Kept | R
     for file in files:
         if isinstance(file, Refused) and file.status in DESK_IS_TO_BLAME:
             for other in good:
-                submission.drop(other)
+                keeping.drop(other)
             raise file
     try:
         yield files
     except NothingKept:
         for file in good:
-            submission.drop(file)
+            keeping.drop(file)
         raise
     for file in good:
         if not file.is_named:
-            submission.drop(file)
+            keeping.drop(file)
 
 
 def accept(
@@ -123,7 +124,7 @@ def _keep_all(uploads: Sequence[StoredUpload], *, by: User) -> list[Kept | Refus
 
 def _check(upload: StoredUpload, by: User) -> Kept | Refused:
     try:
-        return submission.check(upload, by=by)
+        return keeping.check(upload, by=by)
     except Refused as refusal:
         return refusal
 
@@ -132,7 +133,7 @@ def _store(file: Kept | Refused) -> Kept | Refused:
     if isinstance(file, Refused):
         return file
     try:
-        submission.store(file)
+        keeping.store(file)
     except Refused as refusal:
         return refusal
     return file

@@ -41,7 +41,7 @@ def ask(*, by: User, detection: Detection) -> Detection:
     """
     if detection.status != Detection.Status.DONE:
         raise Refused("no_verdict_to_repeat")
-    version = _active_version()
+    version = ModelVersion.objects.serving()
     if version.pk == detection.model_version_id:
         raise Refused("judged_by_newest")
     row, _is_new = _hand_one(detection, version, by=by)
@@ -64,7 +64,7 @@ def order(
     Raises:
         Refused: an order for the same is open, or there is nothing to judge again.
     """
-    version = _active_version()
+    version = ModelVersion.objects.serving()
     wanted = Rejudging(version=version, case=case, by=by, api_key=api_key, since=since)
     wanted.total = min(MOST, _outstanding(wanted).values("image").distinct().count())
     if not wanted.total:
@@ -258,13 +258,6 @@ def _told(row: Rejudging) -> dict[str, Any]:
         "since": row.since.isoformat() if row.since else None,
         "total": row.total,
     }
-
-
-def _active_version() -> ModelVersion:
-    try:
-        return ModelVersion.objects.active()
-    except ModelVersion.DoesNotExist:
-        raise Refused("no_active_model") from None
 
 
 def _ring_for(pk: uuid.UUID) -> None:

@@ -16,7 +16,7 @@ from detection import part_files, validators
 from detection.errors import Refused
 from detection.models import ResumableUpload, Submission
 from detection.part_files import PartFile
-from detection.services import submission
+from detection.services import keeping, submission
 
 MAX_OPEN = 20  # for each person, so that they hold at most twenty times the largest upload
 # Statuses that say something of the file: sending it again would not help.
@@ -165,7 +165,7 @@ def _submit(upload: ResumableUpload, part: PartFile) -> None:
     row = ResumableUpload.objects.filter(pk=upload.pk, submission=None)
     with (
         part.as_upload(upload.file_name) as stored,
-        submission.kept(stored, by=upload.owner) as file,
+        keeping.kept(stored, by=upload.owner) as file,
         transaction.atomic(),
     ):
         if row.select_for_update().first() is None:  # held before the first event

@@ -1,8 +1,6 @@
 """Accepting a request to judge an image."""
 
-import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -12,13 +10,13 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from detection import storage, validators
 from detection.doorbell import ring
-from detection.errors import NothingKept, Refused
+from detection.errors import Refused
 from detection.history_words import words_of
 from detection.models import Batch, Detection, Image, ModelVersion, Submission
 from detection.services import cases, custody, webhooks
-from detection.uploads import DISK_IS_FULL, StoredUpload
+from detection.services.keeping import Kept, kept
+from detection.uploads import StoredUpload
 from detection.words import TRANSIENT_FAILURES
 
 # Uploading brings what was missing, so a detection that failed for want of it gets another try.
@@ -46,24 +44,6 @@ class Request:
     batch: Batch | None = None
     case: str = ""
     wants_review: bool = False
-
-
-@dataclass
-class Kept:
-    """An upload that is durable, or known already, before any row says so.
-
-    Attributes:
-        facts: what the header says, as columns of Image.
-        known: the image of the same bytes and owner, if there was one.
-        is_named: whether a row names the new file.
-    """
-
-    upload: StoredUpload
-    facts: dict[str, Any]
-    new_id: uuid.UUID
-    known: Image | None
-    is_restored: bool
-    is_named: bool = False
 
 
 def submit_image(
@@ -107,72 +87,6 @@ def submit_image(
         return accept(file, request)
 
 
-@contextmanager
-def kept(upload: StoredUpload, *, by: User) -> Iterator[Kept]:
-    """Make an upload durable for a transaction that names it; undone where none did.
-
-    After any error but a refusal the bytes stay: the transaction may have reached the database.
-
-    Raises:
-        Refused: the file, or the moment, is not acceptable; nothing was kept.
-    """
-    file = keep(upload, by=by)
-    try:
-        yield file
-    except NothingKept:
-        drop(file)
-        raise
-    if not file.is_named:  # another request brought the same bytes in the meantime
-        drop(file)
-
-
-def keep(upload: StoredUpload, *, by: User) -> Kept:
-    """Check an upload and make its bytes durable; see `kept`, which also undoes it.
-
-    Raises:
-        Refused: the file, or the moment, is not acceptable; nothing was kept.
-    """
-    file = check(upload, by=by)
-    store(file)
-    return file
-
-
-def check(upload: StoredUpload, *, by: User) -> Kept:
-    """What is known of an upload before its bytes are durable; puts a lost original back.
-
-    Raises:
-        Refused: as `keep`.
-    """
-    header = validators.accept(upload)
-    _active_version()
-    facts = {
-        "size_bytes": upload.size,
-        "format": header.format,
-        "media_type": header.media_type,
-        "width": header.width,
-        "height": header.height,
-    }
-    known = Image.objects.filter(owner=by, sha256=upload.sha256).first()
-    is_restored = known is not None and _restore_if_lost(upload, known)
-    return Kept(upload, facts, uuid.uuid4(), known, is_restored)
-
-
-def store(file: Kept) -> None:
-    """Make new bytes durable. Asks no database, so that many may be synced at once.
-
-    Raises:
-        Refused: the disk is full; nothing was kept.
-    """
-    if file.known is None:
-        _keep(file.upload, file.new_id)
-
-
-def drop(file: Kept) -> None:
-    """Remove the bytes that no row names."""
-    if file.known is None:
-        storage.drop_original(file.new_id)
-
-
 @dataclass(frozen=True)
 class Written:
     """The rows of one accepted image; `events` are still to be recorded, after all rows.
@@ -209,7 +123,7 @@ def write(file: Kept, request: Request) -> Written:
     """
     case = cases.for_submission(request.by, request.case) if request.case else None
     image, is_hidden_now = _image_of(file, request)
-    version = _active_version()
+    version = ModelVersion.objects.serving()
     detection, is_new_work = Detection.objects.get_or_create(
         image=image,
         model_version=version,
@@ -345,15 +259,6 @@ def shown_name(client_name: str | None) -> str:
     return printable.strip()[:400]
 
 
-def _keep(upload: StoredUpload, image_id: uuid.UUID) -> None:
-    try:
-        with _refused_when_full():
-            storage.keep_original(upload.path, image_id)
-    except (OSError, Refused):
-        storage.drop_original(image_id)
-        raise
-
-
 def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None:
     audit.record(
         "submission.accepted",
@@ -372,27 +277,6 @@ def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None
     )
 
 
-def _restore_if_lost(upload: StoredUpload, image: Image) -> bool:
-    """Put a missing original back, or one that judging found altered; hashing each costs time."""
-    if storage.original_path(image.pk).is_file():
-        is_suspect = image.detections.filter(failure_code="original_missing").exists()
-        if not is_suspect or storage.is_intact(image.pk, image.sha256):
-            return False
-    with _refused_when_full():
-        storage.restore_original(upload.path, image.pk)
-    return True
-
-
-@contextmanager
-def _refused_when_full() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in DISK_IS_FULL:
-            raise Refused("disk_full") from error
-        raise
-
-
 def _ring_after_commit(detection: Detection) -> None:
     def announce() -> None:
         if not ring(detection.pk, detection.queue):
@@ -400,13 +284,6 @@ def _ring_after_commit(detection: Detection) -> None:
             Detection.objects.filter(pk=detection.pk).update(rung_at=None)
 
     transaction.on_commit(announce, robust=True)
-
-
-def _active_version() -> ModelVersion:
-    try:
-        return ModelVersion.objects.active()
-    except ModelVersion.DoesNotExist:
-        raise Refused("no_active_model") from None
 
 
 def _queue_for(priority: str) -> str:
