@@ -101,18 +101,19 @@ def _images(request: Request) -> list[StoredUpload]:
 
 def _acceptance(request: Request, batch: Batch, outcomes: list[Outcome]) -> Response:
     links = _links(request, batch)
+    shown = DetectionSerializer(context={"request": request})
     body = {
         "id": str(batch.pk),
         "created_at": batch.created_at,
         "size": batch.size,
-        "results": [_result(request, number, one) for number, one in enumerate(outcomes)],
+        "results": [_result(shown, number, one) for number, one in enumerate(outcomes)],
         "links": links,
     }
     headers = {"Location": links["batch"], "Retry-After": str(RETRY_AFTER_S)}
     return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
 
-def _result(request: Request, position: int, outcome: Outcome) -> dict[str, Any]:
+def _result(shown: DetectionSerializer, position: int, outcome: Outcome) -> dict[str, Any]:
     code: int = status.HTTP_202_ACCEPTED
     detection, problem = None, None
     if outcome.refusal is not None:
@@ -120,8 +121,8 @@ def _result(request: Request, position: int, outcome: Outcome) -> dict[str, Any]
         code, problem = refusal.status, problem_body(refusal.status, refusal.code, refusal.detail)
     elif outcome.submission is not None:
         row = outcome.submission.detection
-        context = {"request": request, "metadata": outcome.submission.metadata}
-        detection = DetectionSerializer(row, context=context).data
+        shown.context["metadata"] = outcome.submission.metadata
+        detection = shown.to_representation(row)
         code = status.HTTP_200_OK if row.is_finished else code
     return {
         "position": position,

@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count
 
 from accounts.models import User
 from detection.errors import NothingKept, Refused
-from detection.models import Batch, Detection, Image, Submission
+from detection.models import Batch, Detection, Image, ModelVersion, Submission
 from detection.services import keeping, submission
 from detection.services.keeping import Kept
 from detection.services.submission import Request, Written
@@ -70,28 +69,22 @@ def accept(
         metadata: of each image.
     """
     batch = Batch.objects.create(by=request.by, api_key=request.api_key, size=len(uploads))
-    if request.is_confidential:  # what was learnt of one goes, and images are held before datasets
-        _hold_known(request.by, uploads)
-    found: dict[int, Written | Refused] = {}
-    # In the order of the bytes, so that two batches that hold the same images do not each wait for
-    # the other; and every row before the first event, as `submission.Written` says.
-    for number in sorted(range(len(files)), key=lambda number: uploads[number].sha256):
-        wanted = replace(request, batch=batch, metadata=metadata[number])
-        found[number] = _written(files[number], wanted)
+    good = [number for number, file in enumerate(files) if isinstance(file, Kept)]
+    written = submission.write(
+        [file for file in files if isinstance(file, Kept)],
+        replace(request, batch=batch),
+        [metadata[number] for number in good],
+    )
+    found: dict[int, Written | Refused] = dict(zip(good, written, strict=True))
     outcomes = []
-    for number, upload in enumerate(uploads):
-        one, name = found[number], submission.shown_name(upload.name)
-        if isinstance(one, Refused):
-            outcomes.append(Outcome(name, refusal=one))
-        else:
+    for number, (file, upload) in enumerate(zip(files, uploads, strict=True)):
+        one, name = found.get(number, file), submission.shown_name(upload.name)
+        if isinstance(one, Written):
             one.record()
             outcomes.append(Outcome(name, one.submission))
+        elif isinstance(one, Refused):
+            outcomes.append(Outcome(name, refusal=one))
     return batch, outcomes
-
-
-def _hold_known(by: User, uploads: Sequence[StoredUpload]) -> None:
-    known = Image.objects.filter(owner=by, sha256__in={upload.sha256 for upload in uploads})
-    list(known.select_for_update().order_by("sha256").values_list("pk"))
 
 
 def progress(batch: Batch) -> dict[str, int]:
@@ -105,26 +98,17 @@ def progress(batch: Batch) -> dict[str, int]:
     return {**counts, "refused": batch.size - sum(counts.values())}
 
 
-def _written(file: Kept | Refused, wanted: Request) -> Written | Refused:
-    if isinstance(file, Refused):
-        return file
-    try:
-        with transaction.atomic():
-            return submission.write(file, wanted)
-    except Refused as refusal:
-        file.is_named = False
-        return refusal
-
-
 def _keep_all(uploads: Sequence[StoredUpload], *, by: User) -> list[Kept | Refused]:
-    checked = [_check(upload, by) for upload in uploads]
+    ModelVersion.objects.serving()  # before many bytes are written for a desk that cannot judge
+    known = keeping.known_to(by, uploads)
+    checked = [_check(upload, known.get(upload.sha256)) for upload in uploads]
     with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
         return list(pool.map(_store, checked))
 
 
-def _check(upload: StoredUpload, by: User) -> Kept | Refused:
+def _check(upload: StoredUpload, known: Image | None) -> Kept | Refused:
     try:
-        return keeping.check(upload, by=by)
+        return keeping.check(upload, known)
     except Refused as refusal:
         return refusal
 

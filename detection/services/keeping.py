@@ -1,7 +1,7 @@
 """Making what was uploaded durable before any row names it."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -56,19 +56,27 @@ def keep(upload: StoredUpload, *, by: User) -> Kept:
     Raises:
         Refused: the file, or the moment, is not acceptable; nothing was kept.
     """
-    file = check(upload, by=by)
+    file = check(upload, known_to(by, [upload]).get(upload.sha256))
+    ModelVersion.objects.serving()  # before many bytes are written for a desk that cannot judge
     store(file)
     return file
 
 
-def check(upload: StoredUpload, *, by: User) -> Kept:
-    """What is known of an upload before its bytes are durable; puts a lost original back.
+def known_to(owner: User, uploads: Iterable[StoredUpload]) -> dict[str, Image]:
+    """A person's images of the same bytes as these, by their SHA-256."""
+    wanted = {upload.sha256 for upload in uploads}
+    return {image.sha256: image for image in owner.images.filter(sha256__in=wanted)}
 
+
+def check(upload: StoredUpload, known: Image | None) -> Kept:
+    """What a header says, before the bytes are durable; puts a lost original back.
+
+    Args:
+        known: the image of the same bytes and owner, if there is one.
     Raises:
         Refused: as `keep`.
     """
     header = validators.accept(upload)
-    ModelVersion.objects.serving()
     facts = {
         "size_bytes": upload.size,
         "format": header.format,
@@ -76,7 +84,6 @@ def check(upload: StoredUpload, *, by: User) -> Kept:
         "width": header.width,
         "height": header.height,
     }
-    known = Image.objects.filter(owner=by, sha256=upload.sha256).first()
     is_restored = known is not None and _restore_if_lost(upload, known)
     return Kept(upload, facts, uuid.uuid4(), known, is_restored)
 

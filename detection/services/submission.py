@@ -1,6 +1,7 @@
 """Accepting a request to judge an image."""
 
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -13,7 +14,7 @@ from accounts.models import ApiKey, User
 from detection.doorbell import ring
 from detection.errors import Refused
 from detection.history_words import words_of
-from detection.models import Batch, Detection, Image, ModelVersion, Submission
+from detection.models import Batch, Case, Detection, Image, ModelVersion, Submission
 from detection.services import cases, custody, webhooks
 from detection.services.keeping import Kept, kept
 from detection.uploads import StoredUpload
@@ -110,90 +111,187 @@ def accept(file: Kept, request: Request) -> Submission:
     Raises:
         Refused: the moment is not acceptable; the transaction must not be committed.
     """
-    written = write(file, request)
+    (written,) = write([file], request, [request.metadata])
+    if isinstance(written, Refused):
+        raise written
     written.record()
     return written.submission
 
 
-def write(file: Kept, request: Request) -> Written:
-    """As `accept`, without the events.
+def write(
+    files: Sequence[Kept], request: Request, metadata: Sequence[dict[str, Any]]
+) -> list[Written | Refused]:
+    """As `accept`, for several images in hardly more statements than for one; without the events.
 
+    A refused image leaves no row.
+
+    Args:
+        metadata: of each file, instead of the request's.
     Raises:
-        Refused: as `accept`.
+        Refused: what the request as a whole would meet; the transaction must not be committed.
     """
+    if request.wants_review and request.is_confidential:
+        raise Refused("confidential_not_reviewed")
     case = cases.for_submission(request.by, request.case) if request.case else None
-    image, is_hidden_now = _image_of(file, request)
     version = ModelVersion.objects.serving()
-    detection, is_new_work = Detection.objects.get_or_create(
-        image=image,
-        model_version=version,
-        defaults={"queue": _queue_for(request.priority), "rung_at": timezone.now()},
-    )
-    detection.image, detection.model_version = image, version  # at hand, so not read again
-    submission = Submission.objects.create(
-        image=image,
-        detection=detection,
+    held = _images_of(files, request)
+    found = [_admitted(file, held.get(file.upload.sha256), request) for file in files]
+    images = {image.pk: image for image in found if isinstance(image, Image)}
+    hidden = _hide(images.values()) if request.is_confidential else set()
+    detections, new = _detections_of(images, version, _queue_for(request.priority))
+    rows = [
+        _Row(file, image, detections[image.pk], said)
+        for file, image, said in zip(files, found, metadata, strict=True)
+        if isinstance(image, Image)
+    ]
+    submissions = Submission.objects.bulk_create([_submission(row, request, case) for row in rows])
+    if request.wants_review:
+        # Also what ended long ago is looked at once more, by whoever looks at what has just ended.
+        done = Detection.objects.filter(image__in=images, status=Detection.Status.DONE)
+        done.filter(model_version=version).update(awaits_screening=True)
+    written = []
+    for row, submission in zip(rows, submissions, strict=True):
+        pk = row.image.pk
+        written.append(
+            _followed_up(
+                row,
+                submission,
+                is_confidential=request.is_confidential,
+                is_new_work=pk in new,
+                is_hidden_now=pk in hidden,
+            )
+        )
+        new.discard(pk)  # of the same bytes twice in one request, the second finds them known
+        hidden.discard(pk)
+    good = iter(written)
+    return [image if isinstance(image, Refused) else next(good) for image in found]
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One admitted file of a request, with its image held and its detection as it stands."""
+
+    file: Kept
+    image: Image
+    detection: Detection
+    metadata: dict[str, Any]
+
+
+def _images_of(files: Sequence[Kept], request: Request) -> dict[str, Image]:
+    """The rows of these bytes, held fast; by their SHA-256, in whose order they are taken: of two
+    requests that bring the same images, neither then waits for the other with some in its hands.
+    """
+    new = {
+        file.upload.sha256: Image(
+            id=file.new_id,
+            owner=request.by,
+            sha256=file.upload.sha256,
+            is_confidential=request.is_confidential,
+            **file.facts,
+        )
+        for file in reversed(files)
+        if file.known is None  # what was known and is gone now is not made anew
+    }
+    Image.objects.bulk_create([new[sha256] for sha256 in sorted(new)], ignore_conflicts=True)
+    wanted = {file.upload.sha256 for file in files}
+    rows = Image.objects.filter(owner=request.by, sha256__in=wanted, erased_at=None)
+    held = {row.sha256: row for row in rows.select_for_update().order_by("sha256")}
+    for row in held.values():
+        row.owner = request.by  # at hand, so not read again
+    return held
+
+
+def _admitted(file: Kept, image: Image | None, request: Request) -> Image | Refused:
+    if image is None:  # erased since it was looked up, so the file was not kept
+        return Refused("erased_meanwhile")
+    file.is_named = image.pk == file.new_id
+    if request.is_confidential and not image.is_confidential and image.held_at:
+        return Refused("held_stays_visible")
+    if request.wants_review and image.is_confidential:
+        return Refused("confidential_not_reviewed")
+    return image
+
+
+def _hide(images: Iterable[Image]) -> set[uuid.UUID]:
+    """Make images confidential; which of them were not."""
+    hidden = {image.pk for image in images if not image.is_confidential}
+    if hidden:
+        Image.objects.filter(pk__in=hidden).update(is_confidential=True)
+    return hidden
+
+
+def _detections_of(
+    images: Mapping[uuid.UUID, Image], version: ModelVersion, queue: str
+) -> tuple[dict[uuid.UUID, Detection], set[uuid.UUID]]:
+    """Each image's detection by this version, and which images had none before."""
+    now = timezone.now()
+    made = [
+        Detection(image=image, model_version=version, queue=queue, rung_at=now)
+        for image in images.values()
+    ]
+    Detection.objects.bulk_create(made, ignore_conflicts=True)
+    made_ids = {row.pk for row in made}
+    found, new = {}, set()
+    for row in Detection.objects.filter(image__in=images, model_version=version):
+        row.image, row.model_version = images[row.image_id], version  # at hand
+        found[row.image_id] = row
+        if row.pk in made_ids:
+            new.add(row.image_id)
+    return found, new
+
+
+def _submission(row: _Row, request: Request, case: Case | None) -> Submission:
+    name = shown_name(row.file.upload.name)
+    return Submission(
+        image=row.image,
+        detection=row.detection,
         by=request.by,
         api_key=request.api_key,
         batch=request.batch,
         case=case,
-        file_name=shown_name(file.upload.name),
+        file_name=name,
         source_url=request.source_url,
-        words=words_of(shown_name(file.upload.name), request.source_url),
-        metadata=request.metadata,
+        words=words_of(name, request.source_url),
+        metadata=row.metadata,
         callback_url=request.callback_url,
         via=request.via,
         priority=request.priority,
         wants_review=request.wants_review,
     )
-    if request.wants_review:
-        if image.is_confidential:
-            raise Refused("confidential_not_reviewed")
-        # Also what ended long ago is looked at once more, by whoever looks at what has just ended.
-        done = Detection.objects.filter(pk=detection.pk, status=Detection.Status.DONE)
-        done.update(awaits_screening=True)
+
+
+def _followed_up(
+    row: _Row,
+    submission: Submission,
+    *,
+    is_confidential: bool,
+    is_new_work: bool,
+    is_hidden_now: bool,
+) -> Written:
+    """What a submission brings about: the doorbell, another try, its case, its callback."""
+    image, detection, by = row.image, row.detection, submission.by
     events: list[Callable[[], object]] = []
     if is_hidden_now:
-        events += custody.withdraw(image, by=request.by)
-    if case is not None:
-        events += cases.enter_submitted(case, image, request.by)
-    if request.callback_url:
+        events += custody.withdraw(image, by=by)
+    if submission.case is not None:
+        events += cases.enter_submitted(submission.case, image, by)
+    if submission.callback_url:
         detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
     if is_new_work:
         _ring_after_commit(detection)
     elif detection.failure_code in MENDED_BY_UPLOAD:
         if queued_again := _queue_again(detection):
-            events.append(partial(_record_retry, request.by, *queued_again))
-    elif request.priority == Submission.Priority.INTERACTIVE:
+            events.append(partial(_record_retry, by, *queued_again))
+    elif submission.priority == Submission.Priority.INTERACTIVE:
         _hurry(detection)
-    if file.is_restored:
-        events.append(partial(_record_restoration, request.by, image))
+    if row.file.is_restored:
+        events.append(partial(_record_restoration, by, image))
     if is_hidden_now:
-        hide = partial(custody.record_confidentiality, by=request.by, image=image)
+        hide = partial(custody.record_confidentiality, by=by, image=image)
         events.append(partial(hide, is_confidential=True))
-    is_confidential = request.is_confidential
-    events.append(partial(_record_acceptance, submission, is_confidential=is_confidential))
+    accept = partial(_record_acceptance, submission)
+    events.append(partial(accept, is_confidential=is_confidential))
     return Written(submission, tuple(events))
-
-
-def _image_of(file: Kept, request: Request) -> tuple[Image, bool]:
-    """The row of these bytes, held fast; and whether this request made it confidential."""
-    facts = {"id": file.new_id, "is_confidential": request.is_confidential, **file.facts}
-    image, created = Image.objects.get_or_create(
-        owner=request.by, sha256=file.upload.sha256, defaults=facts
-    )
-    if created:
-        if file.known is not None:  # erased since it was looked up, so the file was not kept
-            raise Refused("erased_meanwhile")
-        file.is_named = True
-        return image, False
-    image = Image.objects.held_fast(image.pk)
-    is_hidden_now = request.is_confidential and not image.is_confidential
-    if is_hidden_now and image.held_at:
-        raise Refused("held_stays_visible")
-    if is_hidden_now:
-        Image.objects.filter(pk=image.pk).update(is_confidential=True)
-    return image, is_hidden_now
 
 
 def _hurry(detection: Detection) -> None:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.http import HttpResponse
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from detection.models import Batch, Detection, Image, Submission
 from detection.services import batches
@@ -51,6 +53,31 @@ def test_each_image_gets_its_own_result(api, alice, rung, django_capture_on_comm
     assert set(Detection.objects.values_list("queue", flat=True)) == {"bulk"}
     assert Image.objects.filter(owner=alice).count() == 3
     assert len(files_below("originals")) == 3
+
+
+def test_a_batch_asks_the_database_as_often_as_one_image(api):
+    def statements(numbers: range) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert _send(api, [_file(number) for number in numbers]).status_code == 202
+        return len(asked)
+
+    _send(api, [_file(0)])  # what is looked up once and kept
+    assert statements(range(1, 2)) == statements(range(2, 14))
+
+
+def test_a_request_that_contradicts_itself_is_refused_as_a_whole(api):
+    answer = _send(api, [_file(0), _file(1)], is_confidential="true", review="true")
+    assert (answer.status_code, answer.json()["code"]) == (409, "confidential_not_reviewed")
+    assert not Image.objects.exists()
+    assert files_below("originals") == []
+
+
+def test_known_and_new_images_in_one_batch(api):
+    (known,) = _send(api, [_file(1)]).json()["results"]
+    results = _send(api, [_file(0), _file(1), _file(2), _file(1)]).json()["results"]
+    ids = [result["detection"]["id"] for result in results]
+    assert ids[1] == ids[3] == known["detection"]["id"]
+    assert len(set(ids)) == Image.objects.count() == len(files_below("originals")) == 3
 
 
 def test_one_bad_file_never_fails_the_rest(api):
