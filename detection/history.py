@@ -12,7 +12,6 @@ from accounts.models import User
 from detection import paging
 from detection.history_question import COUNTED_TO, Asked, Found, Order, TooSlow
 from detection.history_search import Search
-from detection.history_sql import beyond
 from detection.models import Detection
 
 __all__ = [
@@ -47,9 +46,13 @@ def find(
     """
     with _in_time():
         search = Search(by, asked)
-        rows = _merged(search, asked.order, _after(asked.order, cursor), size + 1)
-        total = search.count(counted_to + 1) if counted_to is not None else 0
-    more = len(rows) > size
+        after = _after(asked.order, cursor)
+        rows = _merged(search, asked.order, after, size + 1)
+        more = len(rows) > size
+        total = 0
+        if counted_to is not None:
+            is_all = after is None and not more
+            total = min(len(rows), counted_to + 1) if is_all else search.count(counted_to + 1)
     ids = [pk for key_of, pk in rows[:size]]
     return Found(ids, _cursor(asked.order, rows, size) if more else "", total)
 
@@ -95,7 +98,7 @@ def _in_time() -> Iterator[None]:
 
 def _merged(search: Search, order: str, after: Any, limit: int) -> list[tuple[Any, uuid.UUID]]:
     """The first rows of all sources together."""
-    found = search.pages(order, beyond(order, after), limit)
+    found = search.pages(order, after, limit)
     rows = [
         (_as_asked(key), pk if isinstance(pk, uuid.UUID) else uuid.UUID(pk)) for key, pk in found
     ]

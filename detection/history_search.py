@@ -7,8 +7,7 @@ their cases. A page is made in one of two ways:
 - **Walked.** Each combination of model and facet lies in the order of the page in an index, so the
   newest of each are read and merged: some forty short reads, whatever the filter and the size.
 - **Gathered.** Where words, a tag, a case or the like leave few rows, those are read and sorted.
-  Words that are in many rows mostly fill the page from the next `WINDOW` rows, so those are tried
-  before all rows with the words are gathered.
+  Words that are in many rows mostly fill the page from the next few, so those are tried before.
 """
 
 import uuid
@@ -20,29 +19,33 @@ from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from detection import history_words
-from detection.history_question import COUNTED_TO, Asked, Order
+from detection.history_question import COUNTED_TO, Asked
 from detection.history_sql import (
     Part,
+    Row,
     Source,
-    has_words,
-    in_order,
+    beyond,
+    first_of_all,
+    has_terms,
     key_of,
     marks,
-    materialized,
     moment,
     order_by,
     read,
+    spelt_out,
     stored_id,
     table,
-    way,
+    terms_of,
+    terms_of_facets,
     within,
 )
+from detection.history_walk import Walk
 from detection.models import Case, Detection, Image, ImageTag, ModelVersion, Tag
 from detection.models.history import Door, Kind
 from detection.models.tag import tag_key
 
-WINDOW = 2000
-CHUNK = 200  # parts of one statement; SQLite takes 500
+# Of 40 facets, so many are quicker found with the words than beside them.
+NARROW = 12
 FACETS = [(kind, door, hidden) for kind in Kind for door in Door for hidden in (False, True)]
 
 
@@ -126,35 +129,33 @@ class Search:
         asked = self.asked
         return bool(self.words or self.number or asked.tag or asked.case or asked.among)
 
-    def pages(self, order: str, after: "Part", limit: int) -> Iterator[tuple[Any, uuid.UUID]]:
-        """The first rows of each source."""
+    def pages(self, order: str, key: Any, limit: int) -> Iterator[Row]:
+        """The first rows of each source.
+
+        Args:
+            key: of the row that they come after; None for the very first.
+        """
+        after = beyond(order, key)
         for source in self.sources:
             if not source.facets:
                 continue
             if self._is_walked(source):
-                yield from self._walk(source, order, after, limit)
-                continue
-            if self._is_windowed(source):
-                rows = self._window(source, order, after, limit)
-                if len(rows) == limit:
-                    yield from rows
-                    continue
-            sql, values = self._gather(source)
-            yield from read(
-                f"WITH hit AS {materialized()} ({sql}) SELECT {key_of(order)}, detection_id "
-                f"FROM hit h WHERE {after.where} ORDER BY {order_by(order)} LIMIT {limit}",
-                [*values, *after.values],
-            )
+                asked = after if not self.words else after.and_(self._has_words())
+                yield from self._walk(source).first(order, asked, limit)
+            elif not self._is_windowed(source):
+                yield from self._gathered(source, order, after, limit)
+            else:
+                yield from self._with_words(source, order, after, limit)
 
     def count(self, up_to: int) -> int:
         total = 0
         for source in self.sources:
             if not source.facets or total >= up_to:
                 continue
-            if self._is_walked(source) and not self.words:
-                total += self._count_walked(source, up_to)
-            elif self._is_windowed(source) and self._is_dense(source, up_to):
-                total += up_to
+            if source.counted is not None:
+                total += source.counted
+            elif self._is_walked(source) and not self.words:
+                total += self._walk(source).count(up_to)
             else:
                 sql, values = self._gather(source, up_to)
                 total += read(f"SELECT count(*), 0 FROM ({sql}) c", values)[0][0]
@@ -178,23 +179,28 @@ class Search:
         asked = self.asked
         return bool(self.words) and not (self.ids or asked.tag or asked.case or asked.among)
 
-    def _is_dense(self, source: Source, up_to: int) -> bool:
-        order = Order.NEWEST
-        return len(self._window(source, order, Part(), up_to)) == up_to
+    def _with_words(self, source: Source, order: str, after: Part, limit: int) -> list[Row]:
+        rows, is_all = self._walk(source).window(order, after, self._has_words(), limit)
+        if is_all and not after.conditions and len(rows) < limit:
+            source.counted = len(rows)
+        if is_all or len(rows) == limit:
+            return rows
+        return self._gathered(source, order, after, limit)
 
-    def _window(
-        self, source: Source, order: str, after: Part, limit: int
-    ) -> list[tuple[Any, uuid.UUID]]:
-        """What has the words among the first rows that fit otherwise."""
-        asked = self.fixed.and_(after)
-        sql, values = self._of_each(source, self._first(order, asked, WINDOW), asked.values)
-        worded = has_words(self.words)
-        return read(
-            f"SELECT w.key, w.detection_id FROM ({sql}{in_order(order, WINDOW)}) w "
-            f"JOIN {table()} h ON h.detection_id = w.detection_id WHERE {worded.where} "
-            f"ORDER BY w.key {way(order)}, w.detection_id {way(order)} LIMIT {limit}",
-            [*values, *worded.values],
+    def _gathered(self, source: Source, order: str, after: Part, limit: int) -> list[Row]:
+        """The first of all rows that fit, which are sorted."""
+        sql, values = self._gather(source)
+        # Counted at once where few are gathered: of many, a count stops at the first thousand.
+        is_counted = not after.conditions and not self._is_windowed(source)
+        number = "count(*) OVER ()" if is_counted else "0"
+        rows = read(
+            f"SELECT {key_of(order)}, h.detection_id, {number} FROM ({sql}{first_of_all()}) h "
+            f"WHERE {after.where} ORDER BY {order_by(order)} LIMIT {limit}",
+            [*values, *after.values],
         )
+        if is_counted:
+            source.counted = rows[0][2] if rows else 0
+        return [(key, pk) for key, pk, _number in rows]
 
     def _gather(self, source: Source, limit: int | None = None) -> tuple[str, list[Any]]:
         """Rows of a source that fit, in no order; all of them without a limit."""
@@ -209,15 +215,15 @@ class Search:
 
     def _of(self, source: Source) -> Part:
         """The conditions that make a source, as columns."""
-        if self._is_windowed(source):  # the index of words knows the source, and shall be used
-            return self.fixed
         part = Part().add(f"h.facet IN ({marks(source.facets)})", *source.facets)
         if source.owner is not None:
             part.add("h.owner_id = %s", source.owner)
         if source.not_owner is not None:
             part.add("h.owner_id <> %s", source.not_owner)
-        if self.asked.model:
-            part.add("h.model_version_id = %s", stored_id(self.asked.model))
+        # All of them, where none is asked for: with each named, the indexes by model may be used.
+        models = [stored_id(model) for model in self.models]
+        if models:
+            part.add(f"h.model_version_id IN ({marks(models)})", *models)
         shared = [(_shared_with(self.by), "image_id")] if source.is_shared else []
         within(part, "image_id", [*self.labelled, *shared], is_first=not self.asked.among)
         return part.and_(self.fixed)
@@ -228,61 +234,22 @@ class Search:
             numbered.add(f"h.detection_id IN ({marks(self.ids)})", *self.ids)
         if not self.words or not source.reads_names:
             return numbered if self.ids else Part().add("FALSE")
-        worded = has_words(self.words, source, self.asked.model)
+        worded = self._has_words(source)
         if not self.ids:
             return worded
         return Part([f"(({worded.where}) OR {numbered.where})"], [*worded.values, *numbered.values])
 
-    def _walk(
-        self, source: Source, order: str, after: Part, limit: int
-    ) -> list[tuple[Any, uuid.UUID]]:
-        asked = self.fixed.and_(after)
-        if self.words:
-            asked = asked.and_(has_words(self.words))
-        return self._in_each(source, self._first(order, asked, limit), asked.values, order, limit)
+    def _has_words(self, source: Source | None = None) -> Part:
+        """Rows that have all the words; of this source, where the index of words knows it best."""
+        if connection.vendor != "postgresql":
+            return spelt_out(self.words)
+        facets = source.facets if source else []
+        is_narrow = 0 < len(facets) <= NARROW
+        return has_terms([*terms_of(self.words), *(terms_of_facets(facets) if is_narrow else [])])
 
-    def _count_walked(self, source: Source, up_to: int) -> int:
-        one = (
-            f"SELECT count(*) AS key, 0 AS detection_id FROM (SELECT 1 FROM {table()} h "
-            f"WHERE {{part}} AND {self.fixed.where} LIMIT {up_to}) c"
-        )
-        return sum(number for number, _zero in self._in_each(source, one, self.fixed.values))
-
-    def _first(self, order: str, asked: Part, limit: int) -> str:
-        """The first rows of one part of a source."""
-        return (
-            f"SELECT {key_of(order)} AS key, h.detection_id FROM {table()} h WHERE {{part}} "
-            f"AND {asked.where} ORDER BY {order_by(order)} LIMIT {limit}"
-        )
-
-    def _in_each(
-        self, source: Source, one: str, values: list[Any], order: str = "", limit: int = 0
-    ) -> list[tuple[Any, uuid.UUID]]:
-        """What one question gives in each part of a source: of one model and one facet."""
-        if connection.vendor == "postgresql":
-            sql, values = self._of_each(source, one, values)
-            return read(sql + (in_order(order, limit) if order else ""), values)
-        owner = [] if source.owner is None else [source.owner]
-        mine = "h.owner_id = %s AND " if owner else ""
-        one = one.format(part=f"{mine}h.model_version_id = %s AND h.facet = %s")
-        parts = [(stored_id(model), facet) for model in self.models for facet in source.facets]
-        found: list[tuple[Any, uuid.UUID]] = []
-        for start in range(0, len(parts), CHUNK):
-            some = parts[start : start + CHUNK]
-            sql = " UNION ALL ".join([f"SELECT * FROM ({one})"] * len(some))
-            found += read(sql, [value for pair in some for value in (*owner, *pair, *values)])
-        return found
-
-    def _of_each(self, source: Source, one: str, values: list[Any]) -> tuple[str, list[Any]]:
-        """The same as one statement, for PostgreSQL."""
-        owner = [] if source.owner is None else [source.owner]
-        mine = "h.owner_id = %s AND " if owner else ""
-        one = one.format(part=f"{mine}h.model_version_id = m AND h.facet = f")
-        return (
-            "SELECT r.key, r.detection_id FROM unnest(%s::uuid[]) m "
-            f"CROSS JOIN unnest(%s::smallint[]) f CROSS JOIN LATERAL ({one}) r",
-            [self.models, source.facets, *owner, *values],
-        )
+    def _walk(self, source: Source) -> Walk:
+        is_dated = bool(self.asked.since or self.asked.until)
+        return Walk(source, self.models, self.fixed, is_dated)
 
 
 def _shared_with(user: User) -> QuerySet[Any]:

@@ -12,6 +12,9 @@ from django.db.models import QuerySet
 from detection.history_question import Order
 from detection.models import HistoryRow
 
+Row = tuple[Any, uuid.UUID]  # what rows are ordered by, and the id of the detection
+Words = list[tuple[str, bool]]  # see `detection.history_words.asked_words`
+
 
 @dataclass
 class Part:
@@ -42,6 +45,7 @@ class Source:
         facets: which of them.
         is_shared: whether they are seen because they are in a case.
         reads_names: whether this person may look for their file names.
+        counted: how many rows fit, once a page of them was read and that is known.
     """
 
     owner: int | None
@@ -49,24 +53,29 @@ class Source:
     is_shared: bool = False
     reads_names: bool = True
     not_owner: int | None = None
+    counted: int | None = None
 
 
-def has_words(
-    words: list[tuple[str, bool]], source: Source | None = None, model: uuid.UUID | None = None
-) -> Part:
-    """Rows that have all the words; on PostgreSQL, by one index that knows the source as well."""
-    if connection.vendor != "postgresql":
-        part = Part()
-        for word, is_begun in words:
-            end = "" if is_begun else " "
-            part.add("' ' || h.words || ' ' LIKE %s", f"% {word}{end}%")
-        return part
-    terms = [f"'{word}'" + (":*" if is_begun else "") for word, is_begun in words]
-    if source:
-        terms.append("(" + "|".join(f"'=f{facet}'" for facet in source.facets) + ")")
-        terms += [] if source.owner is None else [f"'=o{source.owner}'"]
-        terms += [] if model is None else [f"'=m{model.hex}'"]
+def spelt_out(words: Words) -> Part:
+    """Rows that have all the words, for a database without an index of them."""
+    part = Part()
+    for word, is_begun in words:
+        end = "" if is_begun else " "
+        part.add("' ' || h.words || ' ' LIKE %s", f"% {word}{end}%")
+    return part
+
+
+def has_terms(terms: list[str]) -> Part:
+    """Rows that have all these terms, by the index of PostgreSQL."""
     return Part().add("h.terms @@ %s::tsquery", " & ".join(terms))
+
+
+def terms_of(words: Words) -> list[str]:
+    return [f"'{word}'" + (":*" if is_begun else "") for word, is_begun in words]
+
+
+def terms_of_facets(facets: list[int]) -> list[str]:
+    return ["(" + "|".join(f"'=f{facet}'" for facet in facets) + ")"]
 
 
 def within(
@@ -119,8 +128,9 @@ def table() -> str:
     return HistoryRow._meta.db_table
 
 
-def materialized() -> str:
-    return "MATERIALIZED" if connection.vendor == "postgresql" else ""
+def first_of_all() -> str:
+    """What keeps PostgreSQL from reading a subquery in the order that is wanted of its rows."""
+    return " OFFSET 0" if connection.vendor == "postgresql" else ""
 
 
 def marks(values: Iterable[Any]) -> str:

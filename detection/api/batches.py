@@ -101,12 +101,17 @@ def _images(request: Request) -> list[StoredUpload]:
 
 def _acceptance(request: Request, batch: Batch, outcomes: list[Outcome]) -> Response:
     links = _links(request, batch)
-    shown = DetectionSerializer(context={"request": request})
+    context: dict[str, Any] = {"request": request}
+    shown = DetectionSerializer(context=context)  # one, which asks once what counts for all
+    results = []
+    for number, one in enumerate(outcomes):
+        context["metadata"] = one.submission.metadata if one.submission else None
+        results.append(_result(shown, number, one))
     body = {
         "id": str(batch.pk),
         "created_at": batch.created_at,
         "size": batch.size,
-        "results": [_result(shown, number, one) for number, one in enumerate(outcomes)],
+        "results": results,
         "links": links,
     }
     headers = {"Location": links["batch"], "Retry-After": str(RETRY_AFTER_S)}
@@ -121,7 +126,6 @@ def _result(shown: DetectionSerializer, position: int, outcome: Outcome) -> dict
         code, problem = refusal.status, problem_body(refusal.status, refusal.code, refusal.detail)
     elif outcome.submission is not None:
         row = outcome.submission.detection
-        shown.context["metadata"] = outcome.submission.metadata
         detection = shown.to_representation(row)
         code = status.HTTP_200_OK if row.is_finished else code
     return {

@@ -44,7 +44,7 @@ class HistoryRow(models.Model):
     detection = models.OneToOneField(
         Detection, models.CASCADE, primary_key=True, related_name="history_row"
     )
-    image = models.ForeignKey(Image, models.CASCADE, related_name="+")
+    image = models.ForeignKey(Image, models.CASCADE, related_name="+", db_index=False)
     owner = models.ForeignKey(User, models.PROTECT, related_name="+", db_index=False)
     model_version = models.ForeignKey(
         ModelVersion, models.PROTECT, related_name="+", db_index=False
@@ -60,10 +60,12 @@ class HistoryRow(models.Model):
         indexes = [
             models.Index(
                 fields=["model_version", "facet", "created_at", "detection"],
+                include=["rank"],
                 name="history_by_time",
             ),
             models.Index(
                 fields=["owner", "model_version", "facet", "created_at", "detection"],
+                include=["rank"],
                 name="history_of_person_by_time",
             ),
             models.Index(
@@ -75,6 +77,12 @@ class HistoryRow(models.Model):
                 fields=["owner", "model_version", "facet", "rank", "detection"],
                 include=["created_at"],
                 name="history_of_person_by_rank",
+            ),
+            # those of a tag or a case are looked up by their images: all that is asked lies here
+            models.Index(
+                fields=["image"],
+                include=["owner", "model_version", "facet", "created_at", "rank", "detection"],
+                name="history_by_image",
             ),
         ]
 

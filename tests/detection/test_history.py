@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from accounts.models import User
-from detection import history, history_search, history_sql
+from detection import history, history_search, history_sql, history_walk
 from detection.history import Asked, Order
 from detection.history_words import words_of
 from detection.models import Case, Detection, HistoryRow, Image, ModelVersion, Submission
@@ -301,7 +301,7 @@ def test_an_unreadable_cursor_is_the_first_page(alice, model_version, order, cur
 
 @pytest.mark.parametrize("window", [1, 3, 100])
 def test_a_frequent_word_is_found_whichever_way(alice, model_version, monkeypatch, window):
-    monkeypatch.setattr(history_search, "WINDOW", window)
+    monkeypatch.setattr(history_walk, "WINDOW", window)
     rows = [done_row(alice, model_version) for _ in range(9)][::-1]
     for n, row in enumerate(rows):
         named(row, f"img_{n}.jpg" if n % 2 else f"dsc_{n}.jpg")
