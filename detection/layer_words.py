@@ -67,8 +67,8 @@ LAYERS: dict[str, LayerWords] = {
             "have been saved as JPEG before and then moved here."
         ),
         gettext_lazy(
-            "Smooth or dark places and strong compression hide a grid, a part put exactly on the "
-            "grid stays unseen, and collages, screenshots and frames show several grids honestly."
+            "Most parts that were put in stay unseen, nearly all of them once the picture is saved "
+            "as JPEG again, and collages, screenshots and frames show several grids honestly."
         ),
     ),
     "clones": LayerWords(

@@ -8,7 +8,8 @@
    the shift between them.
 3. A shift with many votes is refined at full size, to the pixel at which the blocks differ least,
    and checked there: both places must differ, on average over a square, by less than ALIKE of what
-   a place differs from its own surroundings, and have more detail than FLAT.
+   a place differs from its own surroundings, have more detail than FLAT, and fit this shift
+   alone: PEAK_PX pixels beside it they differ by more than 1 / SHARP times as much.
 4. What is left and covers at least LEAST_AREA of the picture is a pair.
 
 Found are parts that were moved without turning or scaling. Source: J. Fridrich, D. Soukal and
@@ -34,7 +35,7 @@ from detection.evidence.layer import (
     strips,
 )
 
-VERSION = 1
+VERSION = 2
 BLOCK = 16
 MOST_PIXELS, MATCHED_PIXELS = 12_000_000, 1_500_000
 STEP = 14.0
@@ -51,6 +52,8 @@ CHECKED_BLOCKS = 300
 SQUARE = 8  # pixels, over which places are compared
 ALIKE, FLAT = 0.4, 2.0
 LEAST_AREA = 0.0008
+PEAK_PX, SHARP = (4, 5), 0.5  # two distances, so that one of the ways lies along any edge
+CHECKED_SQUARES = 600
 LETTERS = "ABCD"
 COLOURS = ((255, 176, 0), (0, 190, 255), (255, 90, 170), (120, 220, 60))
 
@@ -98,7 +101,8 @@ def find_pairs(levels: np.ndarray) -> list[Pair]:
     for shift, places in votes:
         fine = _refined(levels, shift, places)
         first = _alike(levels, fine)
-        if first.mean() >= LEAST_AREA and not _is_known(first, fine, pairs):
+        is_new = first.mean() >= LEAST_AREA and not _is_known(first, fine, pairs)
+        if is_new and _sharpness(levels, fine, first) < SHARP:
             pairs.append(Pair((int(fine[1]), int(fine[0])), first))
         if len(pairs) == len(COLOURS):
             break
@@ -223,6 +227,26 @@ def _difference(levels: np.ndarray, shift: np.ndarray, places: np.ndarray) -> fl
         levels[tuple((at[kept][:, None] + offsets).transpose(2, 0, 1))] for at in (places, there)
     )
     return float(np.median(np.abs(one - other).mean(axis=1)))
+
+
+def _sharpness(levels: np.ndarray, shift: np.ndarray, first: np.ndarray) -> float:
+    """How much the squares differ at this shift, as a share of the least that they differ at those
+    PEAK_PX from it. A copy fits one shift alone; along a straight edge or a slope all fit alike.
+    """
+    squares = np.argwhere(first) * SQUARE
+    squares = squares[:: max(1, len(squares) // CHECKED_SQUARES)]
+    pixels = (squares[:, None] + np.argwhere(np.ones((SQUARE, SQUARE)))).reshape(-1, 2)
+    last = np.array(levels.shape) - 1
+    one = levels[tuple(np.minimum(pixels, last).T)]
+
+    def difference(step: np.ndarray) -> float:
+        there = np.clip(pixels + shift + step, 0, last)
+        return float(np.abs(one - levels[tuple(there.T)]).mean())
+
+    furthest = max(PEAK_PX)
+    around = np.argwhere(np.ones((2 * furthest + 1,) * 2)) - furthest
+    beside = min(difference(step) for step in around if np.abs(step).max() in PEAK_PX)
+    return difference(np.zeros(2, int)) / max(beside, 1e-6)
 
 
 def _alike(levels: np.ndarray, shift: np.ndarray) -> np.ndarray:

@@ -28,7 +28,7 @@ from PIL import Image
 from detection.evidence.jpeg_history import dct_basis, read_history
 from detection.evidence.layer import Drawn, NotDrawn, Source, luminance, shrink_factor
 
-VERSION = 1
+VERSION = 2
 CELL = 64
 MOST_PIXELS = 16_000_000  # of a larger picture every second, third … row of cells is looked at
 FAST = slice(4, 8)
@@ -72,10 +72,13 @@ def zero_shares(pixels: np.ndarray) -> np.ndarray:
 
 
 def _row_of_cells(pixels: np.ndarray, top: int) -> np.ndarray:
-    """One row of cells; shape (cells, 64). Blocks may reach into the next row of cells."""
+    """One row of cells; shape (cells, 64). Blocks may reach into the next cells; those that reach
+    out of the picture are not counted: repeated or mirrored pixels would be zeros of their own.
+    """
     levels = luminance(pixels[top : top + CELL + 7])
-    levels = np.pad(levels, ((0, CELL + 7 - len(levels)), (0, 7)), mode="edge")
-    cells = pixels.shape[1] // CELL
+    height, width = levels.shape
+    levels = np.pad(levels, ((0, CELL + 7 - height), (0, 7)), constant_values=np.nan)
+    cells = width // CELL
     waves = dct_basis()[FAST]
     shares = np.empty((cells, 64), np.float32)
     for down in range(8):
@@ -83,10 +86,17 @@ def _row_of_cells(pixels: np.ndarray, top: int) -> np.ndarray:
         fast_down = np.tensordot(waves, bands, axes=(1, 1))
         for right in range(8):
             rows = fast_down[:, :, right : right + cells * CELL].reshape(-1, 8)
-            is_zero = np.abs(rows @ waves.T) < ZERO_BELOW
-            of_cell = is_zero.reshape(-1, cells, CELL // 8 * 4)
-            shares[:, 8 * down + right] = of_cell.mean(axis=(0, 2))
+            is_zero = np.abs(rows @ waves.T) < ZERO_BELOW  # nowhere where a block has no pixels
+            zeros = is_zero.reshape(-1, cells, CELL // 8 * 4).sum(axis=(0, 2))
+            blocks = _within(height, 1, down) * _within(width, cells, right)
+            shares[:, 8 * down + right] = zeros / (blocks * 16)
     return shares
+
+
+def _within(length: int, cells: int, beginning: int) -> np.ndarray:
+    """How many blocks of each cell along one side lie in the picture; shape (cells,)."""
+    start = np.arange(cells) * CELL + beginning
+    return np.minimum(CELL // 8, (length - start) // 8)
 
 
 def _strongest(shares: np.ndarray) -> np.ndarray:
@@ -119,9 +129,14 @@ def _beside(shares: np.ndarray, usual: int) -> np.ndarray:
 
 
 def _second(means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which of the places 1 to 7 exceeds its mirror image most, and whether by enough."""
+    """Which of the places 2 to 6 exceeds its mirror image most, and whether by enough.
+
+    Its neighbours get so much of the usual grid that a picture brighter to one side is enough to
+    tell them apart; of 63 ways to lie elsewhere, 8 are lost with them.
+    """
     mirrored = means[..., (8 - np.arange(8)) % 8]
     lead = (means - mirrored) / _spread(mirrored)
+    lead[..., [0, 1, 7]] = 0.0
     return lead.argmax(axis=-1), lead.max(axis=-1) >= LEAST_SECOND
 
 

@@ -199,7 +199,9 @@ def test_a_turned_picture_keeps_the_grid_of_its_file(alice, model_version, orien
     row = _drawn(submitted(alice, data).image, "grid")
     assert row.figures["usual_grid"] == [0, 0]
     assert row.figures["with_usual_grid"] == row.figures["cells"]
-    with Picture.open(storage.layer_path(row.image_id, "grid", 1), formats=["PNG"]) as png:
+    with Picture.open(
+        storage.layer_path(row.image_id, "grid", row.version), formats=["PNG"]
+    ) as png:
         assert png.size == ((323, 261) if orientation < 5 else (261, 323))
 
 

@@ -114,10 +114,10 @@ def drawn(detection: Detection, *kinds: str) -> None:
 
 def test_layers_drawn_before_are_shown_small_and_hashed(alice, judge):
     row = judge(alice, 90)
-    drawn(row, "noise", "grid")
+    drawn(row, "noise", "ela")
     report, content = issued(row, alice)
     shown = {one["name"]: one for one in content["pictures"] if one["name"].startswith("layer-")}
-    assert [*shown] == ["layer-noise", "layer-grid"]
+    assert [*shown] == ["layer-ela", "layer-noise"]
     for name, one in shown.items():
         jpeg = reports.file_of(report, f"-{name}.jpg")
         assert one["sha256"] == hashlib.sha256(jpeg).hexdigest()

@@ -49,6 +49,16 @@ def test_flat_and_smooth_places_are_no_copies():
     assert clones.draw(Source(np.stack([ramp] * 3, axis=-1))).figures["pairs"] == []
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.4, 1.0])
+def test_a_straight_edge_is_like_itself_and_no_copy(slope):
+    down, right = np.mgrid[:400, :600]
+    away = down - 200 - slope * (right - 300)
+    edge = 90 + 80 * (np.abs(away) < 30) + 40 * np.tanh(away / 20)
+    noise = np.random.default_rng(3).normal(0, 1.5, edge.shape)
+    pixels = np.clip(edge + noise, 0, 255).astype(np.uint8)
+    assert clones.draw(Source(np.stack([pixels] * 3, axis=-1))).figures["pairs"] == []
+
+
 def test_both_places_are_marked():
     marks = np.asarray(clones.draw(Source(_copied(textured()))).picture)[..., 3] > 0
     assert marks[120:200, 123:243].mean() > 0.9

@@ -6,6 +6,7 @@ import pytest
 from detection.evidence import jpeg_grid
 from detection.evidence.layer import NotDrawn, Source
 from tests.detection.evidence.pictures import jpeg, saved, textured, with_part
+from tests.images import photo_like
 
 
 def test_a_picture_never_saved_as_jpeg_has_no_grid():
@@ -19,6 +20,16 @@ def test_a_jpeg_has_its_own_grid_and_no_other(quality):
     figures = jpeg_grid.draw(jpeg(textured(), quality)).figures
     assert figures["usual_grid"] == [0, 0]
     assert figures["with_usual_grid"] == figures["cells"]
+    assert figures["with_other_grid"] == 0
+
+
+@pytest.mark.parametrize("size", [(320, 320), (321, 327), (256, 383)])
+@pytest.mark.parametrize("quality", [90, 96])
+def test_the_last_cells_have_no_grid_of_their_own(size, quality):
+    """Blocks that would reach out of the picture say nothing."""
+    height, width = size
+    calm = np.asarray(photo_like(width, height, seed=2))
+    figures = jpeg_grid.draw(jpeg(calm, quality)).figures
     assert figures["with_other_grid"] == 0
 
 
