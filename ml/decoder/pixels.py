@@ -58,6 +58,7 @@ _DAMAGE = (
     ArithmeticError,
     EOFError,
     RuntimeError,
+    AssertionError,
     Warning,
     Image.DecompressionBombError,
 )
