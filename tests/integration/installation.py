@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -12,6 +13,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -44,10 +46,13 @@ class Database:
             self._on_server(f"create database {name}")
 
     def count(self, sql: str) -> int:
+        return self.rows(sql)[0][0]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
         connection = psycopg2.connect(self.url) if self.server else sqlite3.connect(self.path)
         with closing(connection), closing(connection.cursor()) as cursor:
             cursor.execute(sql)
-            return cursor.fetchone()[0]
+            return cursor.fetchall()
 
     def is_locked(self) -> bool:
         """Whether somebody holds SQLite's one place for writers for more than half a second."""
@@ -80,7 +85,10 @@ class Redis:
         self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
 
-    def start(self) -> None:
+    def start(self, *, forgetful: bool = False) -> None:
+        """With nothing of what it held before, where it is to have forgotten."""
+        if forgetful:
+            shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(exist_ok=True)
         command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1"]
         command += ["--dir", str(self.folder), "--appendonly", "yes", "--save", ""]
@@ -155,12 +163,27 @@ class Installation:
             return psutil.Process(self.redis.process.pid)
         return self.service("valkey")
 
-    def replace_broker(self) -> None:
-        """Kill the broker; another takes its place, from the supervisor or from here."""
-        self.broker().kill()
+    def replace_broker(self, *, forgetful: bool = False) -> None:
+        """Kill the broker; another takes its place, from the supervisor or from here.
+
+        Args:
+            forgetful: it has lost all that lay in its queues.
+        """
+        broker = self.broker()
+        if forgetful and not self.redis:
+            self._forget(broker)
+        broker.kill()
         if self.redis:
             self.redis.process.wait()
-            self.redis.start()
+            self.redis.start(forgetful=forgetful)
+
+    def _forget(self, broker: psutil.Process) -> None:
+        """The package's broker keeps nothing on disk, or in a folder that goes with it."""
+        broker.suspend()
+        for path in self.data.rglob("*.aof*"):
+            path.unlink()
+        for path in self.data.rglob("*.rdb"):
+            path.unlink()
 
     @property
     def log(self) -> str:
