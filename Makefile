@@ -5,7 +5,7 @@ VENV := .venv
 UV_VERSION := 0.13.9
 UV := UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/uv
 
-.PHONY: run test install lint format clean
+.PHONY: run test chaos install lint format clean
 
 run: install
 	@exec $(VENV)/bin/python manage.py up
@@ -17,6 +17,10 @@ test: install
 	$(VENV)/bin/bandit -q -r accounts client deepfake_site detection ml -c pyproject.toml
 	DJANGO_SETTINGS_MODULE=tests.settings $(VENV)/bin/python manage.py makemigrations --check --dry-run
 	$(VENV)/bin/pytest -n auto
+
+# Breaks whole installations for half an hour or more; TEST_DATABASE_URL and TEST_REDIS_URL choose servers.
+chaos: install
+	UNMASK_CHAOS=full $(VENV)/bin/pytest --integration tests/chaos -s --durations=0
 
 install: $(VENV)/.installed
 

@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 from tests.integration.installation import free_port
@@ -19,16 +20,15 @@ def programs() -> Path | None:
 
 
 class Cluster:
-    def __init__(self, folder: Path, programs: Path) -> None:
-        self.folder, self.programs, self.port = folder, programs, free_port()
+    """Its files lie in a folder of their own: pytest's are closed to other users."""
+
+    def __init__(self, programs: Path) -> None:
+        self.programs, self.port = programs, free_port()
         self.url = f"postgres://{OWNER}@127.0.0.1:{self.port}/postgres"
-        folder.mkdir()
+        self.folder = Path(tempfile.mkdtemp(prefix="unmask-cluster-"))
         if os.geteuid() == 0:
-            shutil.chown(folder, OWNER)
-            for parent in folder.parents:  # its owner must be able to come here
-                if parent.owner() == "root" and parent != Path("/"):
-                    parent.chmod(parent.stat().st_mode | 0o011)
-        self._run("initdb", "-D", str(folder), "-U", OWNER, "-A", "trust", "--no-sync")
+            shutil.chown(self.folder, OWNER)
+        self._run("initdb", "-D", str(self.folder), "-U", OWNER, "-A", "trust", "--no-sync")
 
     def start(self) -> None:
         options = f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=''"
@@ -38,8 +38,9 @@ class Cluster:
         """As after a power cut: every connection breaks, and the log is replayed."""
         self._control("restart", "-m", "immediate")
 
-    def stop(self) -> None:
+    def close(self) -> None:
         self._control("stop", "-m", "immediate")
+        shutil.rmtree(self.folder)
 
     def _control(self, *arguments: str) -> None:
         self._run("pg_ctl", "-D", str(self.folder), "-w", *arguments)

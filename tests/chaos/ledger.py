@@ -2,6 +2,7 @@
 
 import hashlib
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from tests import images
 from tests.integration.installation import Installation
 
 PROMISED = {200, 202}
+PAUSE_S = 0.25
 UNAVAILABLE = {502, 503, 507}  # says that nothing was taken; a repetition may do
 
 
@@ -33,7 +35,8 @@ class Ledger:
     ) -> str | None:
         """Send one picture of its own, under one key however often; the detection's id."""
         data = images.jpeg_bytes(width, width * 3 // 4, seed=seed)
-        for _ in range(tries):
+        for earlier in range(tries):
+            time.sleep(PAUSE_S if earlier else 0)
             try:
                 answer = client.post(
                     "/api/v1/detections",

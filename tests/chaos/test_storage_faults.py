@@ -19,14 +19,14 @@ SMALL_DISK = "64m"
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def cluster() -> Iterator[Cluster]:
     found = programs()
     if found is None:
         pytest.skip("PostgreSQL's server is not installed")
-    own = Cluster(tmp_path / "cluster", found)
+    own = Cluster(found)
     own.start()
     yield own
-    own.stop()
+    own.close()
 
 
 def test_a_database_that_is_restarted_hard_costs_nothing(
