@@ -20,7 +20,7 @@ test: install
 
 # Breaks whole installations for half an hour or more; TEST_DATABASE_URL and TEST_REDIS_URL choose servers.
 chaos: install
-	UNMASK_CHAOS=full $(VENV)/bin/pytest --integration tests/chaos -s --durations=0
+	UNMASK_CHAOS=full $(VENV)/bin/pytest --integration --chaos tests/chaos -s --durations=0
 
 install: $(VENV)/.installed
 

@@ -1,6 +1,7 @@
 """Nothing lost, nothing doubled: workers, broker, web processes and clients fail on purpose.
 
-Sizes are those of a continuous run; UNMASK_CHAOS=full makes them those of `make chaos`.
+Those marked `integration` run in CI as well, small; UNMASK_CHAOS=full makes all as large as in
+`make chaos`.
 """
 
 import os
@@ -21,7 +22,6 @@ import pytest
 from tests.chaos.ledger import Ledger, all_ended
 from tests.integration.installation import Installation
 
-pytestmark = pytest.mark.integration
 IS_FULL = os.environ.get("UNMASK_CHAOS") == "full"
 NO_LIMITS = {"UNMASK_API_REQUESTS_PER_MINUTE": "1000000"}
 seeds = count(1)
@@ -96,6 +96,7 @@ def submit_many(ledger: Ledger, client: httpx.Client, number: int, *, tries: int
         )
 
 
+@pytest.mark.chaos
 def test_workers_that_are_killed_lose_and_double_nothing(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -114,6 +115,7 @@ def test_workers_that_are_killed_lose_and_double_nothing(
     settled(desk, ledger)
 
 
+@pytest.mark.integration
 def test_a_broker_that_forgets_costs_no_verdict(desk: Installation, client: httpx.Client) -> None:
     ledger = Ledger()
     with suspended(desk):
@@ -123,6 +125,7 @@ def test_a_broker_that_forgets_costs_no_verdict(desk: Installation, client: http
     settled(desk, ledger)
 
 
+@pytest.mark.integration
 def test_messages_that_come_three_times_give_one_verdict(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -137,6 +140,7 @@ def test_messages_that_come_three_times_give_one_verdict(
     settled(desk, ledger)
 
 
+@pytest.mark.integration
 def test_web_processes_that_are_killed_keep_what_they_promised(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -154,6 +158,7 @@ def test_web_processes_that_are_killed_keep_what_they_promised(
     settled(desk, ledger)
 
 
+@pytest.mark.chaos
 def test_an_image_that_kills_its_process_fails_and_the_others_are_judged(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -181,6 +186,7 @@ def test_an_image_that_kills_its_process_fails_and_the_others_are_judged(
     assert {client.get(f"/api/v1/detections/{pk}").json()["status"] for pk in kept} == {"done"}
 
 
+@pytest.mark.chaos
 def test_a_worker_that_lives_and_does_not_work_makes_the_desk_unready(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -196,6 +202,7 @@ def test_a_worker_that_lives_and_does_not_work_makes_the_desk_unready(
     settled(desk, ledger)
 
 
+@pytest.mark.integration
 def test_many_writers_and_a_reader_meet_no_error(desk: Installation, client: httpx.Client) -> None:
     ledger, until = Ledger(), time.monotonic() + sized(300, 3)
     answers: list[int] = []

@@ -14,7 +14,6 @@ from tests.chaos.ledger import UNAVAILABLE, Ledger
 from tests.chaos.test_faults import NO_LIMITS, again_and_again, seeds, settled, sized
 from tests.integration.installation import Installation
 
-pytestmark = pytest.mark.integration
 SMALL_DISK = "64m"
 
 
@@ -29,6 +28,7 @@ def cluster() -> Iterator[Cluster]:
     own.close()
 
 
+@pytest.mark.chaos
 def test_a_database_that_is_restarted_hard_costs_nothing(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,6 +47,7 @@ def test_a_database_that_is_restarted_hard_costs_nothing(
         desk.close()
 
 
+@pytest.mark.chaos
 def test_a_machine_that_loses_its_power_keeps_what_it_promised(tmp_path: Path) -> None:
     desk, ledger = Installation(tmp_path / "data", **NO_LIMITS), Ledger()
     try:
@@ -94,6 +95,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", folder], check=True)
 
 
+@pytest.mark.integration
 def test_a_full_disk_is_said_and_nothing_is_half_there(small_disk: Path) -> None:
     desk, ledger = Installation(small_disk / "data", **NO_LIMITS), Ledger()
     filler = small_disk / "filler"
