@@ -19,3 +19,14 @@ def runtime_dir() -> Path:
     """Short folder for sockets: a socket's path may not exceed 107 bytes, a data folder's may."""
     name = hashlib.sha256(str(data_dir()).encode()).hexdigest()[:10]
     return Path(tempfile.gettempdir()) / f"unmask-{os.getuid()}-{name}"
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder that nobody else reads, if it is not there.
+
+    Raises:
+        PermissionError: somebody else made it before, as anybody may in a shared /tmp.
+    """
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to somebody else; remove it or set TMPDIR.")

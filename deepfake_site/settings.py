@@ -93,6 +93,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "deepfake_site.middleware.RequestIdMiddleware",
+    "deepfake_site.request_metrics.RequestMetricsMiddleware",
     "accounts.middleware.RateLimitHeadersMiddleware",
     # Before all that may refuse a request or answer it: their answers have these headers too.
     "deepfake_site.middleware.ForbiddingHeadersMiddleware",
@@ -507,6 +508,14 @@ SPECTACULAR_SETTINGS = {
 # --- What the desk asks of other machines; see deepfake_site.outbound ---------------------------
 FETCH_URLS = env_bool("UNMASK_FETCH_URLS")
 OUTBOUND_ALLOW = env_networks("UNMASK_OUTBOUND_ALLOW")
+
+# --- Figures for a monitoring system, at /metrics; see deepfake_site.metrics ---------------------
+METRICS_TOKEN = env_secret("UNMASK_METRICS_TOKEN")  # empty: there is no such page
+if METRICS_TOKEN and not re.fullmatch(r"[A-Za-z0-9._~+/-]{32,}=*", METRICS_TOKEN):
+    raise ImproperlyConfigured(
+        "UNMASK_METRICS_TOKEN must be at least 32 letters, digits or any of ._~+/-: "
+        "openssl rand -hex 32."
+    )
 
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
 LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})

@@ -90,6 +90,8 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("UNMASK_OUTBOUND_ALLOW", "10.0.0.0/8, intranet"),
         ("UNMASK_FETCH_URLS", "perhaps"),
         ("SECRET_KEY_FILE", "/nowhere/at/all"),
+        ("UNMASK_METRICS_TOKEN", "short"),
+        ("UNMASK_METRICS_TOKEN", "with spaces " * 4),
     ],
 )
 def test_a_bad_value_stops_the_start_and_names_its_variable(load, variable, value):

@@ -23,6 +23,7 @@ from django.db import connections
 from gunicorn.app import wsgiapp
 
 from deepfake_site import celery_app
+from deepfake_site.paths import make_private
 from deepfake_site.supervisor import Service, Supervisor
 from detection.models import ModelVersion
 
@@ -184,11 +185,10 @@ def _lock_data_folder() -> TextIO:
 
 
 def _make_runtime_dir() -> None:
-    """A folder of our own for the sockets; somebody else's in a shared /tmp is refused."""
-    folder = settings.RUNTIME_DIR
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-        raise CommandError(f"{folder} belongs to somebody else; remove it or set TMPDIR.")
+    try:
+        make_private(settings.RUNTIME_DIR)
+    except PermissionError as error:
+        raise CommandError(str(error)) from error
 
 
 def _refuse_taken_port() -> None:

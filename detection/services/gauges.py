@@ -1,0 +1,216 @@
+"""The desk in this moment as gauges for Prometheus, from a fixed number of statements.
+
+Each reads open work, or the last hour, by an index: none grows with what the desk has kept. Labels
+are words of the code and names of models, never anything a person wrote.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import Count, F, FloatField, Min, Q, QuerySet, Sum
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Now
+from django.utils import timezone
+from prometheus_client.core import GaugeMetricFamily
+
+from detection.models import (
+    Detection,
+    DriftAlert,
+    EvidenceLayer,
+    ModelVersion,
+    Notice,
+    WebhookDelivery,
+    WorkerSign,
+)
+from detection.models.detection import DetectionQuerySet
+from detection.models.history import Kind
+
+HOUR = timedelta(hours=1)
+# Failures have no index by their end: they are looked for among what was received of late.
+FAILURES_AMONG = timedelta(days=1)
+FACETS = 8  # numbers of each kind in `HistoryRow.facet`
+STAGES = ("preprocess", "transforms", "network")  # of ml.inference, in `Detection.timings_ms`
+PREFIX = "unmask_"
+Status = Detection.Status
+
+Values = Mapping[tuple[str, ...], float]
+
+
+def gauge(
+    name: str, about: str, values: float | Values, labels: Sequence[str] = ()
+) -> GaugeMetricFamily:
+    """One value, or one for each set of labels."""
+    family = GaugeMetricFamily(PREFIX + name, about, labels=labels)
+    for key, value in values.items() if isinstance(values, Mapping) else [((), values)]:
+        family.add_metric(list(key), value)
+    return family
+
+
+def gauges() -> Iterator[GaugeMetricFamily]:
+    """All that the database knows.
+
+    Raises:
+        Error: of `django.db`, where the database is away.
+    """
+    active = list(ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE))
+    yield from _open_work()
+    yield from _last_hour(active)
+    yield from _models(active)
+    yield from _layers()
+    yield from _webhooks()
+    yield from _mails()
+    yield from _workers()
+    yield from _alerts()
+
+
+def open_detections() -> QuerySet:
+    """Waiting and running detections, counted by queue and status."""
+    again = Q(status=Status.QUEUED, attempt__gt=0) | Q(status=Status.RUNNING, attempt__gt=1)
+    lost = Q(status=Status.RUNNING, lease_until__lt=Now())
+    rows = _of_kind(Kind.PENDING).filter(status__in=[Status.QUEUED, Status.RUNNING])
+    return rows.values_list("queue", "status").annotate(
+        n=Count("pk"),
+        oldest=Min("queued_at"),
+        again=Count("pk", filter=again),
+        expired=Count("pk", filter=lost),
+    )
+
+
+def verdicts_of_the_hour() -> QuerySet:
+    """Verdicts given within the hour by model and verdict, with the milliseconds of each stage."""
+    rows = Detection.objects.filter(status=Status.DONE, completed_at__gte=Now() - HOUR).order_by()
+    stages = {
+        stage: Sum(Cast(KeyTextTransform(stage, "timings_ms"), FloatField())) for stage in STAGES
+    }
+    timed = {
+        f"{stage}_n": Count("pk", filter=Q(**{f"timings_ms__{stage}__isnull": False}))
+        for stage in STAGES
+    }
+    again = Count("pk", filter=Q(attempt__gt=1))
+    return rows.values(
+        "verdict", name=F("model_version__name"), version=F("model_version__version")
+    ).annotate(n=Count("pk"), again=again, **stages, **timed)
+
+
+def failures_of_the_hour() -> QuerySet:
+    """What failed within the hour, of what was received within the day, counted by code."""
+    rows = _of_kind(Kind.FAILED).filter(
+        history_row__created_at__gte=Now() - FAILURES_AMONG, completed_at__gte=Now() - HOUR
+    )
+    return rows.values_list("failure_code").annotate(n=Count("pk"))
+
+
+def layers_of_the_hour() -> QuerySet:
+    """Layers of evidence of images that were received within the hour, counted by status."""
+    received = Detection.objects.filter(created_at__gte=Now() - HOUR).order_by()
+    rows = EvidenceLayer.objects.filter(image__in=received.values("image")).order_by()
+    return rows.values_list("status").annotate(n=Count("pk"))
+
+
+def open_deliveries() -> QuerySet:
+    return WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).order_by()
+
+
+def open_mails() -> QuerySet:
+    return Notice.objects.filter(mailed_at=None, mail_due_at__isnull=False).order_by()
+
+
+def _of_kind(kind: Kind) -> DetectionQuerySet:
+    """Detections by the history's index, which has each kind together; all kinds of doors are in.
+
+    SQLite finds no open work by the index of `Detection`: it does not see that the two values it
+    is asked for are the two of the index.
+    """
+    return Detection.objects.filter(
+        history_row__model_version__in=ModelVersion.objects.values("pk"),
+        history_row__facet__in=range(kind * FACETS, (kind + 1) * FACETS),
+    ).order_by()
+
+
+def _open_work() -> Iterator[GaugeMetricFamily]:
+    queued: dict[tuple[str, ...], float] = {(queue,): 0 for queue in Detection.Queue.values}
+    running, oldest, again, expired = dict(queued), dict(queued), dict(queued), dict(queued)
+    for queue, status, n, since, tried, lost in open_detections():
+        if status == Status.QUEUED:
+            queued[queue,], oldest[queue,] = n, _age_s(since)
+        else:
+            running[queue,] = n
+        again[queue,] += tried
+        expired[queue,] += lost
+    labels = ["queue"]
+    yield gauge("detections_queued", "Detections that wait.", queued, labels)
+    yield gauge("detections_running", "Detections that a worker has.", running, labels)
+    yield gauge("detections_oldest_queued_seconds", "Longest wait of all.", oldest, labels)
+    yield gauge("detections_again", "Open detections that were tried before.", again, labels)
+    yield gauge("leases_expired", "Running detections whose worker is lost.", expired, labels)
+
+
+def _last_hour(active: Sequence[ModelVersion]) -> Iterator[GaugeMetricFamily]:
+    verdicts: dict[tuple[str, ...], float] = {
+        (v.name, v.version, verdict): 0 for v in active for verdict in Detection.Verdict.values
+    }
+    seconds: dict[tuple[str, ...], float] = {(stage,): 0 for stage in STAGES}
+    timed = dict(seconds)
+    again = 0
+    for row in verdicts_of_the_hour():
+        verdicts[row["name"], row["version"], row["verdict"]] = row["n"]
+        again += row["again"]
+        for stage in STAGES:
+            seconds[stage,] += (row[stage] or 0) / 1000
+            timed[stage,] += row[f"{stage}_n"]
+    failures: Values = {(code,): n for code, n in failures_of_the_hour()}
+    ended: Values = {("done",): sum(verdicts.values()), ("failed",): sum(failures.values())}
+    yield gauge("last_hour_detections", "Detections that ended, by how.", ended, ["status"])
+    yield gauge("last_hour_verdicts", "Verdicts given.", verdicts, ["model", "version", "verdict"])
+    yield gauge(
+        "last_hour_failures", "Failures, of what was received within a day.", failures, ["code"]
+    )
+    yield gauge("last_hour_verdicts_again", "Verdicts that took a second attempt.", again)
+    yield gauge("last_hour_stage_seconds_sum", "Time of verdicts by stage.", seconds, ["stage"])
+    yield gauge("last_hour_stage_seconds_count", "Verdicts with that time.", timed, ["stage"])
+
+
+def _models(active: Sequence[ModelVersion]) -> Iterator[GaugeMetricFamily]:
+    names: Values = {(version.name, version.version): 1 for version in active}
+    damaged = sum(version.damaged_at is not None for version in active)
+    yield gauge("model_active", "Versions that judge: one, or none.", len(active))
+    yield gauge("model_info", "The version that judges.", names, ["model", "version"])
+    yield gauge("model_damaged", "Of them, those whose files are not what was registered.", damaged)
+
+
+def _layers() -> Iterator[GaugeMetricFamily]:
+    counted: dict[tuple[str, ...], float] = {(status,): 0 for status in Status.values}
+    counted |= {(status,): n for status, n in layers_of_the_hour()}
+    yield gauge(
+        "last_hour_layers", "Layers of evidence of images received since.", counted, ["status"]
+    )
+
+
+def _webhooks() -> Iterator[GaugeMetricFamily]:
+    waiting = open_deliveries().aggregate(n=Count("pk"))
+    due = WebhookDelivery.objects.due().order_by().aggregate(n=Count("pk"), oldest=Min("due_at"))
+    yield gauge("webhooks_waiting", "Deliveries not sent yet, due or not.", waiting["n"])
+    yield gauge("webhooks_due", "Deliveries that could be sent now.", due["n"])
+    yield gauge("webhooks_oldest_due_seconds", "Longest overdue.", _age_s(due["oldest"]))
+
+
+def _mails() -> Iterator[GaugeMetricFamily]:
+    waiting = open_mails().aggregate(n=Count("pk"), oldest=Min("mail_due_at"))
+    yield gauge("mails_waiting", "Pieces of news to be mailed, due or not.", waiting["n"])
+    yield gauge("mails_oldest_due_seconds", "Longest overdue.", _age_s(waiting["oldest"]))
+
+
+def _workers() -> Iterator[GaugeMetricFamily]:
+    signs: Values = {(sign.queue,): sign.at.timestamp() for sign in WorkerSign.objects.all()}
+    about = "When a worker last took a message from this queue; of `sweep`, when the sweeper ran."
+    yield gauge("worker_last_sign_timestamp_seconds", about, signs, ["queue"])
+
+
+def _alerts() -> Iterator[GaugeMetricFamily]:
+    standing: Values = {(alert.rule,): 1 for alert in DriftAlert.objects.standing()}
+    yield gauge("alert_standing", "What the page Monitoring warns of.", standing, ["rule"])
+
+
+def _age_s(since: datetime | None) -> float:
+    """Seconds since then; 0 for what is still to come, or for nothing."""
+    return max(0.0, (timezone.now() - since).total_seconds()) if since else 0.0
