@@ -4,6 +4,7 @@ The owner makes tables, triggers and grants; the application owns nothing. It ma
 audit events and never change one, neither by a statement nor by taking the triggers away.
 """
 
+from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 
@@ -35,6 +36,8 @@ class UnfitRole(Exception):  # noqa: N818 (it names what is wrong with the role)
 def grant(owner: BaseDatabaseWrapper, role: str) -> None:
     """Give the application's role what it needs in the owner's database, and take all else.
 
+    In one transaction: a desk that runs meanwhile never misses a right between the two.
+
     Args:
         owner: a connection as the role that owns the tables.
         role: the name of the application's role.
@@ -42,7 +45,7 @@ def grant(owner: BaseDatabaseWrapper, role: str) -> None:
         UnfitRole: nothing was granted.
     """
     quoted = owner.ops.quote_name(role)
-    with owner.cursor() as cursor:
+    with transaction.atomic(using=owner.alias), owner.cursor() as cursor:
         _refuse_unfit(cursor, role)
         cursor.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         tables = [name for (name,) in cursor.fetchall()]

@@ -395,7 +395,7 @@ CELERY_TASK_ROUTES = {  # a queue of its own: no backlog may hold the sweeper up
     "detection.tasks.retention": {"queue": "evidence"},
     "detection.tasks.run_shadow": {"queue": "bulk"},
     "detection.tasks.count_figures": {"queue": "evidence"},
-    "detection.tasks.watch": {"queue": "evidence"},
+    "detection.tasks.watch": {"queue": "deliver"},  # it mails, and that queue reaches out
     "detection.tasks.give_sign": {"queue": "evidence"},
     "detection.tasks.tidy": {"queue": "evidence"},
     "detection.tasks.finish_erasures": {"queue": "evidence"},

@@ -192,7 +192,7 @@ def give_sign(queue: str) -> None:
 
 @shared_task
 def watch() -> None:
-    """Look whether work is done; by another worker than the one that judges."""
+    """Look whether work is done, and mail alerts; by another worker than the one that judges."""
     drift_alerts.check_work()
 
 

@@ -172,6 +172,13 @@ def test_database_and_broker_cannot_be_reached_from_outside():
         assert SERVICES[name]["networks"] == ["back"]
 
 
+@pytest.mark.parametrize("task", ["mail_news", "watch", "deliver_webhook"])
+def test_what_mails_or_calls_others_reaches_out(task):
+    queue = settings.CELERY_TASK_ROUTES[f"detection.tasks.{task}"]["queue"]
+    [service] = [one for one in OURS.values() if queue in words(one)]
+    assert "out" in service["networks"]
+
+
 def test_only_the_migration_may_change_tables_and_triggers():
     secret = "database_owner_url"
     assert [name for name, one in SERVICES.items() if secret in one.get("secrets", [])] == [

@@ -33,17 +33,22 @@ MOST_NOTE = 500
 
 
 def check() -> None:
-    """Ask every rule; raise, go on with, or end its alert. Then mail what was not mailed yet."""
+    """Ask every rule; raise, go on with, or end its alert. `check_work` mails it.
+
+    Not here: what counts days runs where no mail server is reached.
+    """
     today = period_figures.today()
     rows = PeriodFigures.objects.filter(unit=PeriodFigures.Unit.DAY).order_by("starts_on")
     days = list(rows.values_list("starts_on", "counts"))
-    for finding in drift_rules.findings(days, today):
+    for finding in [*drift_rules.findings(days, today), *workers.findings()]:
         apply(finding)
-    check_work()
 
 
 def check_work() -> None:
-    """Ask the rules about workers and queues alone, which cost next to nothing."""
+    """Ask the rules about workers and queues alone, which cost next to nothing.
+
+    Then mail every alert that was not mailed yet.
+    """
     for finding in workers.findings():
         apply(finding)
     mail_new()

@@ -42,6 +42,21 @@ event = AuditEvent.objects.filter(target_type="submission").get()
 event.detail.delete()
 print(AuditEvent.objects.count(), "events")
 """
+INTERRUPTED = """
+from django.db import connections
+from accounts.database_roles import grant
+
+def interrupt(execute, sql, params, many, context):
+    if sql.startswith("GRANT") and "accounts_apikey" in sql:
+        raise KeyboardInterrupt
+    return execute(sql, params, many, context)
+
+with connections["owner"].execute_wrapper(interrupt):
+    try:
+        grant(connections["owner"], connections["default"].settings_dict["USER"])
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
 FORBIDDEN = (
     "UPDATE accounts_auditevent SET action = 'x'",
     "DELETE FROM accounts_auditevent",
@@ -187,6 +202,12 @@ def test_it_can_be_prepared_again(environment, names, ask: Ask):
     manage(with_owner, "prepare_database")
     assert "No changes" in manage(with_owner, "makemigrations", "--check", "--dry-run")
     assert ask("SELECT count(*) FROM accounts_auditchain") == [(17,)]
+
+
+def test_rights_that_are_written_anew_are_never_away(environment, names, ask: Ask):
+    with_owner = environment | {"DATABASE_OWNER_URL": _url(names, "owner")}
+    assert "interrupted" in manage(with_owner, "shell", "-c", INTERRUPTED)
+    ask("SELECT count(*) FROM accounts_apikey")
 
 
 def test_a_role_that_owns_the_tables_is_refused(environment, names):

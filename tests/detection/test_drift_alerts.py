@@ -217,11 +217,25 @@ def test_the_clock_counts_and_asks(alice, model_version):
     assert PeriodFigures.objects.get(unit="day", starts_on=period_figures.today())
 
 
+def test_whoever_counts_leaves_the_letters_to_whoever_watches(has_mail, dora, alice, model_version):
+    detection_row(
+        alice,
+        model_version,
+        status="failed",
+        failure_code="scores_moved",
+        completed_at=timezone.now(),
+    )
+    tasks.count_figures.apply(throw=True)
+    assert mail.outbox == []
+    tasks.watch.apply(throw=True)
+    assert [letter.to for letter in mail.outbox] == [[dora.email]]
+
+
 def test_the_worker_that_watches_is_watched_by_the_other():
-    sign("evidence", minutes_ago=30)
+    sign("deliver", minutes_ago=30)
     sign("sweep", minutes_ago=0)
     tasks.sweep.apply(throw=True)
-    assert DriftAlert.objects.get().figures == {"queues": ["evidence"]}
+    assert DriftAlert.objects.get().figures == {"queues": ["deliver"]}
 
 
 def test_every_rule_has_words():
