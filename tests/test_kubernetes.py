@@ -2,11 +2,8 @@
 
 import copy
 import re
-import shutil
-import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -430,18 +427,3 @@ def listed(folder: str) -> Iterator[str]:
 def test_every_file_is_listed_and_the_reverse(folder):
     files = {path.name for path in (FOLDER / folder).glob("*.yaml")} - {KUSTOMIZATION}
     assert set(listed(folder)) - {"../base"} == files
-
-
-@pytest.mark.skipif(not shutil.which("kubectl"), reason="needs kubectl")
-def test_kubectl_renders_the_example(tmp_path: Path):
-    command = ["kubectl", "kustomize", FOLDER / "example"]
-    rendered = subprocess.run(command, capture_output=True, text=True, check=True)
-    manifests = list(yaml.safe_load_all(rendered.stdout))
-    assert len(manifests) == len(MANIFESTS)
-    for check in CHECKS:
-        assert check(manifests) == []
-    for name, one in of_kind(manifests, "Deployment", "Job").items():
-        assert one["metadata"]["namespace"] == "unmask"
-        for container in containers_of(pod_of(one)):
-            assert container["image"].startswith("registry.example.org/unmask-"), name
-    assert "replicas" not in of_kind(manifests, "Deployment")["worker"]["spec"]
