@@ -234,6 +234,8 @@ def _of_workers(found: Operations, now: datetime) -> Iterator[Trouble]:
 def _of_waiting(found: Operations, now: datetime) -> Iterator[Trouble]:
     readiness = found.readiness
     for row in found.queues or []:
+        if row.worker is not None and row.worker.is_silent:
+            continue  # that is said already
         age = now - row.oldest_at if row.oldest_at else timedelta()
         is_stalled = row.queue == "detect" and readiness is not None and readiness.is_stalled
         is_taken_up = row.queue == "train" and row.running

@@ -77,11 +77,14 @@ class Deliveries:
 
 @dataclass(frozen=True)
 class Disk:
-    """The disk that holds the data folder."""
+    """The disk that holds the data folder; without what is reserved for others."""
 
-    total_bytes: int
     used_bytes: int
     free_bytes: int
+
+    @property
+    def total_bytes(self) -> int:
+        return self.used_bytes + self.free_bytes
 
     @property
     def needed_bytes(self) -> int:
@@ -227,7 +230,7 @@ def originals() -> Originals:
 
 def disk() -> Disk:
     usage = shutil.disk_usage(settings.DATA_DIR)
-    return Disk(usage.total, usage.used, usage.free)
+    return Disk(usage.used, usage.free)
 
 
 def _given_up() -> WebhookDeliveryQuerySet:

@@ -107,6 +107,7 @@ def test_a_silent_worker_is_named_with_what_to_do(working, page):
     assert "start it again" in text
     assert '<strong class="bad">gives no sign</strong>' in text
     assert "12 min ago" in text
+    assert text.count("No sign of the worker") == 1
 
 
 def test_where_all_workers_are_silent_beat_is_suspected(working, page):
@@ -148,7 +149,7 @@ def test_what_monitoring_finds_is_worth_a_look(working, page):
     ("free", "says"), [(2**40, ""), (2**32, "The disk is nearly full"), (9, "The disk is full")]
 )
 def test_too_little_space_is_said(working, page, monkeypatch, settings, free, says):
-    monkeypatch.setattr(operations, "disk", lambda: operations.Disk(2**41, 2**41 - free, free))
+    monkeypatch.setattr(operations, "disk", lambda: operations.Disk(2**41 - free, free))
     text = page()
     assert ("The disk is" in text) is bool(says)
     assert says in text
