@@ -175,18 +175,20 @@ def _troubles(found: Operations, now: datetime) -> Iterator[Trouble]:
 
 def _of_model(found: Operations) -> Iterator[Trouble]:
     state = found.readiness.model_state if found.readiness else "active"
-    models = {"link": reverse("models"), "link_name": _("Models")}
+    models, name = reverse("models"), _("Models")
     if state == "none":
         yield Trouble(
             _("No model is active"),
             _("Nothing can be judged. Register a model and promote it."),
-            **models,
+            link=models,
+            link_name=name,
         )
     elif state == "damaged":
         yield Trouble(
             _("The model that judges is damaged"),
             _("Register it again from a whole copy, or go back to the model before."),
-            **models,
+            link=models,
+            link_name=name,
         )
 
 
@@ -327,7 +329,8 @@ def _due_words(at: datetime | None, now: datetime) -> str:
     if at is None:
         return ""
     if at > now:
-        return _("the next is due in %(time)s") % {"time": seconds_words(int((at - now).seconds))}
+        time = seconds_words(int((at - now).total_seconds()))
+        return _("the next is due in %(time)s") % {"time": time}
     return _("the oldest is due for %(age)s") % {"age": age_words(at, now)}
 
 

@@ -255,7 +255,5 @@ def _begun_at() -> datetime | None:
 
 def _database() -> str:
     """The kind of database and its version."""
-    if connection.vendor == "postgresql":
-        major, minor = divmod(connection.pg_version, 10_000)
-        return f"PostgreSQL {major}.{minor}"
-    return "SQLite " + ".".join(map(str, connection.Database.sqlite_version_info))
+    version = ".".join(map(str, connection.get_database_version()))
+    return f"{connection.display_name} {version}"
