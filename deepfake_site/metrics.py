@@ -20,8 +20,8 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
 from deepfake_site import request_metrics
-from deepfake_site.health import readiness
 from detection.services.gauges import gauge, gauges
+from detection.services.readiness import readiness
 
 log = logging.getLogger(__name__)
 

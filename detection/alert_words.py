@@ -27,6 +27,7 @@ QUEUES: dict[str, Promise] = {
     "bulk": gettext_lazy("Batches"),
     "evidence": gettext_lazy("Evidence layers and parts"),
     "deliver": gettext_lazy("Webhooks"),
+    "train": gettext_lazy("Training"),
 }
 SENTENCES: dict[str, Promise] = {
     "scores_shifted": gettext_lazy(

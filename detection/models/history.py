@@ -4,12 +4,15 @@ The database keeps these rows itself, by the triggers of `detection.history_trig
 writes them.
 """
 
+from typing import Self
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from detection.models.detection import Detection
 from detection.models.image import Image
+from detection.models.newest_first import NewestFirst
 from detection.models.registry import ModelVersion
 
 
@@ -30,6 +33,16 @@ class Door(models.IntegerChoices):
     PAGE = 1
     API = 2
     BOTH = 3
+
+
+class HistoryRowQuerySet(NewestFirst["HistoryRow"]):
+    def failed(self) -> Self:
+        """What could not be judged, whosever it is.
+
+        By model and facet, because so the index begins.
+        """
+        facets = [Kind.FAILED * 8 + beside for beside in range(8)]
+        return self.filter(model_version__in=ModelVersion.objects.values("pk"), facet__in=facets)
 
 
 class HistoryRow(models.Model):
@@ -53,6 +66,8 @@ class HistoryRow(models.Model):
     rank = models.FloatField()
     created_at = models.DateTimeField()
     words = models.TextField(blank=True)
+
+    objects = HistoryRowQuerySet.as_manager()
 
     class Meta:
         # An index for each order, of everybody's rows and of one person's: whatever is asked, a

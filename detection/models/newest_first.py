@@ -14,7 +14,7 @@ class NewestFirst(models.QuerySet[AnyRow]):
     """Of a model with `created_at` and a UUID; see `detection.paging`."""
 
     def newest_first(self) -> Self:
-        return self.order_by("-created_at", "-id")
+        return self.order_by("-created_at", "-pk")
 
     def before(self, created_at: datetime, pk: uuid.UUID) -> Self:
         """Rows that come after this one in `newest_first` order."""

@@ -268,6 +268,7 @@ def paths(
         "training",
         "training_schedule",
         "monitoring",
+        "operations",
     )
     telling.review_completed(review_row(detections[0], by=alice))
     return [
@@ -276,6 +277,7 @@ def paths(
         reverse("audit_life", args=["detection", detections[0].pk]),
         reverse("person", args=[alice.pk]),
         reverse("model", args=[detections[0].model_version_id]),
+        f"{reverse('operations_retry')}?code=decoder_timeout",
         *_about_models(alice, detections[0].model_version),
         reverse("model_shadow", args=[candidate.pk]),
         reverse("webhook", args=[endpoint.pk]),

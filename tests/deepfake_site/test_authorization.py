@@ -178,6 +178,10 @@ DECLARED: dict[str, Access] = {
     "monitoring/figures.csv": Access(REVIEWERS, READ),
     "monitoring/figures.json": Access(REVIEWERS, READ),
     "monitoring/alerts/<uuid:pk>/acknowledge": Access(ADMINS, WRITE),
+    "operations": Access(ADMINS, READ),
+    "operations/retry": Access(ADMINS, READ | WRITE),
+    # nothing of the image is shown, confidential or not
+    "operations/failed/<uuid:pk>/retry": Access(ADMINS, WRITE),
     "models/<uuid:pk>/compare": Access(ADMINS, WRITE),
     "models/<uuid:pk>/compare/<uuid:comparison_pk>": Access(REVIEWERS, READ),
     "models/<uuid:pk>/compare/<uuid:comparison_pk>/promote": Access(ADMINS, WRITE),

@@ -6,8 +6,8 @@ import pytest
 from django.db import OperationalError
 from django.utils import timezone
 
-from deepfake_site import health
 from detection.models import ModelVersion
+from detection.services import readiness
 from tests.factories import detection_row, done_row
 
 
@@ -45,7 +45,7 @@ def test_not_ready_without_a_database(client, monkeypatch, db):
     def away() -> float:
         raise OperationalError("gone")
 
-    monkeypatch.setattr(health, "stalled_s", away)
+    monkeypatch.setattr(readiness, "stalled_s", away)
     response = client.get("/readyz")
     assert (response.status_code, response.json()["database"]) == (503, "away")
 

@@ -14,7 +14,7 @@ from django.db import InterfaceError, OperationalError
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from deepfake_site import gunicorn_conf, health, paths, request_metrics
+from deepfake_site import gunicorn_conf, paths, request_metrics
 from tests import images
 from tests.factories import done_row, submitted
 
@@ -189,7 +189,7 @@ def test_without_a_database_it_still_says_what_the_web_process_knows(
         raise error("gone")
 
     Client().get("/healthz")
-    monkeypatch.setattr(health, "stalled_s", away)
+    monkeypatch.setattr("detection.services.readiness.stalled_s", away)
     found = scrape()
     assert found["unmask_database_up", ()] == 0
     assert ("unmask_ready", ()) not in found
