@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection
 
 from accounts.models import User
 from detection import paging
-from detection.history_question import COUNTED_TO, Asked, Found, Order, TooSlow
+from detection.history_question import COUNTED_TO, Asked, Found, Order
 from detection.history_search import Search
 from detection.models import Detection
+from detection.time_limit import TooSlow, time_limit
 
 __all__ = [
     "COUNTED_TO",
@@ -29,9 +30,8 @@ __all__ = [
 TIMEOUT_MS = 3000
 # Few are read of many: what the planner would compile or share is read before, and reading all in
 # the hope of finding enough soon costs a second where there is nothing.
-SETTINGS = """SET LOCAL statement_timeout = {}; SET LOCAL jit = off;
-SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL enable_seqscan = off"""
-QUERY_CANCELED = "57014"
+SETTINGS = """SET LOCAL jit = off; SET LOCAL max_parallel_workers_per_gather = 0;
+SET LOCAL enable_seqscan = off"""
 
 
 def find(
@@ -81,19 +81,12 @@ def detections(by: User, ids: list[uuid.UUID]) -> list[Detection]:
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """A block whose statements PostgreSQL ends in time; SQLite knows no such limit."""
-    if connection.vendor != "postgresql":
+    """A block whose statements the database ends in time."""
+    with time_limit(TIMEOUT_MS):
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(SETTINGS)
         yield
-        return
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(SETTINGS.format(TIMEOUT_MS))
-            yield
-            cursor.execute("SET LOCAL statement_timeout = DEFAULT")
-    except OperationalError as error:
-        if getattr(error.__cause__, "pgcode", "") == QUERY_CANCELED:
-            raise TooSlow from error
-        raise
 
 
 def _merged(search: Search, order: str, after: Any, limit: int) -> list[tuple[Any, uuid.UUID]]:

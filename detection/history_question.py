@@ -20,10 +20,6 @@ class Order(models.TextChoices):
     LIKELIEST = "likeliest"
 
 
-class TooSlow(Exception):  # noqa: N818 (it names what happened to the search)
-    """The search took longer than one may."""
-
-
 @dataclass(frozen=True)
 class Asked:
     """What somebody looks for; an empty field asks for nothing.
