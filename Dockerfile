@@ -1,5 +1,6 @@
 # syntax=docker/dockerfile:1
-# Two images from one file: `serve` for web, workers and beat; `train` adds TensorFlow.
+# Three images from one file: `serve` for web, workers and beat; `train` adds TensorFlow; `operate`
+# adds PostgreSQL's client tools, as new as the server in docker-compose.yml, for backups.
 
 FROM python:3.11-slim-bookworm AS base
 ENV PYTHONUNBUFFERED=1 \
@@ -45,6 +46,16 @@ EXPOSE 8000
 
 FROM app AS train
 COPY --from=build-train /app/.venv .venv
+
+FROM app AS operate
+USER root
+RUN apt-get update \
+    && apt-get install --no-install-recommends --yes ca-certificates postgresql-common \
+    && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+    && apt-get install --no-install-recommends --yes postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
+USER unmask
+COPY --from=build-serve /app/.venv .venv
 
 # Last, so that a plain `docker build .` makes this one.
 FROM app AS serve

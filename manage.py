@@ -10,7 +10,7 @@ from django.core.management import execute_from_command_line
 def main() -> None:
     """Run one management command."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepfake_site.settings")
-    if sys.argv[1:2] == ["up"]:
+    if sys.argv[1:2] in (["up"], ["restore"]):
         from deepfake_site.first_start import ensure_secret_key
 
         ensure_secret_key()

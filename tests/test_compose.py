@@ -197,7 +197,8 @@ def test_the_broker_keeps_its_messages():
 
 def test_every_build_target_exists():
     stages = set(re.findall(r"^FROM \S+ AS (\S+)$", DOCKERFILE, re.MULTILINE))
-    assert {service["build"]["target"] for service in OURS.values()} == {"serve", "train"} <= stages
+    targets = {service["build"]["target"] for service in OURS.values()}
+    assert targets == {"serve", "train", "operate"} <= stages
     sources = set(re.findall(r"^FROM (\S+) AS", DOCKERFILE, re.MULTILINE))
     assert sources - stages == {"python:3.11-slim-bookworm"}
 
@@ -215,7 +216,15 @@ def test_the_image_copies_every_part_and_runs_as_nobody_special():
     packages = ("deepfake_site", "accounts", "detection", "ml", "client")
     assert {*packages, "manage.py", "templates", "static", "locale"} <= copied
     assert "\nUSER unmask\n" in DOCKERFILE
-    assert DOCKERFILE.rindex("USER ") < DOCKERFILE.index("FROM app AS train")
+    assert re.findall(r"^(?:FROM \S+ AS |USER )(\S+)$", DOCKERFILE, re.MULTILINE)[-6:] == [
+        *("unmask", "train", "operate", "root", "unmask", "serve")
+    ]
+
+
+def test_the_client_tools_are_as_new_as_the_database():
+    [client] = re.findall(r"postgresql-client-(\d+)", DOCKERFILE)
+    assert SERVICES["database"]["image"].startswith(f"postgres:{client}-")
+    assert SERVICES["migrate"]["build"]["target"] == "operate"
 
 
 def test_the_context_lets_through_what_is_copied():
