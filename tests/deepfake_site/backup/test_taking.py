@@ -98,7 +98,7 @@ def test_a_folder_inside_the_data_folder_is_refused(desk, data_dir):
 
 def test_a_full_disk_is_refused_before_anything_is_written(desk, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _path: Usage(10**9, 10**9, 1000))
-    with pytest.raises(CommandError, match=r"needs 0\.1 GB"):
+    with pytest.raises(CommandError, match=r"needs 0\.\d GB"):
         call_command("backup", str(tmp_path / "copy"))
     assert not list(tmp_path.glob("copy*"))
 
