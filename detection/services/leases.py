@@ -16,7 +16,7 @@ from detection.models import (
     Rejudging,
     ShadowJudgement,
 )
-from detection.models.leased import Leased
+from detection.models.leased import Leased, LeasedQuerySet
 
 
 def process_name(pid: int) -> str:
@@ -41,7 +41,9 @@ def free_dead_leases() -> int:
 def _free(model: type[Leased]) -> int:
     host, running, rows = socket.gethostname(), model.Status.RUNNING, model._default_manager
     freed = 0
-    for row in rows.filter(status=running, lease_owner__startswith=f"{host}:"):
+    open_work: LeasedQuerySet[Leased] = LeasedQuerySet(model).open_work()
+    held_here = open_work.filter(status=running, lease_owner__startswith=f"{host}:")
+    for row in held_here:
         pid = int(row.lease_owner.split(":")[1])
         if process_name(pid) != row.lease_owner:
             held = rows.filter(pk=row.pk, attempt=row.attempt, status=running)

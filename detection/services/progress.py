@@ -19,7 +19,8 @@ def stalled_s() -> float:
     """
     interactive = Detection.objects.filter(queue=Detection.Queue.DETECT)
     queued_at = (
-        interactive.filter(status=Status.QUEUED)
+        interactive.open_work()
+        .filter(status=Status.QUEUED)
         .order_by("queued_at")
         .values_list("queued_at", flat=True)
         .first()

@@ -84,7 +84,7 @@ def queue_states() -> list[QueueState]:
 
 
 def _count_detections(work: dict[str, _Work]) -> None:
-    rows = Detection.objects.filter(status__in=OPEN).order_by()
+    rows = Detection.objects.open_work().order_by()
     counted = rows.values_list("queue", "status").annotate(n=Count("pk"), since=Min("queued_at"))
     for queue, status, count, since in counted:
         _add(work[queue], status, count, since)

@@ -8,7 +8,6 @@ from django.db.models import Count, Min
 from django.utils import timezone
 
 from detection.models import Detection, ModelVersion, WorkerSign
-from detection.models.leased import Leased
 from detection.services.drift_rules import Finding
 from detection.services.progress import stalled_s
 
@@ -72,9 +71,7 @@ def is_any_silent() -> bool:
 
 def waiting() -> list[Waiting]:
     """Detections that wait or are being judged, by queue."""
-    open_work = Detection.objects.filter(
-        status__in=[Leased.Status.QUEUED, Leased.Status.RUNNING]
-    ).order_by()
+    open_work = Detection.objects.open_work().order_by()
     rows = {
         queue: (count, oldest)
         for queue, count, oldest in open_work.values_list("queue").annotate(

@@ -1,6 +1,7 @@
 """What is asked for often, or of tables that grow, is found by an index."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.db import connection
@@ -44,6 +45,18 @@ def _latest(row: Detection, owner: User) -> QuerySet:
     return row.submissions.filter(by=owner).order_by("-created_at")[:1]
 
 
+def _oldest_that_waits(row: Detection, owner: User) -> QuerySet:
+    return Detection.objects.open_work().filter(status="queued").order_by("queued_at")[:1]
+
+
+def _to_be_rung_for(row: Detection, owner: User) -> QuerySet:
+    return Detection.objects.filter(queue="detect").unheard(timedelta(seconds=60))[:10]
+
+
+def _out_of_attempts(row: Detection, owner: User) -> QuerySet:
+    return Detection.objects.exhausted()
+
+
 @pytest.mark.parametrize(
     ("asked", "index"),
     [
@@ -68,3 +81,10 @@ def test_one_detection_is_found_without_listing_all_images_of_its_owner(alice, m
     plan = Detection.objects.visible_to(alice).filter(pk=row.pk).explain()
     assert "SEARCH detection_image USING INDEX sqlite_autoindex_detection_image_1 (id=?)" in plan
     assert "owner_id_" not in plan.replace("case_of_owner", "")
+
+
+@pytest.mark.parametrize("asked", [_oldest_that_waits, _to_be_rung_for, _out_of_attempts])
+def test_open_work_is_found_among_all_that_has_ended(alice, model_version, asked):
+    plan = asked(done_row(alice, model_version), alice).explain()
+    assert "USING INDEX detection_open_work" in plan
+    assert "SCAN" not in plan
