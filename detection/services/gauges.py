@@ -22,7 +22,6 @@ from detection.models import (
     WebhookDelivery,
     WorkerSign,
 )
-from detection.models.detection import DetectionQuerySet
 from detection.models.history import Kind
 
 HOUR = timedelta(hours=1)
@@ -67,12 +66,16 @@ def open_detections() -> QuerySet:
     """Waiting and running detections, counted by queue and status."""
     again = Q(status=Status.QUEUED, attempt__gt=0) | Q(status=Status.RUNNING, attempt__gt=1)
     lost = Q(status=Status.RUNNING, lease_until__lt=Now())
-    rows = _of_kind(Kind.PENDING).filter(status__in=[Status.QUEUED, Status.RUNNING])
-    return rows.values_list("queue", "status").annotate(
-        n=Count("pk"),
-        oldest=Min("queued_at"),
-        again=Count("pk", filter=again),
-        expired=Count("pk", filter=lost),
+    return (
+        Detection.objects.open_work()
+        .order_by()
+        .values_list("queue", "status")
+        .annotate(
+            n=Count("pk"),
+            oldest=Min("queued_at"),
+            again=Count("pk", filter=again),
+            expired=Count("pk", filter=lost),
+        )
     )
 
 
@@ -94,9 +97,12 @@ def verdicts_of_the_hour() -> QuerySet:
 
 def failures_of_the_hour() -> QuerySet:
     """What failed within the hour, of what was received within the day, counted by code."""
-    rows = _of_kind(Kind.FAILED).filter(
-        history_row__created_at__gte=Now() - FAILURES_AMONG, completed_at__gte=Now() - HOUR
-    )
+    rows = Detection.objects.filter(
+        history_row__model_version__in=ModelVersion.objects.values("pk"),
+        history_row__facet__in=range(Kind.FAILED * FACETS, (Kind.FAILED + 1) * FACETS),
+        history_row__created_at__gte=Now() - FAILURES_AMONG,
+        completed_at__gte=Now() - HOUR,
+    ).order_by()
     return rows.values_list("failure_code").annotate(n=Count("pk"))
 
 
@@ -113,18 +119,6 @@ def open_deliveries() -> QuerySet:
 
 def open_mails() -> QuerySet:
     return Notice.objects.filter(mailed_at=None, mail_due_at__isnull=False).order_by()
-
-
-def _of_kind(kind: Kind) -> DetectionQuerySet:
-    """Detections by the history's index, which has each kind together; all kinds of doors are in.
-
-    SQLite finds no open work by the index of `Detection`: it does not see that the two values it
-    is asked for are the two of the index.
-    """
-    return Detection.objects.filter(
-        history_row__model_version__in=ModelVersion.objects.values("pk"),
-        history_row__facet__in=range(kind * FACETS, (kind + 1) * FACETS),
-    ).order_by()
 
 
 def _open_work() -> Iterator[GaugeMetricFamily]:

@@ -221,7 +221,7 @@ def test_the_number_of_statements_does_not_grow_with_the_desk(alice, model_versi
 @pytest.mark.parametrize(
     ("asked", "indexes"),
     [
-        (gauges.open_detections, ["history_by_time"]),
+        (gauges.open_detections, ["detection_open_work"]),
         (gauges.verdicts_of_the_hour, ["detection_done_oldest_first"]),
         (gauges.failures_of_the_hour, ["history_by_time"]),
         (
