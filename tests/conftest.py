@@ -26,7 +26,7 @@ from tests import images
 ON_REQUEST = (
     ("--runslow", "slow", "trains a network"),
     ("--integration", "integration", "breaks real processes on purpose"),
-    ("--chaos", "chaos", "breaks whole installations for minutes"),
+    ("--chaos", "by_command", "breaks whole installations for minutes"),
 )
 DATABASE = frozenset({"db", "transactional_db", "live_server"})
 PASSWORD = "correct horse battery staple"

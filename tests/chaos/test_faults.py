@@ -96,7 +96,7 @@ def submit_many(ledger: Ledger, client: httpx.Client, number: int, *, tries: int
         )
 
 
-@pytest.mark.chaos
+@pytest.mark.by_command
 def test_workers_that_are_killed_lose_and_double_nothing(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -158,7 +158,7 @@ def test_web_processes_that_are_killed_keep_what_they_promised(
     settled(desk, ledger)
 
 
-@pytest.mark.chaos
+@pytest.mark.by_command
 def test_an_image_that_kills_its_process_fails_and_the_others_are_judged(
     desk: Installation, client: httpx.Client
 ) -> None:
@@ -186,7 +186,7 @@ def test_an_image_that_kills_its_process_fails_and_the_others_are_judged(
     assert {client.get(f"/api/v1/detections/{pk}").json()["status"] for pk in kept} == {"done"}
 
 
-@pytest.mark.chaos
+@pytest.mark.by_command
 def test_a_worker_that_lives_and_does_not_work_makes_the_desk_unready(
     desk: Installation, client: httpx.Client
 ) -> None:

@@ -28,7 +28,7 @@ def cluster() -> Iterator[Cluster]:
     own.close()
 
 
-@pytest.mark.chaos
+@pytest.mark.by_command
 def test_a_database_that_is_restarted_hard_costs_nothing(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,7 +47,7 @@ def test_a_database_that_is_restarted_hard_costs_nothing(
         desk.close()
 
 
-@pytest.mark.chaos
+@pytest.mark.by_command
 def test_a_machine_that_loses_its_power_keeps_what_it_promised(tmp_path: Path) -> None:
     desk, ledger = Installation(tmp_path / "data", **NO_LIMITS), Ledger()
     try:
