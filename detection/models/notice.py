@@ -32,6 +32,10 @@ class NoticeQuerySet(NewestFirst["Notice"]):
     def unseen(self) -> Self:
         return self.filter(seen_at=None)
 
+    def unsent(self) -> Self:
+        """To be mailed, now or later."""
+        return self.filter(mailed_at=None, mail_due_at__isnull=False)
+
     def due(self) -> Self:
         """To be mailed now, and in nobody's hands."""
         is_free = Q(lease_until=None) | Q(lease_until__lt=Now())

@@ -119,10 +119,14 @@ class WebhookDeliveryQuerySet(NewestFirst["WebhookDelivery"]):
         """What was told to a person's endpoints and callbacks; not of those deleted."""
         return self.filter(endpoint__owner=user, endpoint__deleted_at=None)
 
+    def pending(self) -> "WebhookDeliveryQuerySet":
+        """To be sent, now or later."""
+        return self.filter(status=WebhookDelivery.Status.PENDING)
+
     def waiting(self) -> "WebhookDeliveryQuerySet":
         """Due, and in nobody's hands, by the database's clock."""
         is_free = Q(lease_until=None) | Q(lease_until__lt=Now())
-        return self.filter(is_free, status=WebhookDelivery.Status.PENDING, due_at__lte=Now())
+        return self.pending().filter(is_free, due_at__lte=Now())
 
     def due(self) -> "WebhookDeliveryQuerySet":
         """Waiting, and its endpoint takes deliveries."""

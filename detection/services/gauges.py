@@ -114,11 +114,11 @@ def layers_of_the_hour() -> QuerySet:
 
 
 def open_deliveries() -> QuerySet:
-    return WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING).order_by()
+    return WebhookDelivery.objects.pending().order_by()
 
 
 def open_mails() -> QuerySet:
-    return Notice.objects.filter(mailed_at=None, mail_due_at__isnull=False).order_by()
+    return Notice.objects.unsent().order_by()
 
 
 def _open_work() -> Iterator[GaugeMetricFamily]:

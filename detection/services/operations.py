@@ -179,10 +179,8 @@ def operations(*, by: User, code: str = "", cursor: str = "") -> Operations:
 
 
 def deliveries() -> Deliveries:
-    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
-    waiting = pending.aggregate(n=Count("pk"), since=Min("due_at"))
-    unsent = Notice.objects.filter(mailed_at=None, mail_due_at__isnull=False)
-    mails = unsent.aggregate(n=Count("pk"), since=Min("mail_due_at"))
+    waiting = WebhookDelivery.objects.pending().aggregate(n=Count("pk"), since=Min("due_at"))
+    mails = Notice.objects.unsent().aggregate(n=Count("pk"), since=Min("mail_due_at"))
     given_up = _given_up().values("endpoint").annotate(n=Count("pk")).order_by("-n", "endpoint")
     counts = {row["endpoint"]: row["n"] for row in given_up}
     most = list(counts)[:SHOWN_ENDPOINTS]

@@ -19,10 +19,9 @@ from detection.models import (
     TrainingRun,
     WebhookDelivery,
 )
-from detection.models.leased import Leased
+from detection.models.leased import OPEN_IN_SQL, Leased
 from detection.services.workers import WorkerState, worker_states
 
-OPEN = (Leased.Status.QUEUED, Leased.Status.RUNNING)
 # What each queue's worker claims. Each detection says itself in which of two it waits.
 WORK: dict[str, tuple[type[Model], ...]] = {
     "detect": (),
@@ -91,7 +90,7 @@ def _count_detections(work: dict[str, _Work]) -> None:
 
 
 def _count_leased(work: _Work, rows: QuerySet) -> None:
-    rows = rows.filter(status__in=OPEN).order_by()
+    rows = rows.filter(status__in=OPEN_IN_SQL).order_by()
     counted = rows.values_list("status").annotate(n=Count("pk"), since=Min("created_at"))
     for status, count, since in counted:
         _add(work, status, count, since)
@@ -110,9 +109,7 @@ def _count_deliveries(work: _Work) -> None:
     work.add(due["n"], due["since"])
     due = Notice.objects.due().aggregate(n=Count("pk"), since=Min("mail_due_at"))
     work.add(due["n"], due["since"])
-    pending = WebhookDelivery.objects.filter(status=WebhookDelivery.Status.PENDING)
-    mailing = Notice.objects.filter(mailed_at=None, mail_due_at__isnull=False)
-    for rows in (pending, mailing):
+    for rows in (WebhookDelivery.objects.pending(), Notice.objects.unsent()):
         work.add(0, None, rows.filter(lease_until__gte=Now()).count())
 
 

@@ -72,7 +72,7 @@ def change_endpoint(
         if is_switched:
             _switch(row, on=bool(is_enabled))
         row.save()
-        row.deliveries.filter(status=WebhookDelivery.Status.PENDING).update(url=row.url)
+        row.deliveries.pending().update(url=row.url)
         if (_terms(row), row.url, row.description) != before:
             _record("webhook_endpoint.changed", by, row, before=before[0], after=_terms(row))
         if is_switched:
