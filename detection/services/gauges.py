@@ -17,17 +17,16 @@ from detection.models import (
     Detection,
     DriftAlert,
     EvidenceLayer,
+    HistoryRow,
     ModelVersion,
     Notice,
     WebhookDelivery,
     WorkerSign,
 )
-from detection.models.history import Kind
 
 HOUR = timedelta(hours=1)
 # Failures have no index by their end: they are looked for among what was received of late.
 FAILURES_AMONG = timedelta(days=1)
-FACETS = 8  # numbers of each kind in `HistoryRow.facet`
 STAGES = ("preprocess", "transforms", "network")  # of ml.inference, in `Detection.timings_ms`
 PREFIX = "unmask_"
 Status = Detection.Status
@@ -97,12 +96,9 @@ def verdicts_of_the_hour() -> QuerySet:
 
 def failures_of_the_hour() -> QuerySet:
     """What failed within the hour, of what was received within the day, counted by code."""
-    rows = Detection.objects.filter(
-        history_row__model_version__in=ModelVersion.objects.values("pk"),
-        history_row__facet__in=range(Kind.FAILED * FACETS, (Kind.FAILED + 1) * FACETS),
-        history_row__created_at__gte=Now() - FAILURES_AMONG,
-        completed_at__gte=Now() - HOUR,
-    ).order_by()
+    received = HistoryRow.objects.failed().filter(created_at__gte=Now() - FAILURES_AMONG)
+    ended = Detection.objects.filter(completed_at__gte=Now() - HOUR).order_by()
+    rows = ended.filter(pk__in=received.values("pk"))
     return rows.values_list("failure_code").annotate(n=Count("pk"))
 
 
