@@ -4,8 +4,9 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import beat_init, worker_init, worker_process_init, worker_process_shutdown
 
+from deepfake_site import error_reports, traces
 from deepfake_site.processes import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deepfake_site.settings")
@@ -19,3 +20,14 @@ app.autodiscover_tasks()
 def leave_no_orphan(**_: Any) -> None:
     """A pool process ends with its worker, even one that was killed."""
     die_with_parent()
+
+
+@worker_init.connect
+@beat_init.connect
+def report(**_: Any) -> None:
+    """Say elsewhere what goes wrong and how long it takes, where somebody asked for that."""
+    error_reports.start()
+    traces.start()
+
+
+worker_process_shutdown.connect(traces.stop)

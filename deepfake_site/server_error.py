@@ -26,7 +26,8 @@ class ReporterFilter(SafeExceptionReporterFilter):
     """Debug pages hide the addresses that hold passwords, too."""
 
     hidden_settings = re.compile(
-        f"{SafeExceptionReporterFilter.hidden_settings.pattern}|(DATABASE|OWNER|REDIS|EMAIL|BROKER)_URL",
+        f"{SafeExceptionReporterFilter.hidden_settings.pattern}"
+        "|(DATABASE|OWNER|REDIS|EMAIL|BROKER)_URL|SENTRY_DSN|OTLP_HEADERS",
         re.IGNORECASE,
     )
 

@@ -517,6 +517,22 @@ if METRICS_TOKEN and not re.fullmatch(r"[A-Za-z0-9._~+/-]{32,}=*", METRICS_TOKEN
         "openssl rand -hex 32."
     )
 
+# --- Errors and traces for services of others; see deepfake_site.error_reports and .traces -------
+SENTRY_DSN = env_secret("SENTRY_DSN")
+if SENTRY_DSN and not re.fullmatch(r"https?://\w+(:\w+)?@[^\s/@]+/(\S+/)?\d+", SENTRY_DSN):
+    raise ImproperlyConfigured("SENTRY_DSN must look like https://KEY@sentry.example.org/1.")
+OTLP_ENDPOINT = env_str("OTEL_EXPORTER_OTLP_ENDPOINT")
+if OTLP_ENDPOINT and not re.fullmatch(r"https?://[^\s@]+", OTLP_ENDPOINT):
+    raise ImproperlyConfigured(
+        "OTEL_EXPORTER_OTLP_ENDPOINT must look like http://collector:4318, without a password; "
+        "OTEL_EXPORTER_OTLP_HEADERS has room for one."
+    )
+OTLP_HEADERS = env_secret("OTEL_EXPORTER_OTLP_HEADERS")
+if OTLP_HEADERS and not re.fullmatch(r"[\w-]+=[^,]+(,\s*[\w-]+=[^,]+)*", OTLP_HEADERS):
+    raise ImproperlyConfigured(
+        "OTEL_EXPORTER_OTLP_HEADERS must look like authorization=Bearer%20…, with commas between."
+    )
+
 # --- Logs: one line an event, with the request's id and nobody's data ---------------------------
 LOG_LEVEL = env_choice("UNMASK_LOG_LEVEL", "INFO", {"DEBUG", "INFO", "WARNING", "ERROR"})
 LOG_FORMAT = env_choice("UNMASK_LOG_FORMAT", "line", {"line", "json"})

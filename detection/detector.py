@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 from django.conf import settings
 
+from deepfake_site import traces
 from detection import storage
 from detection.models import Image, ModelVersion
 from ml import golden
@@ -134,8 +135,10 @@ def judge(image: Image, version: ModelVersion) -> Judgement:
             give the scores that were recorded for them.
     """
     predictor = predictor_of(version)
-    decoded = decode(image)
-    prediction = predictor.predict([decoded])[0]
+    with traces.stage("decode"):
+        decoded = decode(image)
+    with traces.stage("predict"):
+        prediction = predictor.predict([decoded])[0]
     return Judgement(
         result=_columns(prediction),
         facts=facts_of(image, decoded),

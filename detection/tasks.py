@@ -12,6 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
+from deepfake_site import traces
 from detection import detector, likeness, storage, training_tasks
 from detection.doorbell import announce_end, ring
 from detection.models import Detection, Image, ModelVersion, Region
@@ -54,11 +55,13 @@ REGION_COLUMNS = (
 @shared_task
 def run_detection(detection_id: str) -> None:
     """Judge one image. A repeated delivery finds nothing to claim and returns."""
-    claim = Detection.objects.claim(detection_id, worker=leases.process_name(os.getpid()))
+    with traces.stage("claim"):
+        claim = Detection.objects.claim(detection_id, worker=leases.process_name(os.getpid()))
     if claim is None:
         return
     try:
-        judgement = detector.judge(claim.image, claim.model_version)
+        with traces.stage("judge"):
+            judgement = detector.judge(claim.image, claim.model_version)
     except UnreadableImage as error:
         _fail_or_try_again(claim, error.code)
         return
@@ -75,7 +78,7 @@ def run_detection(detection_id: str) -> None:
         _fail_or_try_again(claim, "decoder_timeout")
         return
     hashes = likeness.columns(*detector.perceptual_hashes(judgement.pixels))
-    with transaction.atomic():  # one sync to disk instead of two
+    with traces.stage("record"), transaction.atomic():  # one sync to disk instead of two
         # The image's row before the detection's and the event, as a submission takes them. What
         # decoding found is the same at every attempt, whoever holds the lease by now.
         Image.objects.filter(pk=claim.image_id, erased_at=None).update(
@@ -87,7 +90,8 @@ def run_detection(detection_id: str) -> None:
             registry.note_sound(claim.model_version)
         announce_end(claim.pk)
         delivering.ring_or_leave_due(claim.deliveries_written)
-        _describe(claim.image, judgement.pixels)
+        with traces.stage("describe"):
+            _describe(claim.image, judgement.pixels)
 
 
 @shared_task(soft_time_limit=30, time_limit=35)  # still less than the lease

@@ -51,6 +51,7 @@ def listed(heading: str) -> dict[str, str]:
 
 
 SERVED, TRAINING = listed("Everything that is served"), listed("What training adds")
+OBSERVING = listed("What error reports and traces add")
 
 
 def test_every_locked_file_has_a_hash():
@@ -67,11 +68,12 @@ def test_every_locked_file_has_a_hash():
 def test_every_package_of_the_images_is_in_the_list_of_licences_and_no_other():
     assert set(SERVED) == locked()
     assert set(TRAINING) == locked("train") - locked()
+    assert set(OBSERVING) == locked("observe") - locked()
 
 
 def test_the_list_says_what_the_packages_say():
     differing = {}
-    for name, licence in (SERVED | TRAINING).items():
+    for name, licence in (SERVED | TRAINING | OBSERVING).items():
         try:
             stated = importlib.metadata.metadata(name).get("License-Expression")
         except importlib.metadata.PackageNotFoundError:

@@ -91,6 +91,10 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("UNMASK_FETCH_URLS", "perhaps"),
         ("SECRET_KEY_FILE", "/nowhere/at/all"),
         ("UNMASK_METRICS_TOKEN", "short"),
+        ("SENTRY_DSN", "https://sentry.example.org/1"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://me:secret@collector:4318"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "Bearer token"),
         ("UNMASK_METRICS_TOKEN", "with spaces " * 4),
     ],
 )
