@@ -62,6 +62,15 @@ if len(set(SECRET_KEY)) < 5 or SECRET_KEY.startswith("django-insecure"):
         "Set one from `openssl rand -base64 48`."
     )
 
+# Earlier ones, which make nothing any more, and with which what they made goes on working.
+SECRET_KEY_FALLBACKS = [
+    one.strip() for one in re.split(r"[,\n]", env_secret("SECRET_KEY_FALLBACKS")) if one.strip()
+]
+if any(len(one) < 50 for one in SECRET_KEY_FALLBACKS):
+    raise ImproperlyConfigured(
+        "SECRET_KEY_FALLBACKS has a key shorter than 50 characters; separate whole keys by commas."
+    )
+
 if "*" in env_list("UNMASK_HOSTS"):
     raise ImproperlyConfigured("UNMASK_HOSTS is '*'; name the hosts, separated by commas.")
 LOCAL_HOSTS = ["127.0.0.1", "localhost", "[::1]"]

@@ -9,7 +9,6 @@ import string
 import zlib
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.user import User
+from accounts.sealing import secret_keys
 
 BASE62 = string.digits + string.ascii_letters
 PREFIX_LENGTH = 8
@@ -34,10 +34,10 @@ def _checksum(text: str) -> str:
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def digest(plaintext: str) -> str:
-    """HMAC-SHA256 of a key under a pepper that is not in the database, in hex."""
-    pepper = hashlib.sha256(b"unmask.api_key\0" + settings.SECRET_KEY.encode()).digest()
-    return hmac.new(pepper, plaintext.encode(), hashlib.sha256).hexdigest()
+def digests(plaintext: str) -> list[str]:
+    """HMAC-SHA256 of a key, in hex, under each pepper, none of which is in the database."""
+    peppers = (hashlib.sha256(b"unmask.api_key\0" + one.encode()).digest() for one in secret_keys())
+    return [hmac.new(one, plaintext.encode(), hashlib.sha256).hexdigest() for one in peppers]
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
@@ -66,7 +66,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             expires_at=expires_at,
             networks=networks or [],
             prefix=plaintext[4 : 4 + PREFIX_LENGTH],
-            digest=digest(plaintext),
+            digest=digests(plaintext)[0],
         )
         key.full_clean()
         key.save(force_insert=True)
@@ -78,9 +78,16 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         if form is None or _checksum(plaintext.rpartition("_")[0]) != form[3]:
             return None
         key = self.usable().select_related("owner").filter(prefix=form[1]).first()
-        if key is None or not hmac.compare_digest(key.digest, digest(plaintext)):
+        if key is None:
             return None
-        return key
+        now, *before = digests(plaintext)
+        if hmac.compare_digest(key.digest, now):
+            return key
+        if any(hmac.compare_digest(key.digest, one) for one in before):
+            # or it would end with the SECRET_KEY that it was made under
+            self.filter(pk=key.pk, digest=key.digest).update(digest=now)
+            return key
+        return None
 
 
 class ApiKey(models.Model):

@@ -6,23 +6,25 @@ import secrets
 import uuid
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
+from accounts.sealing import secret_keys
 from detection.models.detection import Detection
 from detection.models.image import visibility
 
 TOKEN_BYTES = 32
 
 
-def token_digest(token: str) -> str:
-    """HMAC-SHA256 of a link's token under a pepper that is not in the database, in hex."""
-    pepper = hashlib.sha256(b"unmask.report_link\0" + settings.SECRET_KEY.encode()).digest()
-    return hmac.new(pepper, token.encode(), hashlib.sha256).hexdigest()
+def token_digests(token: str) -> list[str]:
+    """HMAC-SHA256 of a token, in hex, under each pepper, none of which is in the database."""
+    peppers = (
+        hashlib.sha256(b"unmask.report_link\0" + one.encode()).digest() for one in secret_keys()
+    )
+    return [hmac.new(one, token.encode(), hashlib.sha256).hexdigest() for one in peppers]
 
 
 class ReportKey(models.Model):
@@ -90,7 +92,7 @@ class ReportLinkQuerySet(models.QuerySet["ReportLink"]):
     def of_token(self, token: str) -> "ReportLink | None":
         """The link behind a token, whether it still opens anything or not."""
         rows = self.select_related("report__detection__image__owner", "by")
-        return rows.filter(digest=token_digest(token)).first()
+        return rows.filter(digest__in=token_digests(token)).first()
 
 
 class ReportLink(models.Model):
@@ -131,7 +133,7 @@ class ReportLink(models.Model):
         token = secrets.token_urlsafe(TOKEN_BYTES)
         now = timezone.now()
         ends = now + timedelta(days=int(cls.Life(life)))
-        return cls(digest=token_digest(token), created_at=now, expires_at=ends, **fields), token
+        return cls(digest=token_digests(token)[0], created_at=now, expires_at=ends, **fields), token
 
     @property
     def has_ended(self) -> bool:

@@ -9,7 +9,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
-from accounts.models.api_key import _checksum, digest
+from accounts.models.api_key import _checksum, digests
 
 READ = ApiKey.Scope.DETECTIONS_READ.value
 
@@ -40,9 +40,9 @@ def test_the_plaintext_is_stored_nowhere(alice):
 
 def test_the_digest_depends_on_the_installations_secret(alice, settings):
     _key, plaintext = _issue(alice)
-    before = digest(plaintext)
+    before = digests(plaintext)
     settings.SECRET_KEY = "another-secret-" * 5
-    assert digest(plaintext) != before
+    assert digests(plaintext) != before
     assert ApiKey.objects.authenticate(plaintext) is None
 
 

@@ -43,7 +43,7 @@ from detection.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
-from detection.models.report import token_digest
+from detection.models.report import token_digests
 from detection.services import case_notes, cases, datasets, layers, snapshots
 from detection.services.webhooks import add_endpoint
 from detection.tasks import run_detection
@@ -427,7 +427,7 @@ def image(alice: User, model_version: ModelVersion, fake_judgement: Any) -> Imag
     link, _ = ReportLink.made(
         life="1", report=report, by=alice, shows_pictures=True, gives_original=True
     )
-    link.pk, link.digest = detection.pk, token_digest(TOKEN)
+    link.pk, link.digest = detection.pk, token_digests(TOKEN)[0]
     link.save(force_insert=True)
     layer = layers.ask(image=submission.image, kind="noise")
     layers.draw(layer.pk, worker="test:1:1")

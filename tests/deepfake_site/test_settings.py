@@ -79,6 +79,8 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
         ("REDIS_URL", "nonsense"),
         ("AUDIT_KEY", "too short"),
         ("SECRET_KEY", "short"),
+        ("SECRET_KEY_FALLBACKS", "short"),
+        ("SECRET_KEY_FALLBACKS", f"{KEY},short"),
         ("SECRET_KEY", ""),
         ("SECRET_KEY", "abcd" * 20),
         ("SECRET_KEY", "django-insecure-" + KEY),
