@@ -65,7 +65,7 @@ class User(AbstractBaseUser):
     time_zone = models.CharField(_("time zone"), max_length=64, blank=True)
     theme = models.CharField(_("appearance"), max_length=8, blank=True, choices=Theme.choices)
 
-    wants_mail = models.BooleanField(_("mailed news"), default=True)
+    wants_mail = models.BooleanField(_("mailed news"), default=True, db_default=True)
 
     objects = UserManager()
 

@@ -84,7 +84,7 @@ class LabelledImage(models.Model):
     group = models.CharField(max_length=120)  # images of one original; never in two splits
     split = models.CharField(max_length=8, choices=Split.choices)
     perceptual_hash = models.CharField(max_length=16, blank=True)
-    mirrored_hash = models.CharField(max_length=16, blank=True)
+    mirrored_hash = models.CharField(max_length=16, blank=True, default="", db_default="")
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     removed_at = models.DateTimeField(null=True, blank=True)
 
@@ -149,7 +149,9 @@ class DatasetImport(Leased):
     by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     path = models.CharField(max_length=500)  # of the ZIP, the folder or the manifest
     name = models.CharField(max_length=200)  # what it was called; text only
-    stage = models.CharField(max_length=8, choices=Stage.choices, default=Stage.LIST)
+    stage = models.CharField(
+        max_length=8, choices=Stage.choices, default=Stage.LIST, db_default="list"
+    )
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
     outcome = models.JSONField(default=dict, blank=True)

@@ -81,8 +81,8 @@ class Notice(models.Model):
     seen_at = models.DateTimeField(null=True, blank=True)
     mailed_at = models.DateTimeField(null=True, blank=True)
     mail_due_at = models.DateTimeField(null=True, blank=True)  # empty where no mail is wanted
-    mail_attempt = models.PositiveSmallIntegerField(default=0)
-    lease_owner = models.CharField(max_length=64, blank=True)
+    mail_attempt = models.PositiveSmallIntegerField(default=0, db_default=0)
+    lease_owner = models.CharField(max_length=64, blank=True, default="", db_default="")
     lease_until = models.DateTimeField(null=True, blank=True)
 
     objects = NoticeQuerySet.as_manager()

@@ -58,8 +58,9 @@ class ModelVersion(models.Model):
     damaged_at = models.DateTimeField(null=True, blank=True)  # its files were found altered or gone
     shadowed_since = models.DateTimeField(null=True, blank=True)  # judges silently beside
     shadowed_until = models.DateTimeField(null=True, blank=True)
-    is_shadow = models.BooleanField(default=False)  # from since on, until the end is recorded
-    shadow_share = models.FloatField(default=1)  # of the active model's verdicts
+    # from since on, until the end is recorded
+    is_shadow = models.BooleanField(default=False, db_default=False)
+    shadow_share = models.FloatField(default=1, db_default=1)  # of the active model's verdicts
     shadow_cursor = models.DateTimeField(null=True, blank=True)  # judged until then: looked at
 
     objects = ModelVersionQuerySet.as_manager()

@@ -44,7 +44,8 @@ class Submission(models.Model):
     priority = models.CharField(
         max_length=16, choices=Priority.choices, default=Priority.INTERACTIVE
     )
-    wants_review = models.BooleanField(default=False)  # a person is to look at it in any case
+    # a person is to look at it in any case
+    wants_review = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField(_("received"), default=timezone.now, editable=False)
 
     class Meta:

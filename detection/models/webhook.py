@@ -201,7 +201,7 @@ class WebhookDelivery(models.Model):
     url = models.CharField(max_length=2000)
     event = models.CharField(max_length=32, choices=WebhookEndpoint.Event.choices)
     # which of several such events of its detection; empty where there is but one
-    occasion = models.CharField(max_length=80, blank=True)
+    occasion = models.CharField(max_length=80, blank=True, default="", db_default="")
     detection = models.ForeignKey(
         "detection.Detection", models.PROTECT, related_name="deliveries", null=True, blank=True
     )
