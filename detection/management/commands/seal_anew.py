@@ -49,7 +49,9 @@ def _factors() -> Iterator[bool]:
 def _webhooks() -> Iterator[bool]:
     for pk in WebhookEndpoint.objects.values_list("pk", flat=True):
         with transaction.atomic():
-            row = WebhookEndpoint.objects.select_for_update().get(pk=pk)
+            row = WebhookEndpoint.objects.select_for_update().filter(pk=pk).first()
+            if row is None:
+                continue
             found = {name: getattr(row, name) for name in SECRETS_OF_WEBHOOKS if getattr(row, name)}
             try:
                 anew = {
