@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,6 @@ from ml.configs.desk_small import CONFIG
 from ml.datasets.manifest import read_manifest
 from ml.errors import RunError
 from ml.run_folder import RunFolder
-from ml.start import WEIGHTS_FILE, read_start
 from tests.images import encode
 from tests.ml.tiny import write_manifest
 
@@ -57,6 +57,14 @@ def call(data: Path) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="module")
+def read_start() -> Callable[[Path], Any]:
+    """Imported late: it takes TensorFlow along, into every process that only collects."""
+    from ml.start import read_start
+
+    return read_start
+
+
+@pytest.fixture(scope="module")
 def artifact(call, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("first")
     call("train", "desk_small", "--run", folder / "run", "--epochs", 2)
@@ -79,13 +87,15 @@ def gone_on(call, artifact: Path, data: Path, tmp_path_factory) -> Path:
     return folder
 
 
-def test_an_artifact_carries_the_weights_that_the_next_run_begins_with(artifact: Path):
+def test_an_artifact_carries_the_weights_that_the_next_run_begins_with(read_start, artifact: Path):
     start = read_start(artifact)
-    assert start.path == artifact / WEIGHTS_FILE
+    assert start.path == artifact / "weights.npz"
     assert (start.name, start.network) == ("desk_small", "paper_cnn")
 
 
-def test_a_run_that_goes_on_says_from_what_and_how_much_of_it_is_old(gone_on: Path, artifact):
+def test_a_run_that_goes_on_says_from_what_and_how_much_of_it_is_old(
+    read_start, gone_on: Path, artifact: Path
+):
     told = RunFolder(gone_on / "run").description()
     assert told["start_sha256"] == read_start(artifact).sha256
     replay = told["replay"]
@@ -97,7 +107,7 @@ def test_it_knows_from_the_first_what_the_start_had_learnt(gone_on: Path):
     assert epoch["val_accuracy"] > 0.95
 
 
-def test_it_is_exported_as_any_other(call, gone_on: Path):
+def test_it_is_exported_as_any_other(call, read_start, gone_on: Path):
     call("export", gone_on / "run", "--out", gone_on / "artifact", "--version", "2")
     sidecar = json.loads((gone_on / "artifact" / "model.json").read_text())
     assert sidecar["training"]["replay"]["n_old"] == 32
@@ -105,7 +115,7 @@ def test_it_is_exported_as_any_other(call, gone_on: Path):
     read_start(gone_on / "artifact")
 
 
-def test_weights_of_another_network_are_refused(artifact: Path, data: Path, tmp_path: Path):
+def test_weights_of_another_network_are_refused(read_start, artifact: Path, data: Path, tmp_path):
     from ml.training import train
 
     start = replace(read_start(artifact), network="lite")
