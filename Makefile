@@ -7,7 +7,7 @@ UV := UV_PROJECT_ENVIRONMENT=$(VENV) $(VENV)/bin/uv
 # An experiment of uv's, whose version is fixed above; a test holds it to CycloneDX's schema.
 SBOM := --locked --quiet --preview-features sbom-export --format cyclonedx1.5
 
-.PHONY: run test chaos install lint format sbom clean
+.PHONY: run test chaos install lint pytest format sbom clean
 
 run: install
 	@exec $(VENV)/bin/python manage.py up
@@ -15,9 +15,15 @@ run: install
 test: install
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	@$(MAKE) --no-print-directory --jobs=2 lint pytest
+
+# What takes a minute of one core, beside the tests.
+lint: install
 	$(VENV)/bin/mypy
 	$(VENV)/bin/bandit -q -r accounts client deepfake_site detection ml -c pyproject.toml
 	DJANGO_SETTINGS_MODULE=tests.settings $(VENV)/bin/python manage.py makemigrations --check --dry-run
+
+pytest: install
 	$(VENV)/bin/pytest -n auto
 
 # Breaks whole installations for half an hour or more; TEST_DATABASE_URL and TEST_REDIS_URL choose servers.
