@@ -21,6 +21,9 @@ from accounts.models import AuditChain, AuditDetail, AuditEvent, User
 from accounts.verification import KEYED, Finding, Kind, Verification, verify
 
 pytestmark = pytest.mark.django_db
+# Where in a trail something lies does not hang on the database: of another than the first, each
+# forgery is asked for at two places, and not at a dozen.
+FORGED, WHOLE = (12, 200) if connection.vendor == "sqlite" else (2, 20)
 
 
 @pytest.fixture(autouse=True)
@@ -256,7 +259,7 @@ FORGERIES = (
 
 
 @pytest.mark.parametrize("forge", FORGERIES, ids=lambda forge: forge.__name__)
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(FORGED))
 def test_a_forgery_is_found_and_named(people, folder, forge: Callable, seed: int):
     generator = trail(people, seed)
     lift_triggers()
@@ -267,7 +270,7 @@ def test_a_forgery_is_found_and_named(people, folder, forge: Callable, seed: int
     assert expected in found
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", range(WHOLE))
 def test_a_whole_trail_raises_no_alarm(people, folder, seed: int):
     generator = trail(people, seed, tail=seed % 4)
     if seed % 2:
