@@ -48,9 +48,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--only-database"):
-        left_out = [item for item in items if not _asks_the_database(item)]
+        left_out = [item for item in items if not _hangs_on_the_database(item)]
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if _asks_the_database(item)]
+        items[:] = [item for item in items if _hangs_on_the_database(item)]
     for option, marker, reason in ON_REQUEST:
         if config.getoption(option):
             continue
@@ -62,6 +62,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _asks_the_database(item: pytest.Item) -> bool:
     fixtures = getattr(item, "fixturenames", ())
     return bool(item.get_closest_marker("django_db") or DATABASE.intersection(fixtures))
+
+
+def _hangs_on_the_database(item: pytest.Item) -> bool:
+    return _asks_the_database(item) and not item.get_closest_marker("any_database")
 
 
 @pytest.fixture(scope="session", autouse=True)

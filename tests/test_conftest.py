@@ -34,3 +34,25 @@ def test_another_one_does_not_and_is_left_out(request: pytest.FixtureRequest) ->
     )
     conftest.pytest_collection_modifyitems(config, items)
     assert (asked, items) == ([request.node], [])
+
+
+class Collected:
+    """As much of a collected test as its order takes."""
+
+    def __init__(self, name: str, *markers: str) -> None:
+        self.name, self.keywords, self.fixturenames = name, set(markers), ()
+
+    def get_closest_marker(self, name: str) -> bool:
+        return name in self.keywords
+
+
+def test_neither_is_one_that_any_database_answers():
+    asked: list[Collected] = []
+    items = [Collected("refused", "django_db", "any_database"), Collected("written", "django_db")]
+    config = SimpleNamespace(
+        getoption=lambda name: name == "--only-database",
+        hook=SimpleNamespace(pytest_deselected=lambda *, items: asked.extend(items)),
+    )
+    conftest.pytest_collection_modifyitems(config, items)
+    assert [item.name for item in asked] == ["refused"]
+    assert [item.name for item in items] == ["written"]

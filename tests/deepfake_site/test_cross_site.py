@@ -55,6 +55,7 @@ def _unsafe(client: Client, address: str) -> Iterator[tuple[str, HttpResponseBas
         yield method, client.generic(method, address, "a=1", "application/x-www-form-urlencoded")
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("route", WRITTEN)
 def test_no_page_is_written_to_without_a_token(route, browser_of, alice, dora, image):
     address = _address(route, Detection.objects.get(image=image).pk, image.pk, 1)
@@ -65,6 +66,7 @@ def test_no_page_is_written_to_without_a_token(route, browser_of, alice, dora, i
             assert answer.status_code in allowed, (person, method)
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("route", OPERATORS)
 def test_neither_is_the_operators_site(route, browser_of, dora, image):
     events = AuditEvent.objects.count()

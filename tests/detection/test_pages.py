@@ -59,6 +59,7 @@ def _colour(*rgb: int) -> bytes:
 # --- signed out, wrong method, forged
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("name", PAGES)
 def test_signed_out_one_is_sent_to_sign_in(client, name):
     url = reverse(name, args=PAGES[name])
@@ -67,6 +68,7 @@ def test_signed_out_one_is_sent_to_sign_in(client, name):
     assert response.url.startswith(reverse("account_login"))
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("name", POSTS)
 def test_signed_out_nothing_can_be_posted(client, name):
     response = client.post(reverse(name, args=POSTS[name]), {"image": _file()})
@@ -74,6 +76,7 @@ def test_signed_out_nothing_can_be_posted(client, name):
     assert not Submission.objects.exists()
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("name", POSTS)
 def test_a_post_without_a_token_is_403(alice, name):
     browser = Client(enforce_csrf_checks=True)
@@ -93,6 +96,7 @@ def test_a_post_with_its_token_is_accepted(alice, model_version):
     assert Submission.objects.count() == 1
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("method", ["put", "patch", "delete"])
 @pytest.mark.parametrize("name", PAGES)
 def test_a_wrong_method_is_405(browser, name, method):
