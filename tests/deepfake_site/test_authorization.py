@@ -455,7 +455,8 @@ def ask(
     alice: User, bob: User, carol: User, dora: User, key_of: Callable[..., str]
 ) -> Callable[..., HttpResponseBase]:
     """One request as a role, each in a browser of its own. Signing in costs as much as asking, so
-    a session serves until something was done."""
+    a session serves until something was done; and all ask one server, as browsers do."""
+    server = Client().handler
     people = {"owner": alice, "stranger": bob, "moderator": carol, "admin": dora}
     people["auditor"] = User.objects.create_user("eve@example.org", PASSWORD, is_auditor=True)
     keys = {
@@ -475,6 +476,7 @@ def ask(
 
     def browser(role: str) -> Client:
         client = Client()
+        client.handler = server
         if role in people and role not in signed_in:
             client.force_login(people[role])
             signed_in[role] = client.cookies.output(header="", sep=";")
@@ -484,6 +486,7 @@ def ask(
     def send(role: str, method: str, address: str) -> HttpResponseBase:
         if role in keys:
             client = Client(headers={"Authorization": f"Bearer {keys[role]}"})
+            client.handler = server
             return client.generic(method, address)
         answer = browser(role).generic(method, address)
         is_another = settings.SESSION_COOKIE_NAME in answer.cookies
@@ -687,7 +690,7 @@ def _body(answer: Any) -> bytes:
 def test_the_operators_site_is_for_administrators(route, ask, image):
     address = _address(route, "1", "1")
     is_sign_in = route in {"admin/login/", "admin/logout/"}
-    for role in sorted(EVERYBODY):
+    for role in sorted(EVERYBODY if IS_FIRST_DATABASE else {"admin", "moderator"}):
         for method in ASKED:
             answer = ask(role, method, address)
             got = _outcome(answer)
