@@ -51,6 +51,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         left_out = [item for item in items if not _hangs_on_the_database(item)]
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if _hangs_on_the_database(item)]
+    if config.getoption("--runslow"):
+        items.sort(key=_may_come_late)
     for option, marker, reason in ON_REQUEST:
         if config.getoption(option):
             continue
@@ -66,6 +68,14 @@ def _asks_the_database(item: pytest.Item) -> bool:
 
 def _hangs_on_the_database(item: pytest.Item) -> bool:
     return _asks_the_database(item) and not item.get_closest_marker("any_database")
+
+
+def _may_come_late(item: pytest.Item) -> bool:
+    """Not so a minute's training: at the end other processes would wait for it.
+
+    Among those that ask the database the order stays: one that is rolled back, before a flush.
+    """
+    return _asks_the_database(item) or not item.get_closest_marker("slow")
 
 
 @pytest.fixture(scope="session", autouse=True)

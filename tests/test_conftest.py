@@ -56,3 +56,26 @@ def test_neither_is_one_that_any_database_answers():
     conftest.pytest_collection_modifyitems(config, items)
     assert [item.name for item in asked] == ["refused"]
     assert [item.name for item in items] == ["written"]
+
+
+def test_what_takes_long_comes_first_unless_it_asks_the_database():
+    items = [
+        Collected("rolled back", "django_db"),
+        Collected("upgrade", "django_db", "slow"),
+        Collected("quick"),
+        Collected("training", "slow"),
+        Collected("another", "slow"),
+    ]
+    config = SimpleNamespace(getoption=lambda name: name != "--only-database")
+    conftest.pytest_collection_modifyitems(config, items)
+    names = [item.name for item in items]
+    assert names == ["training", "another", "rolled back", "upgrade", "quick"]
+
+
+def test_kinds_of_tests_lie_where_ci_looks_for_them(request: pytest.FixtureRequest):
+    """On PostgreSQL it collects nothing below `ml`; what breaks processes, in two folders alone."""
+    items = request.session.items
+    below_ml = [item for item in items if item.nodeid.startswith("tests/ml/")]
+    assert [item.nodeid for item in below_ml if conftest._asks_the_database(item)] == []
+    breaking = [item.nodeid for item in items if item.get_closest_marker("integration")]
+    assert {name.split("/")[1] for name in breaking} <= {"chaos", "integration"}
