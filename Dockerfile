@@ -22,14 +22,14 @@ ENV UV_COMPILE_BYTECODE=1 \
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock README.md ./
 
-# `--build-arg UNMASK_GROUPS="--group s3"` where originals are to lie in a bucket.
+# `--build-arg EXTRA_GROUPS="--group s3"` where originals are to lie in a bucket.
 FROM build AS build-serve
-ARG UNMASK_GROUPS=""
-RUN uv sync --locked --no-default-groups ${UNMASK_GROUPS} --no-install-project
+ARG EXTRA_GROUPS=""
+RUN uv sync --locked --no-default-groups ${EXTRA_GROUPS} --no-install-project
 
 FROM build AS build-train
-ARG UNMASK_GROUPS=""
-RUN uv sync --locked --no-default-groups --group train ${UNMASK_GROUPS} --no-install-project
+ARG EXTRA_GROUPS=""
+RUN uv sync --locked --no-default-groups --group train ${EXTRA_GROUPS} --no-install-project
 
 FROM base AS app
 COPY manage.py ./

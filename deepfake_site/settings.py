@@ -211,7 +211,7 @@ if S3_BUCKET and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", S3_BUCKET
 if S3_BUCKET and find_spec("boto3") is None:
     raise ImproperlyConfigured(
         "UNMASK_S3_BUCKET needs the library boto3: uv sync --locked --group s3, or an image that "
-        "is built with --build-arg UNMASK_GROUPS='--group s3'."
+        "is built with --build-arg EXTRA_GROUPS='--group s3'."
     )
 if S3_ENDPOINT and not ORIGIN.fullmatch(S3_ENDPOINT):
     raise ImproperlyConfigured(

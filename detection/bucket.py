@@ -155,9 +155,9 @@ def is_there() -> bool:
 def _versions(beginning: str) -> list[tuple[str, str]]:
     """Keys with their versions, marks of deletion among them; an empty version is the only one."""
     where = {"Bucket": settings.S3_BUCKET, "Prefix": _key(beginning)}
-    pages = _client().get_paginator("list_object_versions")
     try:
         with _asked(beginning, but=NO_VERSIONS):
+            pages = _client().get_paginator("list_object_versions")
             return [
                 (found["Key"], found["VersionId"])
                 for page in pages.paginate(**where)

@@ -205,9 +205,9 @@ def test_every_build_target_exists():
 
 def test_only_the_trainer_gets_the_training_group():
     found = re.findall(
-        r'^FROM build AS (\S+)\nARG UNMASK_GROUPS=""\nRUN (.+)$', DOCKERFILE, re.MULTILINE
+        r'^FROM build AS (\S+)\nARG EXTRA_GROUPS=""\nRUN (.+)$', DOCKERFILE, re.MULTILINE
     )
-    stages = {name: command.replace("${UNMASK_GROUPS} ", "") for name, command in found}
+    stages = {name: command.replace("${EXTRA_GROUPS} ", "") for name, command in found}
     assert stages["build-serve"] == "uv sync --locked --no-default-groups --no-install-project"
     assert "--group train" in stages["build-train"]
     targets = {name: service["build"]["target"] for name, service in OURS.items()}

@@ -105,7 +105,7 @@ def drop(file: Kept) -> None:
 
 
 def _drop(image_id: uuid.UUID) -> None:
-    with suppress(StorageAway):  # what stays no row names, and is found after a day
+    with suppress(OSError, StorageAway):  # what stays no row names, and is found after a day
         storage.drop_original(image_id)
 
 

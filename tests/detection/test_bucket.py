@@ -17,8 +17,8 @@ from django.test import Client
 
 from accounts.models import User
 from deepfake_site.backup.errors import BackupError
+from deepfake_site.backup.files import copy_file, kept_files
 from deepfake_site.backup.restoring import restore
-from deepfake_site.backup.taking import back_up
 from detection import bucket, detector, storage
 from detection.errors import Refused, StorageAway
 from detection.models import Detection, Image
@@ -45,7 +45,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch, status: int, code: str) -> None:
 
     class Refusing:
         def __getattr__(self, name: str) -> Any:
-            def answer(**_: object) -> None:
+            def answer(*_: object, **__: object) -> None:
                 said = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
                 raise ClientError(said, name)  # type: ignore[arg-type]
 
@@ -267,16 +267,22 @@ def test_an_object_with_other_bytes_is_named_and_stays(alice, model_version, req
     assert storage.read(path) == b"others"
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_backup_holds_what_lies_in_the_bucket(s3, alice: User, model_version, tmp_path):
-    installation.bind()
+@pytest.mark.django_db
+def test_a_backup_takes_what_lies_in_the_bucket(s3, red_model, alice, tmp_path):
     image = submitted(alice).image
-    manifest = back_up(tmp_path / "backup")
-    name = storage.name_of(storage.original_path(image.pk))
-    assert storage.sha256_of(tmp_path / "backup" / "data" / name) == image.sha256
-    assert not [one for one in manifest.missing if one.startswith("originals")]
+    shutil.rmtree(storage.artifact_dir(red_model.artifact_sha256))
+    kept = {storage.name_of(one.path): one for one in kept_files(current.DATA_DIR)}
+    assert len(kept) == 1 + len(detector.ARTIFACT_FILES)
+    for name, one in kept.items():
+        entry = copy_file(one.path, tmp_path / "backup" / name, name=name)
+        assert entry.size_bytes == one.size_bytes
+    original = storage.name_of(storage.original_path(image.pk))
+    assert storage.sha256_of(tmp_path / "backup" / original) == image.sha256
+
+
+def test_nothing_is_restored_into_a_bucket(s3, tmp_path):
     with pytest.raises(BackupError, match="fill_bucket"):
-        restore(tmp_path / "backup")
+        restore(tmp_path)
 
 
 @pytest.mark.django_db
