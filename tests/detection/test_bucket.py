@@ -15,7 +15,6 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
 
-from accounts.models import User
 from deepfake_site.backup.errors import BackupError
 from deepfake_site.backup.files import copy_file, kept_files
 from deepfake_site.backup.restoring import restore
