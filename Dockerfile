@@ -21,14 +21,15 @@ ENV UV_COMPILE_BYTECODE=1 \
     UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock README.md ./
-# Not empty: the packages for error reports and traces as well.
-ARG OBSERVE
 
+# EXTRA_GROUPS="--group s3 --group observe": for a bucket; for error reports and traces.
 FROM build AS build-serve
-RUN uv sync --locked --no-default-groups ${OBSERVE:+--group observe} --no-install-project
+ARG EXTRA_GROUPS=""
+RUN uv sync --locked --no-default-groups ${EXTRA_GROUPS} --no-install-project
 
 FROM build AS build-train
-RUN uv sync --locked --no-default-groups --group train ${OBSERVE:+--group observe} --no-install-project
+ARG EXTRA_GROUPS=""
+RUN uv sync --locked --no-default-groups --group train ${EXTRA_GROUPS} --no-install-project
 
 FROM base AS app
 COPY manage.py ./

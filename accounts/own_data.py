@@ -3,6 +3,7 @@
 import json
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -21,10 +22,10 @@ Rows = Iterable[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Original:
-    """A file that goes along, and the object whose bytes it holds."""
+    """A file that goes along, and the object whose bytes it holds; `local` is where, meanwhile."""
 
     name: str
-    path: Path
+    local: Callable[[], AbstractContextManager[Path]]
     target: models.Model
     sha256: str
 
@@ -99,7 +100,8 @@ def write_own_data(person: User, file: IO[bytes]) -> None:
 def _wrote(archive: zipfile.ZipFile, one: Original) -> bool:
     """Whether the original went along: it may have been erased a moment ago."""
     try:
-        archive.write(one.path, one.name, compress_type=zipfile.ZIP_STORED)
+        with one.local() as path:
+            archive.write(path, one.name, compress_type=zipfile.ZIP_STORED)
     except FileNotFoundError:
         return False
     return True

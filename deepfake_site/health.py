@@ -15,7 +15,7 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Database, model and disk are there, and waiting detections are being taken up."""
+    """Database, model and storage are there, and waiting detections are being taken up."""
     try:
         found = readiness()
     except DatabaseError:
@@ -24,7 +24,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         {
             "status": "ready" if found.is_ready else "unready",
             "database": "ok",
-            "storage": "ok" if found.has_space else "full",
+            "storage": found.storage_state,
             "model": found.model_state,
             "stalled_s": round(found.stalled_s, 1),
         },

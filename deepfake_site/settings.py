@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -203,6 +204,34 @@ if IMPORT_DIR is not None and not IMPORT_DIR.is_absolute():
     raise ImproperlyConfigured(
         f"UNMASK_IMPORT_DIR is {str(IMPORT_DIR)!r}; it must be an absolute path, such as /srv/data."
     )
+# A bucket of S3 instead of a folder that all machines share; see docs/decisions/0024.
+S3_BUCKET = env_str("UNMASK_S3_BUCKET")
+S3_ENDPOINT = env_str("UNMASK_S3_ENDPOINT").rstrip("/")
+S3_REGION = env_str("UNMASK_S3_REGION")
+S3_PREFIX = env_str("UNMASK_S3_PREFIX").strip("/")
+S3_PREFIX += "/" if S3_PREFIX else ""
+S3_ACCESS_KEY = env_secret("UNMASK_S3_ACCESS_KEY")
+S3_SECRET_KEY = env_secret("UNMASK_S3_SECRET_KEY")
+S3_ENCRYPTION = env_choice("UNMASK_S3_ENCRYPTION", "", {"", "AES256", "aws:kms"})
+S3_KMS_ID = env_str("UNMASK_S3_KMS_ID")
+S3_TIMEOUT_S = env_int("UNMASK_S3_TIMEOUT_S", 5, minimum=1, maximum=30)
+if S3_BUCKET and not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", S3_BUCKET):
+    raise ImproperlyConfigured(f"UNMASK_S3_BUCKET is {S3_BUCKET!r}, which no bucket can be called.")
+if S3_BUCKET and find_spec("boto3") is None:
+    raise ImproperlyConfigured(
+        "UNMASK_S3_BUCKET needs the library boto3: uv sync --locked --group s3, or an image that "
+        "is built with --build-arg EXTRA_GROUPS='--group s3'."
+    )
+if S3_ENDPOINT and not ORIGIN.fullmatch(S3_ENDPOINT):
+    raise ImproperlyConfigured(
+        "UNMASK_S3_ENDPOINT must look like https://s3.example.org, without a name or a path."
+    )
+if bool(S3_ACCESS_KEY) != bool(S3_SECRET_KEY):
+    raise ImproperlyConfigured(
+        "UNMASK_S3_ACCESS_KEY and UNMASK_S3_SECRET_KEY belong together: set both, or neither."
+    )
+if S3_KMS_ID and S3_ENCRYPTION != "aws:kms":
+    raise ImproperlyConfigured("UNMASK_S3_KMS_ID needs UNMASK_S3_ENCRYPTION=aws:kms.")
 FILE_UPLOAD_HANDLERS = ["detection.uploads.StreamToDiskUploadHandler"]
 C2PA_ANCHORS = env_certificates("UNMASK_C2PA_ANCHORS")
 RESUMABLE_UPLOAD_LIFE = timedelta(hours=24)

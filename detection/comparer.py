@@ -3,18 +3,17 @@
 Beside `detection.detector`, which judges for people; nothing here writes a row.
 """
 
-import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from detection import detector
+from detection import detector, storage
 from detection.models import Image, ModelVersion
 from ml import golden, release
 from ml.alterations import COPIES
 from ml.comparison import Answer, Compared, compare
-from ml.datasets.manifest import read_manifest
+from ml.datasets.manifest import LABELS, Sample, read_manifest, read_rows
 from ml.datasets.selections import thinned
 from ml.decision import Verdict
 from ml.decoder import Decoded
@@ -36,7 +35,7 @@ def images_of_test(manifest: Path, most: int = MOST_TEST_IMAGES) -> list[dict[st
     Raises:
         DatasetError: the manifest is not whole.
     """
-    rows = read_manifest(manifest).split("test")
+    rows = _rows_of_test(manifest)
     kinds = {(row.source, row.label) for row in rows}
     kept = thinned(rows, lambda row: (row.source, row.label), max(1, most // max(1, len(kinds))))
     return [
@@ -51,6 +50,27 @@ def images_of_test(manifest: Path, most: int = MOST_TEST_IMAGES) -> list[dict[st
     ]
 
 
+def _rows_of_test(manifest: Path) -> list[Sample]:
+    """Of a bucket's manifest without a look whether each file is there; judging it will say so."""
+    if not storage.in_bucket(manifest):
+        return list(read_manifest(manifest).split("test"))
+    rows = read_rows(storage.read(manifest), manifest.name)
+    return [
+        Sample(
+            path=Path(row["path"]),
+            label=LABELS[row["label"]],
+            source=row["source"],
+            method=row["method"],
+            group=row["group"] or row["sha256"],
+            split=row["split"],
+            sha256=row["sha256"],
+            licence=row["licence"],
+        )
+        for row in rows
+        if row["split"] == "test"
+    ]
+
+
 def judge_labelled(about: Mapping[str, Any], pair: Pair) -> dict[str, Any]:
     """What both versions say of one test image and of its altered copies.
 
@@ -60,11 +80,11 @@ def judge_labelled(about: Mapping[str, Any], pair: Pair) -> dict[str, Any]:
     Raises:
         ml.errors.ArtifactError, ml.errors.DecoderUnavailable: nothing can be judged now.
     """
-    path = Path(about["path"])
     try:
-        if hashlib.sha256(path.read_bytes()).hexdigest() != about["sha256"]:
-            return {"failed": "altered"}
-        decoded = detector.decode_file(path)
+        with storage.local(Path(about["path"])) as path:
+            if storage.sha256_of(path) != about["sha256"]:
+                return {"failed": "altered"}
+            decoded = detector.decode_file(path)
     except OSError:
         return {"failed": "missing"}
     except UnreadableImage as error:

@@ -4,6 +4,8 @@ import io
 import logging
 import math
 import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -17,6 +19,7 @@ from django.conf import settings
 
 from deepfake_site import traces
 from detection import storage
+from detection.errors import StorageAway
 from detection.models import Image, ModelVersion
 from ml import golden
 from ml.artifact import (
@@ -74,8 +77,21 @@ def _credential_reader() -> CredentialReader:
 
 @lru_cache(maxsize=LOADED_MODELS)
 def _model(artifact_sha256: str) -> "_Model":
-    folder = storage.artifact_dir(artifact_sha256)
+    folder = artifact_folder(artifact_sha256)
     return _Model(Predictor.load(folder, registered={artifact_sha256}))
+
+
+def artifact_folder(sha256: str) -> Path:
+    """A version's files on this machine, brought from the bucket where they are not whole here.
+
+    Raises:
+        StorageAway: the bucket does not answer.
+    """
+    folder = storage.artifact_dir(sha256)
+    if settings.S3_BUCKET and not is_artifact(folder, sha256):
+        for name in ARTIFACT_FILES:
+            storage.bring_artifact_file(folder / name)
+    return folder
 
 
 class _Model:
@@ -161,9 +177,9 @@ def is_read_whole(facts: dict[str, Any]) -> bool:
 
 def _credentials(image: Image) -> dict[str, Any]:
     """They cost no verdict: whatever hinders reading them is itself what is found."""
-    path, anchors = storage.original_path(image.pk), settings.C2PA_ANCHORS
     try:
-        return _credential_reader().read(path, anchors=anchors)
+        with storage.local(storage.original_path(image.pk)) as path:
+            return _credential_reader().read(path, anchors=settings.C2PA_ANCHORS)
     except (UnreadableImage, DecoderUnavailable) as error:
         log.warning("credentials of image %s: %s", image.pk, error.code)
         return {"state": "unreadable"}
@@ -218,10 +234,24 @@ def decode(image: Image, *, min_side: int | None = MIN_SIDE) -> Decoded:
         ml.errors.UnreadableImage: the bytes cannot be decoded; `code` says why.
         ml.errors.DecoderUnavailable: the decoder does not start.
         OriginalMissing: the file is gone or no longer has the recorded SHA-256.
+        StorageAway: the bucket does not answer.
     """
-    if not storage.is_intact(image.pk, image.sha256):
-        raise OriginalMissing(str(image.pk))
-    return _decoder().decode(storage.original_path(image.pk), min_side=min_side)
+    with _intact(image) as path:
+        return _decoder().decode(path, min_side=min_side)
+
+
+@contextmanager
+def _intact(image: Image) -> Iterator[Path]:
+    """A stored original that has its recorded SHA-256, for as long as it is read."""
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(storage.local(storage.original_path(image.pk)))
+            is_whole = storage.sha256_of(path) == image.sha256
+        except (FileNotFoundError, IsADirectoryError):
+            is_whole = False
+        if not is_whole:
+            raise OriginalMissing(str(image.pk))
+        yield path
 
 
 class OriginalMissing(Exception):  # noqa: N818 (it names what is wrong with the store)
@@ -240,7 +270,7 @@ def write_previews(image: Image, pixels: np.ndarray) -> None:
     for side in PREVIEW_SIDES:
         picture.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
         path = storage.preview_path(image.pk, side)
-        if not path.exists():
+        if not storage.exists(path):
             storage.write_atomically(path, _encoded(picture))
 
 
@@ -300,10 +330,11 @@ def labelled_preview(sha256: str) -> Path:
         OriginalMissing: the file is gone.
     """
     path, source = storage.labelled_preview_path(sha256), storage.labelled_path(sha256)
-    if not source.is_file():
+    if not storage.exists(source):
         raise OriginalMissing(sha256)
-    if not path.exists():
-        picture = PIL.Image.fromarray(_decoder().decode(source, min_side=MIN_SIDE).pixels)
+    if not storage.exists(path):
+        with storage.local(source) as file:
+            picture = PIL.Image.fromarray(decode_file(file).pixels)
         picture.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.LANCZOS)
         storage.write_atomically(path, _encoded(picture))
     return path
@@ -316,7 +347,7 @@ def preview(image: Image, side: int) -> Path:
         ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
     """
     path = storage.preview_path(image.pk, side)
-    if not path.exists():
+    if not storage.exists(path):
         write_previews(image, decode(image).pixels)
     return path
 
@@ -327,9 +358,8 @@ def thumbnail(image: Image) -> bytes:
     Raises:
         ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
     """
-    if not storage.is_intact(image.pk, image.sha256):
-        raise OriginalMissing(str(image.pk))
-    pixels = _decoder().thumbnail(storage.original_path(image.pk)).pixels
+    with _intact(image) as path:
+        pixels = _decoder().thumbnail(path).pixels
     buffer = io.BytesIO()
     PIL.Image.fromarray(pixels).save(buffer, "PNG")
     return buffer.getvalue()
@@ -360,15 +390,15 @@ def prove(version: ModelVersion) -> None:
         ml.errors.ArtifactError: they are gone, or not what was registered.
     """
     sha256 = version.artifact_sha256
-    Artifact.read(storage.artifact_dir(sha256), registered={sha256})
+    Artifact.read(artifact_folder(sha256), registered={sha256})
 
 
 def stated_limits(version: ModelVersion) -> tuple[str, ...]:
     """What a version's own sidecar says that its network cannot do; nothing without its files."""
     sha256 = version.artifact_sha256
     try:
-        return Artifact.read(storage.artifact_dir(sha256), registered={sha256}).limits
-    except ArtifactError:
+        return Artifact.read(artifact_folder(sha256), registered={sha256}).limits
+    except (ArtifactError, StorageAway):
         return ()
 
 

@@ -15,3 +15,10 @@ class Refused(NothingKept):
         self.status, sentence = words.REFUSALS[code]
         self.detail = f"{sentence} ({detail})" if detail else str(sentence)
         super().__init__(self.detail)
+
+
+class StorageAway(Refused):
+    """The bucket that holds the originals does not answer, or refuses us."""
+
+    def __init__(self) -> None:
+        super().__init__("storage_away")

@@ -16,7 +16,7 @@ def layer_file(row: EvidenceLayer | None) -> FileResponse:
     if row is None or row.status != EvidenceLayer.Status.DONE:
         raise Http404
     try:
-        file = storage.layer_path(row.image_id, row.kind, row.version).open("rb")
+        file = storage.opened(storage.layer_path(row.image_id, row.kind, row.version))
     except FileNotFoundError:
         raise Http404 from None
     response = FileResponse(file, content_type="image/png")

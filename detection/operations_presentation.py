@@ -101,6 +101,7 @@ def page_of(found: Operations, reader: User) -> dict[str, Any]:
         else [],
         "deliveries": found.deliveries and _deliveries(found.deliveries, reader, now),
         "disk": _disk(found.disk),
+        "bucket": settings.S3_BUCKET,
         "schedule": found.schedule and [_scheduled(row, now) for row in found.schedule],
         "model_state": MODEL_STATES[found.readiness.model_state] if found.readiness else "",
         "has_mail": settings.HAS_MAIL,
@@ -155,6 +156,14 @@ def _troubles(found: Operations, now: datetime) -> Iterator[Trouble]:
         )
     yield from _of_model(found)
     yield from _of_disk(found.disk)
+    if found.readiness and found.readiness.is_bucket_away:
+        yield Trouble(
+            _("The storage does not answer"),
+            _(
+                "Uploads are refused and what waits is not judged until it does. Look whether the "
+                "bucket can be reached from here, and whether its keys are still valid."
+            ),
+        )
     yield from _of_workers(found, now)
     yield from _of_waiting(found, now)
     yield from _of_deliveries(found)

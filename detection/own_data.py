@@ -1,6 +1,7 @@
 """A person's images, submissions and verdicts, for the download of their own data."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from accounts.models import User
@@ -49,7 +50,7 @@ def _images(person: User) -> Iterator[tuple[Image, str]]:
     """The person's images, oldest first, each with its original's name in the ZIP, or none."""
     room = MAX_ORIGINALS_BYTES
     for image in Image.objects.filter(owner=person).order_by("created_at", "pk").iterator():
-        fits = image.size_bytes <= room and storage.original_path(image.pk).is_file()
+        fits = image.size_bytes <= room and storage.exists(storage.original_path(image.pk))
         room -= image.size_bytes if fits else 0
         name = f"originals/{image.sha256[:16]}.{image.format.lower()}"
         yield image, name if fits else ""
@@ -58,7 +59,8 @@ def _images(person: User) -> Iterator[tuple[Image, str]]:
 def _originals(person: User) -> Iterator[Original]:
     for image, name in _images(person):
         if name:
-            yield Original(name, storage.original_path(image.pk), image, image.sha256)
+            local = partial(storage.local, storage.original_path(image.pk))
+            yield Original(name, local, image, image.sha256)
 
 
 def _image_rows(person: User) -> Rows:

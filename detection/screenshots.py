@@ -15,7 +15,7 @@ def photograph_in(image: Image) -> Shares | None:
     """Looked for in the preview, if it was made; that costs 12 ms of processor time."""
     kept = storage.photograph_path(image.pk, VERSION)
     try:
-        found = json.loads(kept.read_text())
+        found = json.loads(storage.read(kept))
     except (OSError, ValueError):
         return _look(image.pk, kept)
     return tuple(found) if found else None
@@ -24,7 +24,7 @@ def photograph_in(image: Image) -> Shares | None:
 def _look(image_id: uuid.UUID, kept: Path) -> Shares | None:
     path = storage.preview_path(image_id, detector.PREVIEW_SIDES[0])
     try:
-        with PIL.Image.open(path, formats=["JPEG"]) as preview:
+        with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:
             found = photograph_inside(preview)
         storage.write_beside(kept, json.dumps(found).encode())
     except OSError:

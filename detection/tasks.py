@@ -15,6 +15,7 @@ from django.db import connections, transaction
 from deepfake_site import traces
 from detection import detector, likeness, storage, training_tasks
 from detection.doorbell import announce_end, ring
+from detection.errors import StorageAway
 from detection.models import Detection, Image, ModelVersion, Region
 from detection.services import (
     comparisons,
@@ -62,6 +63,9 @@ def run_detection(detection_id: str) -> None:
     try:
         with traces.stage("judge"):
             judgement = detector.judge(claim.image, claim.model_version)
+    except StorageAway:
+        claim.hand_on()  # no fault of the file: it waits, and costs no attempt
+        return
     except UnreadableImage as error:
         _fail_or_try_again(claim, error.code)
         return
@@ -115,6 +119,9 @@ def run_region(region_id: str) -> None:
     detection = claim.detection
     try:
         judgement = detector.judge_part(detection.image, detection.model_version, claim.box_px)
+    except StorageAway:
+        claim.hand_on()
+        return
     except UnreadableImage as error:
         code = error.code
     except (ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
@@ -250,6 +257,8 @@ def load_model(**_: Any) -> None:
     except ArtifactError as error:  # each detection will say so again, with its own row
         log.error("model %s cannot be loaded: %s", version, error.code)
         registry.note_damage(version, error.code)
+    except StorageAway as error:
+        log.error("model %s cannot be loaded: %s", version, error.code)
 
 
 @worker_ready.connect
@@ -267,7 +276,10 @@ def take_over(**_: Any) -> None:
 
 def _describe(image: Image, pixels: np.ndarray) -> None:
     """What nobody waits for: previews."""
-    detector.write_previews(image, pixels)
+    try:
+        detector.write_previews(image, pixels)
+    except StorageAway as error:  # whoever wants to see them has them drawn
+        log.warning("previews of image %s: %s", image.pk, error.code)
     if erasure.is_erased(image.pk):
         storage.erase(image.pk)  # while it was being described
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from detection import storage
+from django.conf import settings
+
+from detection import detector, storage
 from detection.models import ModelVersion
 from ml.artifact import DEFAULT_ARTIFACT, Artifact, artifact_sha256
 from ml.configs.offered import OFFERED, Offer
@@ -51,7 +53,7 @@ def offer(config: str) -> Offer | None:
 def start_of(version: ModelVersion) -> Start | None:
     """What a version left to go on from; None where its weights are not on this desk."""
     sha256 = version.artifact_sha256
-    for folder in (storage.artifact_dir(sha256), DEFAULT_ARTIFACT):
+    for folder in (_brought(sha256), DEFAULT_ARTIFACT):
         try:
             artifact = Artifact.read(folder, registered={sha256})
         except ArtifactError:
@@ -72,6 +74,14 @@ def keep_weights(source: Path, final: Path) -> None:
     artifact = Artifact.read(final, registered={artifact_sha256(final)})
     if _has_weights(source, artifact) and not _has_weights(final, artifact):
         storage.copy_durably(source / WEIGHTS_FILE, final / WEIGHTS_FILE)
+
+
+def _brought(sha256: str) -> Path:
+    """A version's folder on this machine, with its weights if there are any."""
+    folder = detector.artifact_folder(sha256)
+    if settings.S3_BUCKET and not (folder / WEIGHTS_FILE).exists():
+        storage.bring_artifact_file(folder / WEIGHTS_FILE)
+    return folder
 
 
 def fits(start: Start, wanted: Offer) -> bool:

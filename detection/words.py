@@ -143,6 +143,10 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         507,
         _("The storage of this desk is full. Nothing was kept; tell your operator."),
     ),
+    "storage_away": (
+        503,
+        _("The storage of this desk does not answer. Nothing was kept; try again in a moment."),
+    ),
     "no_active_model": (
         503,
         _(

@@ -17,7 +17,7 @@ from django.utils import translation
 
 from accounts import append_only
 from accounts.models import ApiKey, User
-from detection import detector, kept_notes
+from detection import bucket, detector, kept_notes
 from detection.management.commands import up
 from detection.models import Detection, ModelVersion
 from detection.services import review_rules
@@ -193,6 +193,29 @@ def deaf_port() -> Iterator[int]:
     """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def bucket_server() -> Iterator[Any]:
+    """A server that speaks S3; see `tests.bucket`."""
+    pytest.importorskip("moto", reason="needs the dependency group dev")
+    from tests.bucket import Server
+
+    server = Server()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def s3(bucket_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A client of an empty bucket, in which the desk keeps what machines share."""
+    monkeypatch.setattr(bucket, "TRIES", 1)  # the pause before another is a second
+    client = bucket_server.client()
+    settings.S3_BUCKET, settings.S3_PREFIX = f"desk-{uuid.uuid4().hex}", "unmask/"
+    settings.S3_ENDPOINT, settings.S3_REGION = bucket_server.endpoint, "us-east-1"
+    settings.S3_ACCESS_KEY = settings.S3_SECRET_KEY = "test"
+    client.create_bucket(Bucket=settings.S3_BUCKET)
+    return client
 
 
 def _person(email: str, role: str = User.Role.JOURNALIST) -> User:

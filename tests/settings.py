@@ -9,6 +9,7 @@ os.environ["UNMASK_ORIGIN"] = "http://localhost:8000"  # where there are securit
 for _name in ("UNMASK_SIGNUP", "EMAIL_URL", "REDIS_URL", "SECRET_KEY_FILE"):
     os.environ.pop(_name, None)
 os.environ.pop("DATABASE_OWNER_URL", None)
+os.environ.pop("UNMASK_S3_BUCKET", None)
 if url := os.environ.get("TEST_DATABASE_URL"):
     os.environ["DATABASE_URL"] = url
 else:

@@ -9,7 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from deepfake_site.backup.manifest import Entry
 from detection.services.training import LOG_FILE
-from detection.storage import sync_dir
+from detection.storage import Listed, files_of, opened_for_backup, sync_dir
 
 # What nothing else can be made from; `orphans/` are originals that somebody may still look for.
 KEPT = ("originals", "reports", "labelled", "snapshots", "artifacts", "imports", "orphans")
@@ -24,12 +24,11 @@ ASIDE, STAGE = "before-restore-", "restoring-"
 CHUNK_BYTES = 1 << 20
 
 
-def kept_files(data: Path) -> Iterator[Path]:
-    """Every file of a data folder that a backup holds; more may come and go meanwhile."""
-    for name in KEPT:
-        for folder, _folders, files in os.walk(data / name):
-            yield from (Path(folder) / file for file in sorted(files))
-    yield from sorted(data.glob(LOGS))
+def kept_files(data: Path) -> Iterator[Listed]:
+    """Every file that a backup holds, wherever it lies; more may come and go meanwhile."""
+    for kind in KEPT:
+        yield from files_of(kind)
+    yield from (Listed(path, size_bytes=path.stat().st_size) for path in sorted(data.glob(LOGS)))
 
 
 def unknown_names(data: Path) -> list[str]:
@@ -49,7 +48,7 @@ def copy_file(source: Path, target: Path, *, name: str, mode: int = 0o600) -> En
         FileNotFoundError: the source is gone.
     """
     digest, size = hashlib.sha256(), 0
-    with source.open("rb") as reader:
+    with opened_for_backup(source) as reader:
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with target.open("xb") as writer:
             while chunk := reader.read(CHUNK_BYTES):

@@ -86,6 +86,11 @@ def restore(source: Path, *, replace: bool = False, keys_lost: bool = False) -> 
     Raises:
         BackupError: nothing was changed.
     """
+    if settings.S3_BUCKET:
+        raise BackupError(
+            "A backup is restored to a folder: say it without UNMASK_S3_BUCKET, then fill an empty "
+            "bucket, or an empty UNMASK_S3_PREFIX, from that folder with manage.py fill_bucket."
+        )
     manifest = Manifest.read(source)
     _refuse_unfit(manifest)
     check(source)

@@ -37,7 +37,7 @@ def back_up(target: Path, *, with_secrets: bool = False) -> Manifest:
 
     Raises:
         BackupError: nothing was written.
-        OSError: the same.
+        OSError, StorageAway: the same.
     """
     partial = target.with_name(f"{target.name}.partial")
     _refuse(target, partial)
@@ -72,18 +72,11 @@ def _refuse(target: Path, partial: Path) -> None:
             "manage.py bind_data_folder."
         )
     needed = database.size_bytes() + RESERVE_BYTES
-    needed += sum(_size_bytes(path) for path in kept_files(settings.DATA_DIR))
+    needed += sum(one.size_bytes for one in kept_files(settings.DATA_DIR))
     if (free := shutil.disk_usage(target.parent).free) < needed:
         raise BackupError(
             f"The backup needs {needed / 1e9:.1f} GB, and {target.parent} has {free / 1e9:.1f} GB."
         )
-
-
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:  # erased in this moment
-        return 0
 
 
 def _fill(folder: Path, *, with_secrets: bool) -> Manifest:
@@ -135,7 +128,7 @@ def _copy_database(folder: Path, listing: Listing) -> tuple[dict[str, int], list
 
 def _copy_files(folder: Path, listing: Listing) -> None:
     data = settings.DATA_DIR
-    for path in chain(kept_files(data), [data / MARK]):
+    for path in chain((one.path for one in kept_files(data)), [data / MARK]):
         place = f"data/{path.relative_to(data).as_posix()}"
         try:
             listing.add(copy_file(path, folder / place, name=place))

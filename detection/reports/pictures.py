@@ -94,7 +94,7 @@ def _layer(detection: Detection, row: EvidenceLayer) -> Picture | None:
         return None
     path = storage.layer_path(row.image_id, row.kind, row.version)
     try:
-        with PIL.Image.open(path, formats=["PNG"]) as picture:
+        with storage.opened(path) as file, PIL.Image.open(file, formats=["PNG"]) as picture:
             drawn = picture.convert("RGBA")
     except FileNotFoundError:  # disposable: gone since it was looked for
         return None
@@ -110,7 +110,7 @@ def _pixels(detection: Detection) -> PIL.Image.Image | None:
         path = detector.preview(detection.image, SIDE)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         return None
-    with PIL.Image.open(path, formats=["JPEG"]) as preview:
+    with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:
         return preview.convert("RGB")
 
 

@@ -18,7 +18,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import User
 from detection import comparer, detector, doorbell
-from detection.errors import Refused
+from detection.errors import Refused, StorageAway
 from detection.models import (
     ComparedImage,
     Comparison,
@@ -93,6 +93,8 @@ def go_on(pk: uuid.UUID | str, *, worker: str) -> None:
         if not claim.total:
             _list_images(claim)
         _judge_for_a_while(claim)
+    except StorageAway:
+        claim.hand_on()
     except (Refused, DatasetError) as error:
         _end(claim, error.code)
     except ArtifactError as error:

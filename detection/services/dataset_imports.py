@@ -21,7 +21,7 @@ from django.db.models.functions import Now
 from accounts import audit
 from accounts.models import User
 from detection import doorbell, storage
-from detection.errors import Refused
+from detection.errors import Refused, StorageAway
 from detection.import_sources import checked_archive, opened
 from detection.models import Dataset, DatasetImport, ImportedFile
 from detection.models.dataset import LeaseLost
@@ -60,7 +60,7 @@ def order_archive(*, by: User | None, dataset: Dataset, upload: StoredUpload) ->
     try:
         return _ordered(row)
     except BaseException:
-        Path(row.path).unlink(missing_ok=True)
+        storage.remove(Path(row.path))
         raise
 
 
@@ -113,12 +113,12 @@ def work(import_id: uuid.UUID | str, *, worker: str, seconds: float = SLICE_S) -
         is_ended = _worked(claim, ends_at)
     except LeaseLost:
         return False
+    except (DecoderUnavailable, StorageAway) as error:
+        log.error("import %s: %s", claim.pk, error.code)
+        return _paused(claim)
     except Refused as refusal:
         _fail(claim, refusal.code)
         return False
-    except DecoderUnavailable as error:
-        log.error("import %s: %s", claim.pk, error.code)
-        return _paused(claim)
     except OSError as error:
         log.error("import %s: %s", claim.pk, error.strerror)
         _fail(claim, "disk_full" if error.errno in DISK_IS_FULL else "import_path_gone")
@@ -186,7 +186,7 @@ def _refuse_reviews(dataset: Dataset) -> None:
 def _worked(claim: DatasetImport, ends_at: float) -> bool:
     """Go through the stages until the time is over; whether the last one ended."""
     if claim.stage in {Stage.LIST, Stage.READ}:
-        with opened(Path(claim.path)) as source:
+        with storage.local(Path(claim.path)) as path, opened(path) as source:
             if claim.stage == Stage.LIST:
                 import_reading.list_files(claim, source)
             if not import_reading.read_files(claim, source, ends_at=ends_at):
@@ -220,4 +220,4 @@ def _fail(claim: DatasetImport, code: str) -> bool:
 
 def _drop_archive(row: DatasetImport) -> None:
     """The archive of an import that ended; folders of the server are not ours."""
-    storage.import_path(row.pk).unlink(missing_ok=True)
+    storage.remove(storage.import_path(row.pk))

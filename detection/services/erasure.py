@@ -4,6 +4,7 @@ What stays are rows without content, under their numbers: that an image was subm
 whom, and which verdict it got. See docs/decisions/0009.
 """
 
+import logging
 import uuid
 from datetime import timedelta
 
@@ -18,7 +19,7 @@ from accounts.models import AuditDetail, User
 from accounts.trail import life_of
 from detection import likeness, storage
 from detection.doorbell import announce_end
-from detection.errors import Refused
+from detection.errors import Refused, StorageAway
 from detection.models import (
     Detection,
     EvidenceLayer,
@@ -35,6 +36,8 @@ from detection.services import reports, review, shadowing, snapshots, telling
 from detection.services.cases import drop_image
 from detection.services.consent import drop_training_consent
 from detection.services.tags import untag
+
+log = logging.getLogger(__name__)
 
 RETENTION_BATCH = 200
 
@@ -108,11 +111,15 @@ def finish() -> int:
     removed = 0
     snapshots.finish()
     for kind in ("originals", "previews", "reports"):
-        for folder in settings.DATA_DIR.glob(f"{kind}/*"):
-            ids = [pk for path in folder.iterdir() if (pk := storage.image_id(path))]
+        for folder in storage.listed(kind):
+            ids = [pk for one in folder if (pk := storage.image_id(one.path))]
             erased = Image.objects.filter(pk__in=ids).exclude(erased_at=None)
             for pk in erased.values_list("pk", flat=True):
-                storage.erase(pk)
+                try:
+                    storage.erase(pk)
+                except StorageAway as error:
+                    log.error("files of the erased image %s are still there: %s", pk, error.code)
+                    continue
                 removed += 1
     if connection.vendor == "sqlite" and not connection.in_atomic_block:
         with connection.cursor() as cursor:  # old pages of its log still hold what was deleted

@@ -2,7 +2,7 @@
 
 import PIL.Image
 
-from detection import detector
+from detection import detector, storage
 from detection.evidence.heatmap import draw_heatmap
 from detection.models import Detection
 from ml.errors import DecoderUnavailable, UnreadableImage
@@ -19,6 +19,6 @@ def heatmap(detection: Detection) -> bytes | None:
         path = detector.preview(detection.image, HEATMAP_SIDE)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         return None
-    with PIL.Image.open(path, formats=["JPEG"]) as preview:
+    with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:
         size = preview.size
     return draw_heatmap(cells, detection.faces, size)

@@ -26,7 +26,7 @@ def bind(*, adopt: bool = False) -> None:
     """
     if is_ours():
         return
-    has_row, has_file = Installation.objects.exists(), _mark().exists()
+    has_row, has_file = Installation.objects.exists(), storage.exists(_mark())
     if (has_row or has_file) and not adopt:
         raise ForeignData(
             f"The data folder {settings.DATA_DIR} and the database do not belong together. Check "
@@ -42,7 +42,7 @@ def is_ours() -> bool:
     """Whether database and data folder carry the same mark."""
     row = Installation.objects.first()
     try:
-        return row is not None and _mark().read_text(encoding="ascii").strip() == str(row.pk)
+        return row is not None and storage.read(_mark()).decode("ascii").strip() == str(row.pk)
     except FileNotFoundError:
         return False
 

@@ -2,13 +2,13 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from accounts.models import User
 from detection import storage, validators
-from detection.errors import NothingKept, Refused
+from detection.errors import NothingKept, Refused, StorageAway
 from detection.models import Image, ModelVersion
 from detection.uploads import DISK_IS_FULL, StoredUpload
 
@@ -101,7 +101,12 @@ def store(file: Kept) -> None:
 def drop(file: Kept) -> None:
     """Remove the bytes that no row names."""
     if file.known is None:
-        storage.drop_original(file.new_id)
+        _drop(file.new_id)
+
+
+def _drop(image_id: uuid.UUID) -> None:
+    with suppress(OSError, StorageAway):  # what stays no row names, and is found after a day
+        storage.drop_original(image_id)
 
 
 def _keep(upload: StoredUpload, image_id: uuid.UUID) -> None:
@@ -109,13 +114,13 @@ def _keep(upload: StoredUpload, image_id: uuid.UUID) -> None:
         with _refused_when_full():
             storage.keep_original(upload.path, image_id)
     except (OSError, Refused):
-        storage.drop_original(image_id)
+        _drop(image_id)
         raise
 
 
 def _restore_if_lost(upload: StoredUpload, image: Image) -> bool:
     """Put a missing original back, or one that judging found altered; hashing each costs time."""
-    if storage.original_path(image.pk).is_file():
+    if storage.exists(storage.original_path(image.pk)):
         is_suspect = image.detections.filter(failure_code="original_missing").exists()
         if not is_suspect or storage.is_intact(image.pk, image.sha256):
             return False

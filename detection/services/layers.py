@@ -11,11 +11,13 @@ import uuid
 from collections.abc import Iterable
 from datetime import timedelta
 
+import numpy as np
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from detection import detector, doorbell, storage, words
+from detection.errors import StorageAway
 from detection.evidence.layer import Drawn, NotDrawn, Source
 from detection.evidence.methods import METHODS, draw_layer
 from detection.evidence.quantisation import luminance_table
@@ -60,7 +62,7 @@ def of_image(image: Image) -> dict[str, EvidenceLayer]:
 def is_there(row: EvidenceLayer) -> bool:
     """Whether the layer can be shown; its file is disposable and may have been lost."""
     is_done = row.status == EvidenceLayer.Status.DONE
-    return is_done and storage.layer_path(row.image_id, row.kind, row.version).is_file()
+    return is_done and storage.exists(storage.layer_path(row.image_id, row.kind, row.version))
 
 
 def draw(layer_id: uuid.UUID | str, *, worker: str) -> None:
@@ -68,14 +70,17 @@ def draw(layer_id: uuid.UUID | str, *, worker: str) -> None:
     claim = EvidenceLayer.objects.claim(layer_id, worker=worker)
     if claim is None:
         return
+    path = storage.layer_path(claim.image_id, claim.kind, claim.version)
     try:
         drawn = _drawn(claim)
+        storage.write_atomically(path, _png(drawn))
+    except StorageAway:
+        claim.hand_on()
+        return
     except (UnreadableImage, NotDrawn, DecoderUnavailable, detector.OriginalMissing) as error:
         log.warning("layer %s: %s", claim.pk, error.code)
         _fail_or_try_again(claim, error.code)
         return
-    path = storage.layer_path(claim.image_id, claim.kind, claim.version)
-    storage.write_atomically(path, _png(drawn))
     if not claim.complete(drawn.figures) and _is_erased(claim.image_id):
         storage.erase(claim.image_id)  # erased while it was being drawn
 
@@ -118,9 +123,13 @@ def _may_be_asked_again(row: EvidenceLayer) -> bool:
 def _drawn(row: EvidenceLayer) -> Drawn:
     """Decode every pixel, within the decoder's limits, and look at them."""
     decoded = detector.decode(row.image, min_side=None)
-    is_jpeg = decoded.facts.format in JPEGS
-    table = luminance_table(storage.original_path(row.image_id)) if is_jpeg else None
+    table = _table(row.image_id) if decoded.facts.format in JPEGS else None
     return draw_layer(row.kind, Source(decoded.pixels, table), decoded.facts.orientation)
+
+
+def _table(image_id: uuid.UUID) -> np.ndarray | None:
+    with storage.local(storage.original_path(image_id)) as path:
+        return luminance_table(path)
 
 
 def _png(drawn: Drawn) -> bytes:

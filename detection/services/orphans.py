@@ -9,6 +9,7 @@ from django.conf import settings
 from detection import part_files, storage
 from detection.models import DatasetImport, Image, LabelledImage, ResumableUpload
 from detection.services import datasets, installation, resumable
+from detection.storage import Listed
 
 log = logging.getLogger(__name__)
 
@@ -43,17 +44,17 @@ def remove_unused_labelled() -> int:
     """
     if not installation.is_ours():
         return 0
-    return sum(_remove_unused(folder) for folder in settings.DATA_DIR.glob("labelled/*"))
+    return sum(map(_remove_unused, storage.listed("labelled")))
 
 
 def remove_ended_archives() -> int:
     """Remove uploaded archives whose import has ended, or was never written."""
-    old = [path for path in settings.DATA_DIR.glob("imports/*.zip") if _is_old(path)]
+    old = [one.path for one in storage.files_of("imports") if one.changed_at < _yesterday()]
     waiting = DatasetImport.objects.filter(status__in=datasets.UNFINISHED)
     needed = {storage.import_path(pk) for pk in waiting.values_list("pk", flat=True)}
     for path in old:
         if path not in needed:
-            path.unlink(missing_ok=True)
+            storage.remove(path)
     return len(set(old) - needed)
 
 
@@ -66,32 +67,34 @@ def set_orphans_aside() -> int:
     if not installation.is_ours():
         log.error("data folder and database do not belong together; no orphan is looked for")
         return 0
-    return sum(_set_aside(folder) for folder in settings.DATA_DIR.glob("originals/*"))
+    return sum(map(_set_aside, storage.listed("originals")))
 
 
-def _set_aside(folder: Path) -> int:
+def _set_aside(folder: list[Listed]) -> int:
     """One query for the files of one of the 256 folders."""
-    named = ((storage.image_id(path), path) for path in folder.iterdir())
-    old = {name: path for name, path in named if name and _is_old(path)}
+    named = (storage.image_id(one.path) for one in folder if one.changed_at < _yesterday())
+    old = {name for name in named if name}
     known = set(Image.objects.filter(pk__in=old).values_list("pk", flat=True))
-    for name in old.keys() - known:
-        aside = settings.DATA_DIR / "orphans" / str(name)
-        aside.parent.mkdir(exist_ok=True, mode=0o700)
-        old[name].rename(aside)
+    for name in old - known:
+        storage.set_aside(name)
         log.warning("an original without a row was set aside: orphans/%s", name)
-    return len(old.keys() - known)
+    return len(old - known)
 
 
-def _remove_unused(folder: Path) -> int:
+def _remove_unused(folder: list[Listed]) -> int:
     """One query for the files of one of the 256 folders."""
-    old = {path.name for path in folder.iterdir() if _is_old(path)}
+    old = {one.path.name for one in folder if one.changed_at < _yesterday()}
     used = LabelledImage.objects.usable().filter(sha256__in=old, image=None)
     unused = old - set(used.values_list("sha256", flat=True))
     return sum(datasets.drop_unused_file(sha256) for sha256 in unused)
 
 
+def _yesterday() -> float:
+    return time.time() - ORPHAN_AGE_S
+
+
 def _is_old(path: Path) -> bool:
     try:
-        return path.stat().st_mtime < time.time() - ORPHAN_AGE_S
+        return path.stat().st_mtime < _yesterday()
     except FileNotFoundError:
         return False

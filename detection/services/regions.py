@@ -15,7 +15,7 @@ from accounts.models import User
 from deepfake_site.rate_limits import Limit, take
 from detection import detector, doorbell, storage
 from detection.doorbell import announce_end
-from detection.errors import Refused
+from detection.errors import Refused, StorageAway
 from detection.models import Detection, Image, Region
 from detection.models.region import BOX_FIELDS
 from detection.words import TRANSIENT_FAILURES
@@ -121,7 +121,10 @@ def show(claim: Region, judgement: detector.Judgement) -> None:
     """Say that a part has its verdict, and keep its preview."""
     announce_end(claim.pk)
     image_id = claim.detection.image_id
-    detector.write_part_preview(image_id, claim.pk, judgement.pixels)
+    try:
+        detector.write_part_preview(image_id, claim.pk, judgement.pixels)
+    except StorageAway as error:  # drawn when somebody looks
+        log.warning("preview of part %s: %s", claim.pk, error.code)
     if not Region.objects.filter(pk=claim.pk).exists():
         storage.erase(image_id)  # erased while it was being drawn
 

@@ -164,7 +164,7 @@ def note_sound(version: ModelVersion, *, by: User | None = None) -> bool:
     """Take a record of damage back where the stored files are whole again."""
     damaged = ModelVersion.objects.filter(pk=version.pk).exclude(damaged_at=None)
     sha256 = version.artifact_sha256
-    if not damaged.exists() or not detector.is_artifact(storage.artifact_dir(sha256), sha256):
+    if not damaged.exists() or not detector.is_artifact(detector.artifact_folder(sha256), sha256):
         return False
     with transaction.atomic():
         if not damaged.update(damaged_at=None):
@@ -271,7 +271,8 @@ def _copy(source: Path, final: Path, sha256: str) -> None:
     File by file, since a folder that holds something cannot be replaced in one step. In between,
     the two do not have the hash they are asked for, and nothing is judged with them.
     """
-    if not detector.is_artifact(final, sha256):
+    is_shared = storage.is_artifact_shared(final, detector.ARTIFACT_FILES)
+    if not (is_shared and detector.is_artifact(final, sha256)):
         if final.is_dir():
             log.warning("stored artifact %s is damaged, copied anew from %s", sha256, source)
         for name in detector.ARTIFACT_FILES:

@@ -105,7 +105,9 @@ def record_original(link: ReportLink) -> None:
 
 
 def has_original(link: ReportLink) -> bool:
-    return link.gives_original and storage.original_path(link.report.detection.image_id).is_file()
+    return link.gives_original and storage.exists(
+        storage.original_path(link.report.detection.image_id)
+    )
 
 
 def _terms(link: ReportLink) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Signed reports: issued, downloaded, revoked, forgotten."""
 
 import uuid
+from contextlib import suppress
 
 from django.conf import settings
 from django.db import transaction
@@ -13,7 +14,7 @@ from accounts.models import ApiKey, User
 from client import report_file
 from deepfake_site.rate_limits import Limit, take
 from detection import storage
-from detection.errors import Refused
+from detection.errors import Refused, StorageAway
 from detection.models import Detection, Image, Report, ReportLink
 from detection.reports import keys, pdf
 from detection.reports.content import Content, content_of
@@ -98,7 +99,7 @@ def file_of(report: Report, ending: str) -> bytes:
         Refused: it is gone.
     """
     try:
-        return storage.report_path(report.detection.image_id, report.pk, ending).read_bytes()
+        return storage.read(storage.report_path(report.detection.image_id, report.pk, ending))
     except FileNotFoundError:
         raise Refused("report_removed") from None
 
@@ -182,7 +183,8 @@ def _keep(report: Report, files: dict[str, bytes]) -> None:
                 detail={"recipient": report.recipient} if report.recipient else None,
             )
     except BaseException:
-        storage.drop_report(image_id, report.pk)
+        with suppress(StorageAway):
+            storage.drop_report(image_id, report.pk)
         raise
 
 

@@ -20,7 +20,7 @@ from django.utils import timezone
 from accounts import audit
 from accounts.models import User
 from detection import detector, doorbell
-from detection.errors import Refused
+from detection.errors import Refused, StorageAway
 from detection.models import Detection, ModelVersion, ShadowJudgement
 from detection.models.leased import Leased
 from detection.services import registry
@@ -147,6 +147,9 @@ def judge(judgement_id: uuid.UUID | str, *, worker: str) -> None:
     began = process_time()
     try:
         judgement = detector.judge(claim.detection.image, claim.version)
+    except StorageAway:
+        claim.hand_on()
+        return
     except (UnreadableImage, ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
         log.warning("silent judgement %s: %s", claim.pk, error.code)
         if isinstance(error, ArtifactError):

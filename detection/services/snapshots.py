@@ -72,7 +72,7 @@ def manifest_of(snapshot: Snapshot) -> Path:
     if not snapshot.is_whole:
         raise Refused("snapshot_broken")
     path, content = storage.snapshot_path(snapshot.sha256), _manifest(_images_of(snapshot))
-    if not path.is_file() or path.read_bytes() != content:
+    if not storage.exists(path) or storage.read(path) != content:
         storage.write_durably(path, content)
     return path
 
@@ -105,7 +105,7 @@ def record_broken(snapshot: Snapshot, *, by: User | None, owner: User | None) ->
 def forget_removed(snapshot: Snapshot) -> None:
     """Write a broken snapshot's manifest without the images that were removed."""
     path, content = storage.snapshot_path(snapshot.sha256), _manifest(_images_of(snapshot))
-    if path.is_file() and path.read_bytes() != content:
+    if storage.exists(path) and storage.read(path) != content:
         storage.write_durably(path, content)
 
 

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, close_old_connections, transaction
 from django.utils import timezone
 
-from detection import storage, trainable
-from detection.errors import Refused
+from detection import labelled_files, storage, trainable
+from detection.errors import Refused, StorageAway
 from detection.models import ModelVersion, TrainingRun
 from detection.services import comparisons, registry, snapshots, training
 from detection.services.training_process import TrainingProcess, end_leftovers
@@ -23,6 +23,7 @@ from ml.errors import ArtifactError
 log = logging.getLogger(__name__)
 
 POLL_S = 0.5
+BEAT_IMAGES = 50  # brought from a bucket between two beats
 BEAT_S = 2.0
 # Codes that say nothing of the run: another process still had its folder.
 NOT_ITS_FAULT = {"run_busy"}
@@ -67,6 +68,9 @@ def carry_out(
     claim = TrainingRun.objects.claim(run_id, worker=worker)
     if claim is None:
         return
+    if settings.S3_BUCKET:  # no common folder: the sweeper, elsewhere, cannot clear up here
+        for ended in training.ended_with_files():
+            training.clear(ended)
     work = _Work(claim, is_stopping)
     try:
         work.do()
@@ -165,9 +169,30 @@ class _Work:
 
     def _manifest(self) -> Path:
         try:
-            return snapshots.manifest_of(self.run.snapshot)
-        except Refused:
+            manifest = snapshots.manifest_of(self.run.snapshot)
+            if storage.in_bucket(manifest):
+                return self._brought(manifest)
+        except StorageAway:
+            raise Stopped from None  # given back as it is, without costing an attempt
+        except (Refused, FileNotFoundError):
             raise Failed("snapshot_broken") from None
+        return manifest
+
+    def _brought(self, manifest: Path) -> Path:
+        """The manifest of copies on this machine, which go with what else the run works with."""
+        folder = self.folder / "images"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        rows = labelled_files.rows_of_manifest(manifest)
+        for number, row in enumerate(rows):
+            if number % BEAT_IMAGES == 0:
+                self._beat({"stage": "starting"})
+            copy = folder / row["sha256"]
+            if not copy.exists():
+                storage.write_atomically(copy, storage.read(Path(row["path"])))
+            row["path"] = str(copy.resolve())
+        here = self.folder / "manifest.csv"
+        storage.write_atomically(here, labelled_files.manifest_csv(rows))
+        return here
 
     def _learnt(self, version: ModelVersion) -> Path:
         """What the first weights know, as it was at the first attempt."""

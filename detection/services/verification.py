@@ -1,6 +1,7 @@
 """Comparing what is stored with what the audit trail says was stored."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from accounts.models import AuditEvent
 from detection import storage
 from detection.models import Detection, Image
+from detection.services.orphans import ORPHAN_AGE_S
 
 BATCH = 500
 
@@ -17,7 +19,8 @@ class Difference:
     """One thing that is not what was recorded.
 
     Attributes:
-        kind: `changed` or `missing`, or `unrecorded` for a verdict without its event.
+        kind: `changed` or `missing`, `unrecorded` for a verdict without its event, or `strange` for
+            a file among the originals that no image ever had.
         what: the object, such as `detection/…` or `image/…`.
         names: which of its values differ.
     """
@@ -51,10 +54,21 @@ def changed_verdicts() -> Iterator[Difference]:
 def damaged_originals() -> Iterator[Difference]:
     """Originals that are gone, or whose bytes no longer have their SHA-256. Reads every one."""
     for image in Image.objects.filter(erased_at=None).order_by("created_at").iterator():
-        if not storage.original_path(image.pk).is_file():
+        if not storage.exists(storage.original_path(image.pk)):
             yield Difference("missing", f"image/{image.pk}")
         elif not storage.is_intact(image.pk, image.sha256):
             yield Difference("changed", f"image/{image.pk}", ("original",))
+
+
+def strange_originals() -> Iterator[Difference]:
+    """Files among the originals, older than a day, that are named by no image."""
+    for folder in storage.listed("originals"):
+        old = [one.path for one in folder if one.changed_at < time.time() - ORPHAN_AGE_S]
+        ids = {pk for path in old if (pk := storage.image_id(path))}
+        known = set(Image.objects.filter(pk__in=ids).values_list("pk", flat=True))
+        for path in old:
+            if storage.image_id(path) not in known:
+                yield Difference("strange", storage.name_of(path))
 
 
 def _against(event: AuditEvent, row: Detection | None) -> Iterator[Difference]:

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import administrator_required, signed_in
-from detection import detector
+from detection import detector, storage
 from detection.dataset_presentation import import_view, split_rows
 from detection.errors import Refused
 from detection.models import Dataset, DatasetImport, LabelledImage, Snapshot
@@ -164,7 +164,7 @@ def labelled_preview(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
             path = detector.preview(row.image, detector.PREVIEW_SIDES[-1])
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
-    response = FileResponse(path.open("rb"), content_type="image/jpeg")
+    response = FileResponse(storage.opened(path), content_type="image/jpeg")
     return sandboxed(response, cache_control=FOR_TEN_MINUTES)
 
 

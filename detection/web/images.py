@@ -28,7 +28,7 @@ def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
         path = detector.preview(image, side)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
-    response = FileResponse(path.open("rb"), content_type="image/jpeg")
+    response = FileResponse(storage.opened(path), content_type="image/jpeg")
     return sandboxed(response, cache_control=FOR_TEN_MINUTES)
 
 
@@ -60,9 +60,10 @@ def thumbnail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 def original(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     """The unaltered bytes as a download; every look at an original is recorded."""
     image = _visible(request, pk)
-    path = storage.original_path(image.pk)
-    if not path.is_file():
-        raise Http404
+    try:
+        file = storage.opened(storage.original_path(image.pk))
+    except FileNotFoundError:
+        raise Http404 from None
     with transaction.atomic():
         audit.record(
             "image.downloaded",
@@ -72,7 +73,7 @@ def original(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
             target_sha256=image.sha256,
         )
     response = FileResponse(
-        path.open("rb"),
+        file,
         as_attachment=True,
         filename=f"{image.sha256[:16]}.{image.format.lower()}",
         content_type="application/octet-stream",

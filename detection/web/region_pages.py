@@ -65,13 +65,13 @@ def preview(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     region = _seen(request, pk)
     image = region.detection.image
     path = storage.region_path(image.pk, region.pk)
-    if not path.exists():
+    if not storage.exists(path):
         try:
             pixels = detector.decode_part(image, region.box_px)
         except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
             raise Http404 from None
         detector.write_part_preview(image.pk, region.pk, pixels)
-    response = FileResponse(path.open("rb"), content_type="image/jpeg")
+    response = FileResponse(storage.opened(path), content_type="image/jpeg")
     return sandboxed(response, cache_control=FOR_TEN_MINUTES)
 
 

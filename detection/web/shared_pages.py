@@ -112,7 +112,7 @@ def original(request: HttpRequest, link: ReportLink, token: str) -> FileResponse
     if not report_links.has_original(link):
         raise Http404
     image = link.report.detection.image
-    file = storage.original_path(image.pk).open("rb")
+    file = storage.opened(storage.original_path(image.pk))
     report_links.record_original(link)
     response = FileResponse(
         file,

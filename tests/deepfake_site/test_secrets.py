@@ -24,7 +24,11 @@ MARK = "planted0marker"
 # They sound like one: a public address, and a switch.
 NO_SECRETS = {"UNMASK_OIDC_URL", "UNMASK_FETCH_URLS"}
 # What a secret needs beside it.
-BESIDE = {"DATABASE_OWNER_URL": {"DATABASE_URL": "postgres://app@127.0.0.1:1/unmask"}}
+BESIDE = {
+    "DATABASE_OWNER_URL": {"DATABASE_URL": "postgres://app@127.0.0.1:1/unmask"},
+    "UNMASK_S3_ACCESS_KEY": {"UNMASK_S3_SECRET_KEY": "x"},
+    "UNMASK_S3_SECRET_KEY": {"UNMASK_S3_ACCESS_KEY": "x"},
+}
 # A value of each that the settings take, and what becomes of it; a new secret needs its row.
 SECRETS = {
     "SECRET_KEY": (f"{MARK}-" * 5, "SECRET_KEY"),
@@ -36,6 +40,8 @@ SECRETS = {
     "AUDIT_KEY": ("ab" * 32, "AUDIT_KEY"),
     "REPORT_KEY": ("cd" * 32, "REPORT_KEY"),
     "UNMASK_OIDC_CLIENT_SECRET": (f"{MARK}", "OIDC_CLIENT_SECRET"),
+    "UNMASK_S3_ACCESS_KEY": (f"{MARK}", "S3_ACCESS_KEY"),
+    "UNMASK_S3_SECRET_KEY": (f"{MARK}", "S3_SECRET_KEY"),
     "UNMASK_METRICS_TOKEN": (f"{MARK}-" * 3, "METRICS_TOKEN"),
     "SENTRY_DSN": (f"https://{MARK}@127.0.0.1/1", "SENTRY_DSN"),
     "OTEL_EXPORTER_OTLP_HEADERS": (f"authorization=Bearer%20{MARK}", "OTLP_HEADERS"),

@@ -53,6 +53,12 @@ def load(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[
     ("variable", "value"),
     [
         ("PORT", "eighty"),
+        ("UNMASK_S3_BUCKET", "No Bucket"),
+        ("UNMASK_S3_ENDPOINT", "s3.example.org/path"),
+        ("UNMASK_S3_ENCRYPTION", "rot13"),
+        ("UNMASK_S3_ACCESS_KEY", "without-its-secret"),
+        ("UNMASK_S3_KMS_ID", "without-kms"),
+        ("UNMASK_S3_TIMEOUT_S", "0"),
         ("PORT", "0"),
         ("PORT", "70000"),
         ("UNMASK_DEBUG", "perhaps"),

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from deepfake_site.backup.errors import BackupError
 from deepfake_site.backup.files import unknown_names
 from deepfake_site.backup.taking import back_up
+from detection.errors import StorageAway
 
 INCOMPLETE = 2
 
@@ -31,7 +32,7 @@ class Command(BaseCommand):
         target = options["target"].absolute()
         try:
             manifest = back_up(target, with_secrets=options["with_secrets"])
-        except (BackupError, OSError) as error:
+        except (BackupError, OSError, StorageAway) as error:
             raise CommandError(f"No backup was written. {error}") from error
         rows = sum(manifest.rows.values())
         self.stdout.write(

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from detection.errors import StorageAway
 from detection.services import installation
 
 
@@ -19,5 +20,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             installation.bind(adopt=options["adopt"])
-        except installation.ForeignData as error:
+        except (installation.ForeignData, StorageAway) as error:
             raise CommandError(str(error)) from error

@@ -7,7 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from detection.services.verification import changed_verdicts, damaged_originals
+from detection.services.verification import (
+    changed_verdicts,
+    damaged_originals,
+    strange_originals,
+)
 
 CHANGED = 2
 
@@ -15,7 +19,8 @@ CHANGED = 2
 class Command(BaseCommand):
     help = (
         "Compare every verdict with its event in the audit trail, and every original with its "
-        "SHA-256. Exits with 2 if something differs; verify_audit says whether the trail is whole."
+        "SHA-256, and name files that are no image's. Exits with 2 if something differs; "
+        "verify_audit says whether the trail is whole."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -24,7 +29,9 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        originals = () if options["verdicts_only"] else damaged_originals()
+        originals = (
+            () if options["verdicts_only"] else chain(damaged_originals(), strange_originals())
+        )
         differs = False
         for difference in chain(changed_verdicts(), originals):
             differs = True
