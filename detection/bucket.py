@@ -24,11 +24,13 @@ from django.conf import settings
 from detection.errors import StorageAway
 
 log = logging.getLogger(__name__)
+_rests_until: dict[str, float] = {}  # by endpoint, on this process's own clock
 
 CHUNK_BYTES = 1 << 20
 TRIES = 2  # in all; with the time-outs, less than the time limit of a task
 SLOWEST = 10  # a download takes at most so many time-outs, however slowly its bytes come
 PROBE_TIMEOUT_S = 2
+REST_S = 5  # a server that gave no answer is not asked again by this process: threads are few
 MOST_CONNECT_S = 3
 MISSING = {"404", "NoSuchKey", "NotFound"}
 TAKEN = {"PreconditionFailed", "412"}
@@ -143,7 +145,8 @@ def remove_all(beginning: str) -> None:
 
 
 def is_there() -> bool:
-    """Whether the bucket answers now; asked once and not for long."""
+    """Whether the bucket answers now; asked once and not for long, whatever was the case before."""
+    _rests_until.pop(settings.S3_ENDPOINT, None)
     try:
         with _asked(""):
             _client(is_probe=True).head_bucket(Bucket=settings.S3_BUCKET)
@@ -200,6 +203,8 @@ def _asked(name: str, *, but: frozenset[str] | set[str] = frozenset()) -> Iterat
     Args:
         but: codes that are raised as LookupError.
     """
+    if time.monotonic() < _rests_until.get(settings.S3_ENDPOINT, 0):
+        raise StorageAway
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
@@ -219,6 +224,7 @@ def _asked(name: str, *, but: frozenset[str] | set[str] = frozenset()) -> Iterat
         log.error("the bucket refuses %s: %s (%s)", error.operation_name, code, status)
         raise StorageAway from error
     except BotoCoreError as error:
+        _rests_until[settings.S3_ENDPOINT] = time.monotonic() + REST_S
         log.error("the bucket is away: %s", type(error).__name__)
         raise StorageAway from error
 

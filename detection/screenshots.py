@@ -7,6 +7,7 @@ from pathlib import Path
 import PIL.Image
 
 from detection import detector, storage
+from detection.errors import StorageAway
 from detection.evidence.screenshot import VERSION, Shares, photograph_inside
 from detection.models import Image
 
@@ -18,6 +19,8 @@ def photograph_in(image: Image) -> Shares | None:
         found = json.loads(storage.read(kept))
     except (OSError, ValueError):
         return _look(image.pk, kept)
+    except StorageAway:  # the page goes on without it
+        return None
     return tuple(found) if found else None
 
 
@@ -27,6 +30,6 @@ def _look(image_id: uuid.UUID, kept: Path) -> Shares | None:
         with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:
             found = photograph_inside(preview)
         storage.write_beside(kept, json.dumps(found).encode())
-    except OSError:
+    except (OSError, StorageAway):
         return None
     return found

@@ -61,8 +61,12 @@ def of_image(image: Image) -> dict[str, EvidenceLayer]:
 
 def is_there(row: EvidenceLayer) -> bool:
     """Whether the layer can be shown; its file is disposable and may have been lost."""
-    is_done = row.status == EvidenceLayer.Status.DONE
-    return is_done and storage.exists(storage.layer_path(row.image_id, row.kind, row.version))
+    if row.status != EvidenceLayer.Status.DONE:
+        return False
+    try:
+        return storage.exists(storage.layer_path(row.image_id, row.kind, row.version))
+    except StorageAway:  # it was, and nobody is to draw it again for that
+        return True
 
 
 def draw(layer_id: uuid.UUID | str, *, worker: str) -> None:

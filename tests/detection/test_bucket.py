@@ -5,6 +5,7 @@ import hashlib
 import io
 import shutil
 import socket
+import time
 import uuid
 from typing import Any
 
@@ -14,14 +15,16 @@ from django.conf import settings as current
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
 from deepfake_site.backup.errors import BackupError
 from deepfake_site.backup.files import copy_file, kept_files
 from deepfake_site.backup.restoring import restore
 from detection import bucket, detector, storage
 from detection.errors import Refused, StorageAway
-from detection.models import Detection, Image
-from detection.services import installation, registry
+from detection.evidence.methods import METHODS
+from detection.models import Detection, EvidenceLayer, Image
+from detection.services import installation, layers, registry
 from detection.services.erasure import erase_image
 from detection.tasks import run_detection
 from tests import images
@@ -112,6 +115,32 @@ def test_pages_say_that_the_storage_is_away(s3, settings, alice, model_version):
     answer = browser.get(f"/images/{image.pk}/original")
     assert (answer.status_code, answer["Retry-After"]) == (503, "5")
     assert "The storage is away or busy" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_verdict_and_its_reasons_are_shown_all_the_same(s3, settings, alice, model_version):
+    one = submitted(alice)
+    Detection.objects.update(
+        status="done", verdict="likely_authentic", probability=0.1, completed_at=timezone.now()
+    )
+    layers.ask(image=one.image, kind=next(iter(METHODS)))
+    EvidenceLayer.objects.update(status="done")
+    settings.S3_ENDPOINT = "http://127.0.0.1:9"
+    browser = Client(raise_request_exception=False)
+    browser.force_login(alice)
+    answer = browser.get(f"/detections/{one.detection_id}")
+    assert answer.status_code == 200
+    assert "Likely authentic" in answer.content.decode()
+
+
+def test_who_gave_no_answer_is_not_asked_again_for_a_moment(s3, settings, monkeypatch):
+    path = storage.original_path(uuid.uuid4())
+    assert not storage.exists(path)
+    monkeypatch.setitem(bucket._rests_until, settings.S3_ENDPOINT, time.monotonic() + 60)
+    with pytest.raises(StorageAway):
+        storage.exists(path)
+    assert bucket.is_there()
+    assert not storage.exists(path)
 
 
 @pytest.mark.django_db
