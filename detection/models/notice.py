@@ -22,6 +22,8 @@ from detection.models.newest_first import NewestFirst
 
 # Longer than a task may run, so that a living sender never loses its lease.
 LEASE = timedelta(seconds=60)
+# Of an unsent notice: its time has come, by the database's clock, and nobody has it in hands.
+IS_DUE = (Q(lease_until=None) | Q(lease_until__lt=Now())) & Q(mail_due_at__lte=Now())
 
 
 class NoticeQuerySet(NewestFirst["Notice"]):
@@ -38,8 +40,7 @@ class NoticeQuerySet(NewestFirst["Notice"]):
 
     def due(self) -> Self:
         """To be mailed now, and in nobody's hands."""
-        is_free = Q(lease_until=None) | Q(lease_until__lt=Now())
-        return self.filter(is_free, mailed_at=None, mail_due_at__lte=Now())
+        return self.filter(IS_DUE, mailed_at=None)
 
     def claim(self, user: int, *, at_most: int) -> str:
         """Lease what is due for one person; gives the lease's name, empty where nothing is."""

@@ -25,6 +25,12 @@ from detection.models.newest_first import NewestFirst
 LEASE = timedelta(seconds=30)
 KEPT_ATTEMPTS = 12
 AT_ONCE = 3  # deliveries of one endpoint that may be under way
+# Of a pending delivery: its time has come, by the database's clock, and nobody has it in hands;
+IS_WAITING = (Q(lease_until=None) | Q(lease_until__lt=Now())) & Q(due_at__lte=Now())
+# and its endpoint takes deliveries.
+IS_DUE = IS_WAITING & Q(
+    endpoint__disabled_at=None, endpoint__deleted_at=None, endpoint__owner__is_active=True
+)
 
 
 class WebhookEndpointQuerySet(models.QuerySet["WebhookEndpoint"]):
@@ -125,16 +131,11 @@ class WebhookDeliveryQuerySet(NewestFirst["WebhookDelivery"]):
 
     def waiting(self) -> "WebhookDeliveryQuerySet":
         """Due, and in nobody's hands, by the database's clock."""
-        is_free = Q(lease_until=None) | Q(lease_until__lt=Now())
-        return self.pending().filter(is_free, due_at__lte=Now())
+        return self.pending().filter(IS_WAITING)
 
     def due(self) -> "WebhookDeliveryQuerySet":
         """Waiting, and its endpoint takes deliveries."""
-        return self.waiting().filter(
-            endpoint__disabled_at=None,
-            endpoint__deleted_at=None,
-            endpoint__owner__is_active=True,
-        )
+        return self.pending().filter(IS_DUE)
 
     def claim(self, pk: uuid.UUID | str, *, sender: str) -> "WebhookDelivery | None":
         """Lease one delivery to this sender; None when its endpoint has enough, or waits for none.

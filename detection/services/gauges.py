@@ -4,10 +4,10 @@ Each reads open work, or the last hour, by an index: none grows with what the de
 are words of the code and names of models, never anything a person wrote.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, FloatField, Min, Q, QuerySet, Sum
+from django.db.models import Count, F, FloatField, Q, QuerySet, Sum
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Cast, Now
 from django.utils import timezone
@@ -19,10 +19,10 @@ from detection.models import (
     EvidenceLayer,
     HistoryRow,
     ModelVersion,
-    Notice,
-    WebhookDelivery,
     WorkerSign,
 )
+from detection.services import open_work
+from detection.services.open_work import OpenDetections
 
 HOUR = timedelta(hours=1)
 # Failures have no index by their end: they are looked for among what was received of late.
@@ -61,23 +61,6 @@ def gauges() -> Iterator[GaugeMetricFamily]:
     yield from _alerts()
 
 
-def open_detections() -> QuerySet:
-    """Waiting and running detections, counted by queue and status."""
-    again = Q(status=Status.QUEUED, attempt__gt=0) | Q(status=Status.RUNNING, attempt__gt=1)
-    lost = Q(status=Status.RUNNING, lease_until__lt=Now())
-    return (
-        Detection.objects.open_work()
-        .order_by()
-        .values_list("queue", "status")
-        .annotate(
-            n=Count("pk"),
-            oldest=Min("queued_at"),
-            again=Count("pk", filter=again),
-            expired=Count("pk", filter=lost),
-        )
-    )
-
-
 def verdicts_of_the_hour() -> QuerySet:
     """Verdicts given within the hour by model and verdict, with the milliseconds of each stage."""
     rows = Detection.objects.filter(status=Status.DONE, completed_at__gte=Now() - HOUR).order_by()
@@ -109,30 +92,28 @@ def layers_of_the_hour() -> QuerySet:
     return rows.values_list("status").annotate(n=Count("pk"))
 
 
-def open_deliveries() -> QuerySet:
-    return WebhookDelivery.objects.pending().order_by()
-
-
-def open_mails() -> QuerySet:
-    return Notice.objects.unsent().order_by()
-
-
 def _open_work() -> Iterator[GaugeMetricFamily]:
-    queued: dict[tuple[str, ...], float] = {(queue,): 0 for queue in Detection.Queue.values}
-    running, oldest, again, expired = dict(queued), dict(queued), dict(queued), dict(queued)
-    for queue, status, n, since, tried, lost in open_detections():
-        if status == Status.QUEUED:
-            queued[queue,], oldest[queue,] = n, _age_s(since)
-        else:
-            running[queue,] = n
-        again[queue,] += tried
-        expired[queue,] += lost
-    labels = ["queue"]
-    yield gauge("detections_queued", "Detections that wait.", queued, labels)
-    yield gauge("detections_running", "Detections that a worker has.", running, labels)
-    yield gauge("detections_oldest_queued_seconds", "Longest wait of all.", oldest, labels)
-    yield gauge("detections_again", "Open detections that were tried before.", again, labels)
-    yield gauge("leases_expired", "Running detections whose worker is lost.", expired, labels)
+    found = open_work.open_detections()
+
+    def by_queue(
+        name: str, about: str, value: Callable[[OpenDetections], float]
+    ) -> GaugeMetricFamily:
+        values = {(queue,): value(state) for queue, state in found.items()}
+        return gauge(name, about, values, ["queue"])
+
+    yield by_queue("detections_queued", "Detections that wait.", lambda at: at.work.waiting)
+    yield by_queue(
+        "detections_running", "Detections that a worker has.", lambda at: at.work.running
+    )
+    yield by_queue(
+        "detections_oldest_queued_seconds",
+        "Longest wait of all.",
+        lambda at: _age_s(at.work.oldest_at),
+    )
+    yield by_queue(
+        "detections_again", "Open detections that were tried before.", lambda at: at.again
+    )
+    yield by_queue("leases_expired", "Running detections whose worker is lost.", lambda at: at.lost)
 
 
 def _last_hour(active: Sequence[ModelVersion]) -> Iterator[GaugeMetricFamily]:
@@ -177,17 +158,16 @@ def _layers() -> Iterator[GaugeMetricFamily]:
 
 
 def _webhooks() -> Iterator[GaugeMetricFamily]:
-    waiting = open_deliveries().aggregate(n=Count("pk"))
-    due = WebhookDelivery.objects.due().order_by().aggregate(n=Count("pk"), oldest=Min("due_at"))
-    yield gauge("webhooks_waiting", "Deliveries not sent yet, due or not.", waiting["n"])
-    yield gauge("webhooks_due", "Deliveries that could be sent now.", due["n"])
-    yield gauge("webhooks_oldest_due_seconds", "Longest overdue.", _age_s(due["oldest"]))
+    found = open_work.webhooks()
+    yield gauge("webhooks_waiting", "Deliveries not sent yet, due or not.", found.count)
+    yield gauge("webhooks_due", "Deliveries that could be sent now.", found.due.waiting)
+    yield gauge("webhooks_oldest_due_seconds", "Longest overdue.", _age_s(found.due.oldest_at))
 
 
 def _mails() -> Iterator[GaugeMetricFamily]:
-    waiting = open_mails().aggregate(n=Count("pk"), oldest=Min("mail_due_at"))
-    yield gauge("mails_waiting", "Pieces of news to be mailed, due or not.", waiting["n"])
-    yield gauge("mails_oldest_due_seconds", "Longest overdue.", _age_s(waiting["oldest"]))
+    found = open_work.mails()
+    yield gauge("mails_waiting", "Pieces of news to be mailed, due or not.", found.count)
+    yield gauge("mails_oldest_due_seconds", "Longest overdue.", _age_s(found.oldest_at))
 
 
 def _workers() -> Iterator[GaugeMetricFamily]:

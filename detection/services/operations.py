@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, Max, Min, Sum
+from django.db.models import Count, Max, Sum
 from django.db.models.functions import Now
 
 from accounts.checkpoints import SEALED
@@ -32,7 +32,7 @@ from detection.models import (
     WorkerSign,
 )
 from detection.models.webhook import WebhookDeliveryQuerySet
-from detection.services import drift_alerts, mailing
+from detection.services import drift_alerts, mailing, open_work
 from detection.services.failures import FailedCode, FailedPage, failed_codes, failed_page
 from detection.services.queues import QueueState, queue_states
 from detection.services.readiness import Readiness, readiness
@@ -179,8 +179,7 @@ def operations(*, by: User, code: str = "", cursor: str = "") -> Operations:
 
 
 def deliveries() -> Deliveries:
-    waiting = WebhookDelivery.objects.pending().aggregate(n=Count("pk"), since=Min("due_at"))
-    mails = Notice.objects.unsent().aggregate(n=Count("pk"), since=Min("mail_due_at"))
+    webhooks, mails = open_work.webhooks(), open_work.mails()
     given_up = _given_up().values("endpoint").annotate(n=Count("pk")).order_by("-n", "endpoint")
     counts = {row["endpoint"]: row["n"] for row in given_up}
     most = list(counts)[:SHOWN_ENDPOINTS]
@@ -189,12 +188,12 @@ def deliveries() -> Deliveries:
         mailed_at=None, mail_due_at=None, mail_attempt__gt=len(mailing.RETRY_AFTER)
     )
     return Deliveries(
-        waiting=waiting["n"],
-        oldest_due_at=waiting["since"],
+        waiting=webhooks.count,
+        oldest_due_at=webhooks.oldest_at,
         given_up=sum(counts.values()),
         by_endpoint=[GivenUp(endpoints[pk], counts[pk]) for pk in most],
-        mails_waiting=mails["n"],
-        oldest_mail_due_at=mails["since"],
+        mails_waiting=mails.count,
+        oldest_mail_due_at=mails.oldest_at,
         mails_given_up=mails_given_up.count(),
     )
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, Min
 from django.utils import timezone
 
 from detection.models import Detection, ModelVersion, WorkerSign
 from detection.services.drift_rules import Finding
+from detection.services.open_work import open_detections
 from detection.services.progress import stalled_s
 
 # Whose worker is asked for a sign every minute; training holds its own for hours.
@@ -71,14 +71,10 @@ def is_any_silent() -> bool:
 
 def waiting() -> list[Waiting]:
     """Detections that wait or are being judged, by queue."""
-    open_work = Detection.objects.open_work().order_by()
-    rows = {
-        queue: (count, oldest)
-        for queue, count, oldest in open_work.values_list("queue").annotate(
-            n=Count("pk"), oldest=Min("queued_at")
-        )
-    }
-    return [Waiting(queue, *rows.get(queue, (0, None))) for queue in Detection.Queue.values]
+    return [
+        Waiting(queue, found.work.waiting + found.work.running, found.oldest_open_at)
+        for queue, found in open_detections().items()
+    ]
 
 
 def findings(states: Sequence[WorkerState] | None = None) -> list[Finding]:

@@ -20,7 +20,7 @@ from detection.models import (
     WebhookDelivery,
     WorkerSign,
 )
-from detection.services import gauges
+from detection.services import gauges, open_work
 from detection.services.gauges import STAGES
 from detection.services.webhooks import add_endpoint
 from ml import inference
@@ -29,7 +29,7 @@ from tests.factories import detection_row, done_row, image_row, running_row
 pytestmark = pytest.mark.django_db
 
 # One for each question; fewer where there is nothing.
-QUERIES = 10
+QUERIES = 9
 
 
 def values() -> dict[tuple[str, ...], float]:
@@ -221,15 +221,15 @@ def test_the_number_of_statements_does_not_grow_with_the_desk(alice, model_versi
 @pytest.mark.parametrize(
     ("asked", "indexes"),
     [
-        (gauges.open_detections, ["detection_open_work"]),
+        (open_work.detections_by_queue, ["detection_open_work"]),
         (gauges.verdicts_of_the_hour, ["detection_done_oldest_first"]),
         (gauges.failures_of_the_hour, ["history_by_time"]),
         (
             gauges.layers_of_the_hour,
             ["detection_newest_first", "detection_evidencelayer USING INDEX"],
         ),
-        (gauges.open_deliveries, ["delivery_open_work"]),
-        (gauges.open_mails, ["notice_unsent"]),
+        (open_work.pending_webhooks, ["delivery_open_work"]),
+        (open_work.unsent_mails, ["notice_unsent"]),
     ],
 )
 def test_it_reads_open_work_and_the_last_hour_by_index(
