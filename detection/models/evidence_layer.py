@@ -60,6 +60,7 @@ class EvidenceLayer(Leased):
                 condition=Q(status__in=["queued", "running"]),
                 name="layer_open_work",
             ),
+            models.Index(fields=["status"], condition=Q(status="failed"), name="layer_failed"),
         ]
 
     def __str__(self) -> str:

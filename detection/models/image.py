@@ -32,6 +32,10 @@ class ImageQuerySet(models.QuerySet["Image"]):
     def visible_to(self, user: User) -> "ImageQuerySet":
         return self.filter(visibility(user))
 
+    def kept(self) -> "ImageQuerySet":
+        """Whose original is there."""
+        return self.filter(erased_at=None)
+
     def held_fast(self, pk: uuid.UUID) -> "Image":
         """The row as it is now, which nobody can erase until the transaction ends.
 
@@ -92,6 +96,12 @@ class Image(models.Model):
             ),
             models.Index(
                 fields=["created_at"], condition=Q(erased_at=None), name="image_kept_longest"
+            ),
+            # with the column that is always empty here: SQLite looks each row up without it
+            models.Index(
+                fields=["erased_at", "size_bytes"],
+                condition=Q(erased_at=None),
+                name="image_bytes_kept",
             ),
         ]
 

@@ -38,6 +38,12 @@ class NoticeQuerySet(NewestFirst["Notice"]):
         """To be mailed, now or later."""
         return self.filter(mailed_at=None, mail_due_at__isnull=False)
 
+    def given_up(self, *, after: int) -> Self:
+        """Not mailed any more, since more than so many attempts failed."""
+        # in the words of their index, or SQLite does not take it
+        tried = self.filter(mailed_at=None, mail_due_at=None, mail_attempt__gt=0)
+        return tried.filter(mail_attempt__gt=after)
+
     def due(self) -> Self:
         """To be mailed now, and in nobody's hands."""
         return self.filter(IS_DUE, mailed_at=None)
@@ -97,6 +103,11 @@ class Notice(models.Model):
                 fields=["mail_due_at"],
                 condition=Q(mailed_at=None, mail_due_at__isnull=False),
                 name="notice_unsent",
+            ),
+            models.Index(
+                fields=["mail_attempt"],
+                condition=Q(mailed_at=None, mail_due_at=None, mail_attempt__gt=0),
+                name="notice_given_up",
             ),
         ]
 

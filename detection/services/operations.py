@@ -31,6 +31,8 @@ from detection.models import (
     WebhookEndpoint,
     WorkerSign,
 )
+from detection.models.evidence_layer import EvidenceLayerQuerySet
+from detection.models.notice import NoticeQuerySet
 from detection.models.webhook import WebhookDeliveryQuerySet
 from detection.services import drift_alerts, mailing, open_work
 from detection.services.failures import FailedCode, FailedPage, failed_codes, failed_page
@@ -170,7 +172,7 @@ def operations(*, by: User, code: str = "", cursor: str = "") -> Operations:
         schedule=asked(schedule),
         alerts=asked(_alerts),
         begun_at=asked(_begun_at),
-        failed_layers=asked(_failed_layers),
+        failed_layers=asked(failed_layers().count),
         originals=asked(originals),
         disk=disk(),
         has_broker=has_broker,
@@ -184,9 +186,6 @@ def deliveries() -> Deliveries:
     counts = {row["endpoint"]: row["n"] for row in given_up}
     most = list(counts)[:SHOWN_ENDPOINTS]
     endpoints = WebhookEndpoint.objects.select_related("owner").in_bulk(most)
-    mails_given_up = Notice.objects.filter(
-        mailed_at=None, mail_due_at=None, mail_attempt__gt=len(mailing.RETRY_AFTER)
-    )
     return Deliveries(
         waiting=webhooks.count,
         oldest_due_at=webhooks.oldest_at,
@@ -194,7 +193,7 @@ def deliveries() -> Deliveries:
         by_endpoint=[GivenUp(endpoints[pk], counts[pk]) for pk in most],
         mails_waiting=mails.count,
         oldest_mail_due_at=mails.oldest_at,
-        mails_given_up=mails_given_up.count(),
+        mails_given_up=mails_given_up().count(),
     )
 
 
@@ -221,8 +220,8 @@ def schedule() -> list[Scheduled]:
 
 def originals() -> Originals:
     """How many originals are kept, and what they take of the disk."""
-    kept = Image.objects.filter(erased_at=None).aggregate(n=Count("pk"), size=Sum("size_bytes"))
-    return Originals(kept["n"], kept["size"] or 0)
+    found = Image.objects.kept().aggregate(n=Count("*"), size=Sum("size_bytes"))
+    return Originals(found["n"], found["size"] or 0)
 
 
 def disk() -> Disk:
@@ -236,8 +235,12 @@ def _given_up() -> WebhookDeliveryQuerySet:
     )
 
 
-def _failed_layers() -> int:
-    return EvidenceLayer.objects.filter(status=EvidenceLayer.Status.FAILED).count()
+def failed_layers() -> EvidenceLayerQuerySet:
+    return EvidenceLayer.objects.filter(status=EvidenceLayer.Status.FAILED)
+
+
+def mails_given_up() -> NoticeQuerySet:
+    return Notice.objects.given_up(after=len(mailing.RETRY_AFTER))
 
 
 def _alerts() -> int:

@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts.models import User
-from detection.models import CaseImage, CaseNote, Detection, Image, WebhookDelivery
-from detection.services import delivering
+from detection.models import CaseImage, CaseNote, Detection, EvidenceLayer, Image, WebhookDelivery
+from detection.services import delivering, open_work, operations
 from tests.factories import done_row
 
 pytestmark = [
@@ -88,3 +88,25 @@ def test_open_work_is_found_among_all_that_has_ended(alice, model_version, asked
     plan = asked(done_row(alice, model_version), alice).explain()
     assert "USING INDEX detection_open_work" in plan
     assert "SCAN" not in plan
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        (operations.failed_layers, "SEARCH detection_evidencelayer USING {} layer_failed"),
+        (
+            EvidenceLayer.objects.open_work,
+            "SEARCH detection_evidencelayer USING {} layer_open_work",
+        ),
+        (operations.mails_given_up, "SEARCH detection_notice USING {} notice_given_up"),
+        (open_work.unsent_mails, "USING {} notice_unsent"),
+    ],
+)
+def test_counts_of_the_page_operations_read_nothing_that_is_done_with(db, asked, found):
+    plan = asked().explain()
+    assert found.format("INDEX") in plan.replace("COVERING ", "")
+
+
+def test_what_the_originals_take_is_added_up_without_their_rows(db):
+    plan = Image.objects.kept().values_list("size_bytes").explain()
+    assert "USING COVERING INDEX image_bytes_kept" in plan
