@@ -11,7 +11,7 @@ from django.db.models import Count, Min, Model, Q, QuerySet
 from django.db.models.functions import Now
 
 from detection.models import Detection, Notice, WebhookDelivery
-from detection.models.leased import Leased, LeasedQuerySet
+from detection.models.leased import OPEN_IN_SQL, Leased
 from detection.models.notice import IS_DUE as IS_MAIL_DUE
 from detection.models.webhook import IS_DUE as IS_WEBHOOK_DUE
 
@@ -90,8 +90,8 @@ def detections_by_queue() -> QuerySet:
 
 def open_rows(model: type[Model]) -> OpenWork:
     """Of work of another kind, which has one queue."""
-    rows: LeasedQuerySet[Leased] = LeasedQuerySet(model).open_work()
-    return OpenWork(**rows.aggregate(**_work("created_at")))
+    rows: QuerySet = model._default_manager.order_by()
+    return OpenWork(**rows.filter(status__in=OPEN_IN_SQL).aggregate(**_work("created_at")))
 
 
 def webhooks() -> Unsent:
