@@ -8,7 +8,7 @@ import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from django.conf import settings
@@ -23,9 +23,11 @@ from accounts import audit, checkpoints
 from accounts.models import AuditEvent, User
 from accounts.keys import issue_key
 from detection.models import Detection, ModelVersion
+from detection.services import installation
 from detection.tasks import finish_erasures, run_detection, sweep, tidy, tidy_files
 from tests.factories import submitted
 
+installation.bind()
 version = ModelVersion.objects.get(state="active")
 owner = User.objects.create_user("owner@example.org", "correct horse battery staple")
 detection = submitted(owner).detection
@@ -41,6 +43,15 @@ assert checkpoints.seal()
 event = AuditEvent.objects.filter(target_type="submission").get()
 event.detail.delete()
 print(AuditEvent.objects.count(), "events")
+"""
+GOES_ON = """
+from accounts import audit, checkpoints
+from accounts.keys import issue_key
+from accounts.models import User
+
+owner = User.objects.get(email="owner@example.org")
+issue_key(by=owner, owner=owner, name="another", scopes=["detections:read"])
+print(checkpoints.seal())
 """
 INTERRUPTED = """
 from django.db import connections
@@ -191,10 +202,23 @@ def test_it_owns_nothing(ask: Ask):
     assert ask("SELECT proname FROM pg_proc WHERE pg_get_userbyid(proowner) = current_user") == []
 
 
-def test_the_application_works_with_it(environment):
+class Worked(NamedTuple):
+    """What was said at work, and by the verification after it."""
+
+    work: str
+    verified: str
+
+
+@pytest.fixture(scope="module")
+def worked(environment: dict[str, str]) -> Worked:
     manage(environment, "register_model", "--shipped", "--activate-if-none")
-    assert "events" in manage(environment, "shell", "-c", WORK)
-    assert "Nothing was changed." in manage(environment, "verify_audit")
+    work = manage(environment, "shell", "-c", WORK)
+    return Worked(work, manage(environment, "verify_audit"))
+
+
+def test_the_application_works_with_it(worked):
+    assert "events" in worked.work
+    assert "Nothing was changed." in worked.verified
 
 
 def test_it_can_be_prepared_again(environment, names, ask: Ask):
@@ -226,3 +250,41 @@ def test_a_role_that_owns_the_tables_is_refused(environment, names):
         with other.cursor() as cursor:
             cursor.execute(f"DROP ROLE {names['app']}_second")
         other.close()
+
+
+# --- a backup, and back
+
+
+@pytest.fixture(scope="module")
+def restored(environment, names, worked, tmp_path_factory) -> str:
+    """What was said when the desk was restored over itself, as the owner."""
+    copy = str(tmp_path_factory.mktemp("backups") / "copy")
+    with_owner = environment | {"DATABASE_OWNER_URL": _url(names, "owner")}
+    manage(with_owner, "backup", copy, "--with-secrets")
+    return manage(with_owner, "restore", copy, "--replace")
+
+
+def test_a_restored_desk_is_verified_and_its_owner_is_the_same(restored, ask: Ask):
+    assert "Everything is as recorded." in restored
+    assert "Nothing was changed." in restored
+    assert "before_restore_" in restored
+    test_it_owns_nothing(ask)
+
+
+def test_after_a_restore_the_applications_role_may_no_more_than_before(restored, names, ask: Ask):
+    refused = connection.Database.errors.InsufficientPrivilege  # type: ignore[attr-defined]
+    for statement in FORBIDDEN:
+        with pytest.raises(refused):
+            ask(statement.format(**names))
+    test_it_cannot_give_itself_rights(ask)
+
+
+def test_after_a_restore_not_even_the_owner_changes_an_event(restored, names):
+    owner = _connected(user=names["owner"], password="secret", dbname=names["dbname"])
+    with owner.cursor() as cursor, pytest.raises(connection.Database.Error, match="append-only"):
+        cursor.execute("UPDATE accounts_auditevent SET action = 'x'")
+    owner.close()
+
+
+def test_after_a_restore_the_application_goes_on(restored, environment):
+    assert "True" in manage(environment, "shell", "-c", GOES_ON)
