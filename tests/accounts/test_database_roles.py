@@ -51,7 +51,8 @@ from accounts.models import User
 
 owner = User.objects.get(email="owner@example.org")
 issue_key(by=owner, owner=owner, name="another", scopes=["detections:read"])
-print(checkpoints.seal())
+assert checkpoints.seal()
+print("it goes on")
 """
 INTERRUPTED = """
 from django.db import connections
@@ -287,4 +288,4 @@ def test_after_a_restore_not_even_the_owner_changes_an_event(restored, names):
 
 
 def test_after_a_restore_the_application_goes_on(restored, environment):
-    assert "True" in manage(environment, "shell", "-c", GOES_ON)
+    assert "it goes on" in manage(environment, "shell", "-c", GOES_ON)
