@@ -98,7 +98,7 @@ def _open_work() -> Iterator[GaugeMetricFamily]:
     def by_queue(
         name: str, about: str, value: Callable[[OpenDetections], float]
     ) -> GaugeMetricFamily:
-        values = {(queue,): value(state) for queue, state in found.items()}
+        values: Values = {(queue,): value(state) for queue, state in found.items()}
         return gauge(name, about, values, ["queue"])
 
     yield by_queue("detections_queued", "Detections that wait.", lambda at: at.work.waiting)
