@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from accounts import audit
 from accounts.action_words import ACTIONS, TARGETS
@@ -108,21 +109,40 @@ def test_a_search_that_means_nothing_says_so(browser, query):
     assert (answer.status_code, b"errorlist" in answer.content) == (400, True)
 
 
-@pytest.mark.parametrize("before", ["", "x", "-1", "9" * 30, "٣", "0"])
+@pytest.mark.parametrize(
+    "before", ["", "x", "-1", "9" * 30, "٣", "0", "1.x", "1.2.3", f"{'9' * 30}.1", f"1.{'9' * 30}"]
+)
 def test_an_unreadable_place_is_the_first_page(browser, alice, before):
     event = happened(actor=None, target=alice)
     assert found(browser, before=before) == [place(event)]
 
 
-def test_pages_leave_out_nothing_and_repeat_nothing(browser, alice, monkeypatch):
-    monkeypatch.setattr(audit_pages, "PAGE", 3)
-    events = [happened(actor=None, target=alice) for _ in range(7)]
-    seen, address = [], "/audit?person=alice%40example.org"
+def all_pages(browser: Client, address: str) -> list[str]:
+    """Chain and number of each event, page after page."""
+    seen = []
     while address:
         html = browser.get(address).content.decode()
         seen += re.findall(r'<span dir="ltr">(\d+:\d+)</span>', html)
         older = re.search(r'rel="next" href="([^"]+)"', html)
         address = "/audit" + older[1].replace("&amp;", "&") if older else ""
+    return seen
+
+
+def test_pages_leave_out_nothing_and_repeat_nothing(browser, alice, bob, monkeypatch):
+    monkeypatch.setattr(audit_pages, "PAGE", 3)
+    done_by_whom_to_whom = [(None, alice), (alice, bob), (alice, alice)] * 3
+    events = [happened(actor=actor, target=target) for actor, target in done_by_whom_to_whom]
+    happened(actor=None, target=bob)
+    seen = all_pages(browser, "/audit?person=alice%40example.org")
+    assert seen == [place(event) for event in reversed(events)]
+
+
+def test_pages_part_events_of_one_moment(browser, alice, monkeypatch):
+    monkeypatch.setattr(audit_pages, "PAGE", 3)
+    moment = timezone.now()
+    monkeypatch.setattr(audit.timezone, "now", lambda: moment)
+    events = [happened(actor=None, target=alice) for _ in range(7)]
+    seen = all_pages(browser, "/audit?action=user.changed")
     assert seen == [place(event) for event in reversed(events)]
 
 
