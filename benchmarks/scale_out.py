@@ -2,11 +2,14 @@
 
     TEST_DATABASE_URL=postgres://… TEST_REDIS_URL=redis://… python -m benchmarks.scale_out real
     … python -m benchmarks.scale_out simulated [--workers 4 8 16 32 64] [--owners 1 64]
+    … python -m benchmarks.scale_out costs [--images 200]
 
 `real` judges JPEGs of 200 kB with the shipped model, in whole installations with 1, 2, 3 and 4
 processes. `simulated` judges nothing (`benchmarks.simulated_worker`): each verdict waits 150 ms
 instead, so that many workers fit on few cores, eight processes in each of so many Celery workers,
 as on so many machines; the images belong to one person or to many, so to one audit chain or to all.
+`costs` uploads and judges one image after the other in this process, without Celery and without
+judging: what each costs web or worker, PostgreSQL and Redis, whatever else the machine does.
 
 PostgreSQL's processor time is that of all processes of its server, which has to run on this machine
 and should serve nobody else. Waits are those of processes that had a statement under way, ten times
@@ -22,17 +25,21 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import psycopg2
 import redis
+from django.core.files.uploadedfile import SimpleUploadedFile
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.history_search import Clock
 from benchmarks.pipeline import WARM_UP, Desk, Pictures, cpu_s
 from tests.integration.installation import PROJECT, Database, Redis, free_port
 
@@ -291,6 +298,111 @@ def simulated(folder: Path, counts: Sequence[int], owner_counts: Sequence[int]) 
         return table
 
 
+@dataclass
+class Cost:
+    """What one call took on average, beside the time of the quickest tenth."""
+
+    name: str
+    own_ms: float
+    database_ms: float
+    statements: float
+    commits: float
+    wal_kb: float
+    broker_commands: float
+    passed_ms: list[float]
+
+    def row(self) -> list[str]:
+        ordered = sorted(self.passed_ms)
+        passed = f"{ordered[len(ordered) // 10]:.1f} / {statistics.median(ordered):.1f}"
+        costs = (self.own_ms, self.database_ms, self.statements, self.commits)
+        more = (f"{self.wal_kb:.1f}", f"{self.broker_commands:.1f}", passed, f"{len(ordered)}")
+        return [self.name, *(f"{value:.1f}" for value in costs), *more]
+
+
+class Meter:
+    """Counts what calls cost this process, its process of PostgreSQL, and Redis."""
+
+    def __init__(self, broker: redis.Redis) -> None:
+        from django.db import connection
+
+        self._broker, self._connection = broker, connection
+        self._clock = Clock("cpu")
+        self._statements = 0
+
+    def _count(self, execute: Any, *arguments: Any) -> Any:
+        self._statements += 1
+        return execute(*arguments)
+
+    def _counters(self) -> list[float]:
+        time.sleep(1.1)  # PostgreSQL tells of commits once a second
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            cursor.execute(COUNTERS)
+            commits, _read, _rows, wal = cursor.fetchone()
+        commands = self._broker.info("stats")["total_commands_processed"]
+        own, both = 1000 * time.process_time(), self._clock.ms()
+        return [own, both - own, commits, float(wal) / 1000, commands]
+
+    def measured(self, name: str, calls: Sequence[Callable[[], object]]) -> Cost:
+        for call in calls[:WARM_UP]:
+            call()
+        counted, passed = calls[WARM_UP:], []
+        self._statements, before = 0, self._counters()
+        with self._connection.execute_wrapper(self._count):
+            for call in counted:
+                began = time.perf_counter()
+                call()
+                passed.append(1000 * (time.perf_counter() - began))
+        grown = [b - a for a, b in zip(before, self._counters(), strict=True)]
+        own, server, commits, wal, commands = (value / len(counted) for value in grown)
+        made = self._statements / len(counted)
+        return Cost(name, own, server, made, commits, wal, commands, passed)
+
+
+def costs(folder: Path, images: int) -> Table:
+    """Of an upload through the API, a verdict's record, an audit event alone."""
+    with servers(folder) as (_database, broker):
+        import django
+
+        django.setup()
+        from django.db import transaction
+        from django.test import Client
+
+        from accounts import audit
+        from accounts.models import ApiKey, User
+        from benchmarks import simulated_worker
+        from detection import tasks
+        from detection.models import Detection
+
+        simulated_worker.WAIT_S = 0.0
+        owner = User.objects.get(pk=people(1)[0])
+        scopes = [scope.value for scope in ApiKey.Scope]
+        key = ApiKey.objects.issue(owner=owner, name="benchmark", scopes=scopes)[1]
+        client = Client(headers={"host": "127.0.0.1", "authorization": f"Bearer {key}"})
+        pictures = Pictures().some(images + WARM_UP)
+
+        def upload(content: bytes) -> None:
+            file = SimpleUploadedFile("a.jpg", content, "image/jpeg")
+            answer = client.post("/api/v1/detections", {"image": file})
+            if answer.status_code != 202:
+                raise RuntimeError(answer.content)
+
+        def event() -> None:
+            with transaction.atomic():
+                audit.record("user.changed", actor=owner, target=owner, owner=owner)
+
+        meter = Meter(redis.Redis.from_url(broker.url))
+        found = [meter.measured("upload", [partial(upload, content) for content in pictures])]
+        ids = [str(pk) for pk in Detection.objects.open_work().values_list("pk", flat=True)]
+        found.append(meter.measured("verdict", [partial(tasks.run_detection, pk) for pk in ids]))
+        found.append(meter.measured("audit event", [event] * (images + WARM_UP)))
+    heads = ("statements", "commits", "WAL kB", "Redis", "passed: 10 % / median ms", "n")
+    table = Table("what", "own ms", "PostgreSQL ms", *heads)
+    for one in found:
+        table.add_row(*one.row())
+    return table
+
+
 def timed_sweeps(count: int = 3) -> list[float]:
     """A round of the sweeper, while the workers go on."""
     from detection.services import sweeping
@@ -326,16 +438,18 @@ def _add_row(table: Table, name: str, seen: Seen) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("what", choices=("real", "simulated"))
+    parser.add_argument("what", choices=("real", "simulated", "costs"))
     parser.add_argument("--workers", type=int, nargs="+", default=None)
     parser.add_argument("--owners", type=int, nargs="+", default=[1, 64])
-    parser.add_argument("--images", type=int, default=250, help="of each real run")
+    parser.add_argument("--images", type=int, default=250, help="of a run")
     options = parser.parse_args()
     load = f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if options.what == "real":
             table = real(folder, options.workers or (1, 2, 3, 4), options.images)
+        elif options.what == "costs":
+            table = costs(folder, options.images)
         else:
             counts = options.workers or (4, 8, 16, 32, 64)
             table = simulated(folder, counts, options.owners)

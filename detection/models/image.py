@@ -90,8 +90,10 @@ class Image(models.Model):
                 )
                 for number in range(3)
             ),
-            models.Index(
-                fields=["created_at"], condition=Q(erased_at=None), name="image_kept_longest"
+            models.Index(  # which were kept longest, and what all of them take of the disk
+                fields=["created_at", "size_bytes"],
+                condition=Q(erased_at=None),
+                name="image_kept_and_size",
             ),
         ]
 

@@ -221,8 +221,11 @@ def schedule() -> list[Scheduled]:
 
 
 def originals() -> Originals:
-    """How many originals are kept, and what they take of the disk."""
-    kept = Image.objects.filter(erased_at=None).aggregate(n=Count("pk"), size=Sum("size_bytes"))
+    """How many originals are kept, and what they take of the disk.
+
+    Counted without a column, so that an index holds all that is asked and no row is read.
+    """
+    kept = Image.objects.filter(erased_at=None).aggregate(n=Count("*"), size=Sum("size_bytes"))
     return Originals(kept["n"], kept["size"] or 0)
 
 
