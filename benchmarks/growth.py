@@ -5,7 +5,7 @@
 
 Fills the empty database that DATABASE_URL names, or SQLite in the folder, with so many images and
 as many audit events; asks the one that an earlier call filled. Pages are asked for through
-Django's test client, so their times hold middleware and template. Each is asked for N times about
+Django's test client, so their times hold middleware and template. Each is asked for 20 times about
 different things, after three times that do not count. Prints for each the time that passed and the
 processor time of this process and of the PostgreSQL process that serves it, which has to run on
 this machine; helpers of that one are in the time that passed alone.
@@ -18,7 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from tempfile import TemporaryFile
 from typing import Any
@@ -263,6 +263,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--data", required=True)
     parser.add_argument("--only", default="", help="lookups whose name begins so")
+    parser.add_argument("--n", type=int, default=N, help="calls of each that count, at most")
     parser.add_argument("--plans", action="store_true", help="of what takes long")
     options = parser.parse_args()
     os.environ |= {
@@ -286,9 +287,10 @@ def main() -> None:
     title = f"{options.rows} images and audit events, {connection.vendor}, {load}"
     table = Table("what", "n", "passed: p50 / p95 ms", "processor", "rows/s", title=title)
     plans, console = [], Console(width=150)
-    for lookup in lookups(made, options.rows):
-        if not lookup.name.startswith(options.only):
+    for found in lookups(made, options.rows):
+        if not found.name.startswith(options.only):
             continue
+        lookup = replace(found, n=min(found.n, options.n))
         figures = measured(lookup, with_plan=options.plans)
         cells = (figures.spread(figures.wall_ms), figures.spread(figures.cpu_ms))
         speed = 1000 * lookup.per_s / statistics.median(figures.cpu_ms) if lookup.per_s else 0

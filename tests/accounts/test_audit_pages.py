@@ -3,18 +3,20 @@
 import ast
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts import audit
 from accounts.action_words import ACTIONS, TARGETS
 from accounts.checkpoints import RESTORED, SEALED
 from accounts.models import AuditDetail, AuditEvent, User
+from accounts.trail import Filter
 from accounts.verification import KEYED
 from accounts.web import audit_pages
 from tests.factories import done_row
@@ -144,6 +146,31 @@ def test_pages_part_events_of_one_moment(browser, alice, monkeypatch):
     events = [happened(actor=None, target=alice) for _ in range(7)]
     seen = all_pages(browser, "/audit?action=user.changed")
     assert seen == [place(event) for event in reversed(events)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (Filter(), "audit_by_time"),
+        (Filter(until=date(2020, 1, 1)), "audit_by_time (at<?)"),
+        (Filter(action="user.changed"), "audit_by_action (action=?)"),
+        (Filter(person="1"), "audit_by_actor (actor_id=?)"),
+        (Filter(person="1"), "audit_by_target (target_type=? AND target_id=?)"),
+        (Filter(about="1"), "audit_by_target (target_type=? AND target_id=?)"),
+    ],
+)
+def test_a_page_comes_from_an_index(db, asked, index):
+    if connection.vendor != "sqlite":
+        pytest.skip("few rows tell nothing of PostgreSQL's plans")
+    with CaptureQueriesContext(connection) as captured:
+        asked.newest(51)
+    with connection.cursor() as cursor:
+        plan = ""
+        for query in captured.captured_queries:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plan += "".join(f"{row[-1]}\n" for row in cursor.fetchall())
+    assert f"INDEX {index}" in plan
+    assert "TEMP B-TREE" not in plan or asked.about  # a few events of one object are sorted
 
 
 def test_no_id_is_twice_on_the_page_and_the_export_is_of_the_search(browser, alice):
