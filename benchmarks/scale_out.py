@@ -252,7 +252,8 @@ def workers(count: int, log: Path) -> Iterator[list[psutil.Process]]:
     try:
         deadline = time.monotonic() + 300
         while sum(len(main.children()) for main in mains) < count:
-            if time.monotonic() > deadline:
+            has_ended = any(one.poll() is not None for one in started)
+            if has_ended or time.monotonic() > deadline:
                 raise RuntimeError(f"not all workers came up: {log.read_text()[-2000:]}")
             time.sleep(0.2)
         yield mains

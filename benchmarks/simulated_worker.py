@@ -9,13 +9,17 @@ what the desk does around a verdict.
 import os
 import time
 
+import django
 import numpy as np
 
 from deepfake_site.celery import app
-from detection import detector
-from detection.models import Image, ModelVersion
-from ml.decision import Verdict
-from ml.inference import Prediction
+
+django.setup()  # models come with the imports below
+
+from detection import detector  # noqa: E402
+from detection.models import Image, ModelVersion  # noqa: E402
+from ml.decision import Verdict  # noqa: E402
+from ml.inference import Prediction  # noqa: E402
 
 __all__ = ["app"]
 
