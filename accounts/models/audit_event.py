@@ -111,6 +111,7 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["target_type", "target_id", "at"], name="audit_by_target"),
             models.Index(fields=["actor_id", "at"], name="audit_by_actor"),
+            models.Index(fields=["action", "at"], name="audit_by_action"),
             models.Index(fields=["at"], name="audit_by_time"),
             models.Index(fields=["target_sha256"], name="audit_by_sha256"),
         ]

@@ -21,7 +21,7 @@ from accounts.models import AuditChain, AuditEvent, User
 from accounts.models.audit_event import SYSTEM_CHAIN
 from accounts.permissions import trail_reader_required
 from accounts.presentation import event_rows
-from accounts.trail import Filter, life_of
+from accounts.trail import Filter, life_of, place_of, read_place
 from accounts.web.downloads import zip_download
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,6 @@ logger = logging.getLogger(__name__)
 PAGE = 50
 # A life longer than this is read by export; the page says so.
 LIFE_EVENTS = 500
-MAX_ID = 2**63 - 1
 MAX_TARGET_ID = 64
 # A row's number, a UUID, a SHA-256.
 NUMBER = re.compile(r"[0-9]{1,19}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{64}")
@@ -78,18 +77,15 @@ class FilterForm(forms.Form):
 def trail(request: HttpRequest) -> HttpResponse:
     form = FilterForm(request.GET, label_suffix="")
     asked = form.filter() if form.is_valid() else None
-    rows = asked.events() if asked else AuditEvent.objects.none()
-    before = _event_id(request.GET.get("before", ""))
-    if before:
-        rows = rows.filter(id__lt=before)
-    found = list(rows.select_related("detail").order_by("-id")[: PAGE + 1])
+    before = read_place(request.GET.get("before", ""))
+    found = asked.newest(PAGE + 1, before=before) if asked else []
     query = request.GET.copy()
     query.pop("before", None)
     context = {
         "form": form,
         "same_search": FilterForm(request.GET, auto_id=False),
         "rows": event_rows(found[:PAGE]),
-        "older": found[PAGE - 1].pk if len(found) > PAGE else None,
+        "older": place_of(found[PAGE - 1]) if len(found) > PAGE else "",
         "is_first_page": not before,
         "is_filtered": asked is None or asked != Filter(),
         "query": query.urlencode(),
@@ -173,11 +169,3 @@ def _seal() -> None:
         checkpoints.seal()
     except (OSError, ValueError):  # no room or no right to write; the file was damaged
         logger.exception("No checkpoint before an export")
-
-
-def _event_id(text: str) -> int | None:
-    """A page's place; what is none is the first page."""
-    if not (text.isascii() and text.isdigit()):
-        return None
-    number = int(text[:20])
-    return number if number <= MAX_ID else None

@@ -3,17 +3,20 @@
 import ast
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts import audit
 from accounts.action_words import ACTIONS, TARGETS
 from accounts.checkpoints import RESTORED, SEALED
 from accounts.models import AuditDetail, AuditEvent, User
+from accounts.trail import Filter
 from accounts.verification import KEYED
 from accounts.web import audit_pages
 from tests.factories import done_row
@@ -108,22 +111,66 @@ def test_a_search_that_means_nothing_says_so(browser, query):
     assert (answer.status_code, b"errorlist" in answer.content) == (400, True)
 
 
-@pytest.mark.parametrize("before", ["", "x", "-1", "9" * 30, "٣", "0"])
+@pytest.mark.parametrize(
+    "before", ["", "x", "-1", "9" * 30, "٣", "0", "1.x", "1.2.3", f"{'9' * 30}.1", f"1.{'9' * 30}"]
+)
 def test_an_unreadable_place_is_the_first_page(browser, alice, before):
     event = happened(actor=None, target=alice)
     assert found(browser, before=before) == [place(event)]
 
 
-def test_pages_leave_out_nothing_and_repeat_nothing(browser, alice, monkeypatch):
-    monkeypatch.setattr(audit_pages, "PAGE", 3)
-    events = [happened(actor=None, target=alice) for _ in range(7)]
-    seen, address = [], "/audit?person=alice%40example.org"
+def all_pages(browser: Client, address: str) -> list[str]:
+    """Chain and number of each event, page after page."""
+    seen = []
     while address:
         html = browser.get(address).content.decode()
         seen += re.findall(r'<span dir="ltr">(\d+:\d+)</span>', html)
         older = re.search(r'rel="next" href="([^"]+)"', html)
         address = "/audit" + older[1].replace("&amp;", "&") if older else ""
+    return seen
+
+
+def test_pages_leave_out_nothing_and_repeat_nothing(browser, alice, bob, monkeypatch):
+    monkeypatch.setattr(audit_pages, "PAGE", 3)
+    done_by_whom_to_whom = [(None, alice), (alice, bob), (alice, alice)] * 3
+    events = [happened(actor=actor, target=target) for actor, target in done_by_whom_to_whom]
+    happened(actor=None, target=bob)
+    seen = all_pages(browser, "/audit?person=alice%40example.org")
     assert seen == [place(event) for event in reversed(events)]
+
+
+def test_pages_part_events_of_one_moment(browser, alice, monkeypatch):
+    monkeypatch.setattr(audit_pages, "PAGE", 3)
+    moment = timezone.now()
+    monkeypatch.setattr(audit.timezone, "now", lambda: moment)
+    events = [happened(actor=None, target=alice) for _ in range(7)]
+    seen = all_pages(browser, "/audit?action=user.changed")
+    assert seen == [place(event) for event in reversed(events)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (Filter(), "audit_by_time"),
+        (Filter(until=date(2020, 1, 1)), "audit_by_time (at<?)"),
+        (Filter(action="user.changed"), "audit_by_action (action=?)"),
+        (Filter(person="1"), "audit_by_actor (actor_id=?)"),
+        (Filter(person="1"), "audit_by_target (target_type=? AND target_id=?)"),
+        (Filter(about="1"), "audit_by_target (target_type=? AND target_id=?)"),
+    ],
+)
+def test_a_page_comes_from_an_index(db, asked, index):
+    if connection.vendor != "sqlite":
+        pytest.skip("few rows tell nothing of PostgreSQL's plans")
+    with CaptureQueriesContext(connection) as captured:
+        asked.newest(51)
+    with connection.cursor() as cursor:
+        plan = ""
+        for query in captured.captured_queries:
+            cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+            plan += "".join(f"{row[-1]}\n" for row in cursor.fetchall())
+    assert f"INDEX {index}" in plan
+    assert "TEMP B-TREE" not in plan or asked.about  # a few events of one object are sorted
 
 
 def test_no_id_is_twice_on_the_page_and_the_export_is_of_the_search(browser, alice):

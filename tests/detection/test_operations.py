@@ -286,6 +286,16 @@ def test_originals_are_those_not_erased(alice, page, working):
     assert "1.9 MB in 1 image" in page()
 
 
+def test_originals_are_added_up_without_reading_their_rows(db):
+    if connection.vendor != "sqlite":
+        pytest.skip("few rows tell nothing of PostgreSQL's plans")
+    with CaptureQueriesContext(connection) as captured:
+        operations.originals()
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN QUERY PLAN {captured.captured_queries[0]['sql']}")
+        assert "COVERING INDEX image_bytes_kept" in cursor.fetchall()[0][-1]
+
+
 def test_it_says_what_runs(working, page, settings):
     text = page()
     assert settings.VERSION in text
