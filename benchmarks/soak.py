@@ -5,12 +5,13 @@
 Starts a whole installation with one process that judges what somebody waits for, one for bulk, and
 sends images at a constant rate (`benchmarks.soak_load`): one by one, in batches, waited for, with
 webhooks to a receiver, damaged and hostile ones; somebody reads pages, searches the history, asks
-for layers and reports. Where the machine does not give the desk what that takes, the rate is
-lowered and raised again, which is printed.
+for layers and reports. Where the machine does not give the desk what that takes, nothing is sent
+while thirty wait, and for how long that was is printed.
 
 Every few seconds each process's memory, descriptors and threads, the queues, the broker, the
 database and the folders are written to SAMPLES.jsonl, one JSON object a line. Memory is judged
-within each process's own life, after its first so many detections.
+within each process's own life, after its first so many detections. SIGTERM ends the run early, with
+its report.
 
 With TEST_DATABASE_URL and TEST_REDIS_URL set it runs on PostgreSQL and Redis, else on SQLite and
 the package's broker. Exit status 1 where a promise is not kept (docs/reliability.md).
@@ -20,6 +21,7 @@ import argparse
 import itertools
 import os
 import re
+import signal
 import sys
 import tempfile
 import time
@@ -240,8 +242,8 @@ def soak(options: argparse.Namespace, folder: Path) -> list[str]:
         client.post("/api/v1/webhooks/callbacks/rotate").raise_for_status()
         rates = {"per_s": options.per_s, "pages_per_s": options.pages_per_s}
         load = Load(client, receiving.url, **rates)
-        assert desk.process is not None
-        with Sampler(desk, options.samples, options.every, load.adapt) as sampler:
+        signal.signal(signal.SIGTERM, load.end)
+        with Sampler(desk, options.samples, options.every, load.look_at) as sampler:
             busy, started = busy_s(), time.perf_counter()
             load.run(options.minutes)
             took = time.perf_counter() - started
@@ -249,8 +251,8 @@ def soak(options: argparse.Namespace, folder: Path) -> list[str]:
                 cpu_of(sampler.samples[0]).values()
             )
             console.print(
-                f"\n{load.sent} images sent in {took:.0f} s, changes of the rate:"
-                f" {load.changes or 'none'}; cores busy: all"
+                f"\n{load.sent} images sent in {took:.0f} s, of which nothing was sent"
+                f" for {load.held_s:.0f} s; cores busy: all"
                 f" {(busy_s() - busy) / took:.2f}, the desk's lasting processes {spent / took:.2f}"
             )
             drained = drain(desk)

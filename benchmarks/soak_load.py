@@ -37,8 +37,9 @@ PAGES = (
 )
 LAYER_EVERY, REPORT_EVERY = 5, 40  # pages
 THREADS = 24
-# The rate is lowered where the oldest image waits for so long, and raised after so many calm looks.
-TOO_OLD_S, CALM_S, CALM_LOOKS, STEP = 30.0, 10.0, 30, 1.25
+# So many may wait until no more is sent for a while: a desk that a busy machine starves would only
+# pile up work, and what its processes hold depends on what they did.
+MOST_WAITING = 30
 
 
 class Pictures:
@@ -85,17 +86,17 @@ class Load:
     """Sends so many images a second, and reads pages beside them.
 
     Attributes:
-        changes: seconds since the start, and the images a second from then on.
+        held_s: for how long nothing was sent, because enough waited already.
     """
 
     def __init__(
         self, client: httpx.Client, callback_url: str, *, per_s: float, pages_per_s: float
     ) -> None:
         self.seen = Seen()
-        self.sent, self.changes = 0, list[tuple[float, float]]()
+        self.sent, self.held_s = 0, 0.0
         self._client, self._callback_url = client, callback_url
-        self._wanted_per_s, self._per_s, self._pages_per_s = per_s, per_s, pages_per_s
-        self._looks = 0
+        self._per_s, self._pages_per_s = per_s, pages_per_s
+        self._room = MOST_WAITING
         self._pictures = Pictures()
         self._ids: deque[str] = deque(maxlen=300)
         self._over = threading.Event()
@@ -106,25 +107,33 @@ class Load:
     def run(self, minutes: float) -> None:
         with self._reading_pages(), ThreadPoolExecutor(THREADS) as pool:
             due = started = time.perf_counter()
-            while due - started < 60 * minutes:
+            while due - started < 60 * minutes and not self._over.is_set():
                 time.sleep(max(0.0, due - time.perf_counter()))
+                due = self._hold_back(due)
                 pool.submit(self._send, self.sent, due)
-                self.sent += 1
+                self.sent, self._room = self.sent + 1, self._room - 1
                 due += 1 / self._per_s
 
-    def adapt(self, sample: dict[str, Any]) -> None:
-        """Lower the rate while a queue grows, so that hours on a busy machine are not lost."""
-        oldest = max(sample["oldest_s"].values(), default=0.0)
-        sample["per_s"], before = self._per_s, self._per_s
-        self._looks += 1
-        if oldest > TOO_OLD_S and self._looks > 6:
-            self._per_s, self._looks = self._per_s / STEP, 0
-        elif oldest > CALM_S:
-            self._looks = min(self._looks, CALM_LOOKS // 2)
-        elif self._looks > CALM_LOOKS:
-            self._per_s, self._looks = min(self._wanted_per_s, self._per_s * STEP), 0
-        if self._per_s != before:
-            self.changes.append((sample["at"], round(self._per_s, 2)))
+    def end(self, *_signal: object) -> None:
+        """Send nothing more; safe in a signal handler."""
+        self._over.set()
+
+    def look_at(self, sample: dict[str, Any]) -> None:
+        """Learn how much waits; until the next look no more is sent than fills it up."""
+        states = sample["states"]
+        self._room = MOST_WAITING - states.get("queued", 0) - states.get("running", 0)
+        sample["held_s"] = round(self.held_s, 1)
+
+    def _hold_back(self, due: float) -> float:
+        """When it is due after all: what was held back is not sent later."""
+        if self._room > 0:
+            return due
+        began = time.perf_counter()
+        while self._room <= 0 and not self._over.wait(0.05):
+            pass
+        ended = time.perf_counter()
+        self.held_s += ended - began
+        return ended
 
     def _send(self, number: int, due: float) -> None:
         self.seen.late_s.append(time.perf_counter() - due)
