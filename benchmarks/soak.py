@@ -6,7 +6,7 @@ Starts a whole installation with one process that judges what somebody waits for
 sends images at a constant rate (`benchmarks.soak_load`): one by one, in batches, waited for, with
 webhooks to a receiver, damaged and hostile ones; somebody reads pages, searches the history, asks
 for layers and reports. Where the machine does not give the desk what that takes, nothing is sent
-while thirty wait, and for how long that was is printed.
+to a queue while thirty wait in it, and for how long that was is printed.
 
 Every few seconds each process's memory, descriptors and threads, the queues, the broker, the
 database and the folders are written to SAMPLES.jsonl, one JSON object a line. Memory is judged

@@ -37,8 +37,8 @@ PAGES = (
 )
 LAYER_EVERY, REPORT_EVERY = 5, 40  # pages
 THREADS = 24
-# So many may wait until no more is sent for a while: a desk that a busy machine starves would only
-# pile up work, and what its processes hold depends on what they did.
+# So many may wait in a queue until no more is sent to it for a while: a desk that a busy machine
+# starves would only pile up work, and what its processes hold depends on what they did.
 MOST_WAITING = 30
 
 
@@ -96,7 +96,7 @@ class Load:
         self.sent, self.held_s = 0, 0.0
         self._client, self._callback_url = client, callback_url
         self._per_s, self._pages_per_s = per_s, pages_per_s
-        self._room = MOST_WAITING
+        self._room, self._bulk_room = MOST_WAITING, MOST_WAITING
         self._pictures = Pictures()
         self._ids: deque[str] = deque(maxlen=300)
         self._over = threading.Event()
@@ -120,8 +120,9 @@ class Load:
 
     def look_at(self, sample: dict[str, Any]) -> None:
         """Learn how much waits; until the next look no more is sent than fills it up."""
-        states = sample["states"]
-        self._room = MOST_WAITING - states.get("queued", 0) - states.get("running", 0)
+        self._room, self._bulk_room = (
+            MOST_WAITING - sample["waiting"].get(queue, 0) for queue in ("detect", "bulk")
+        )
         sample["held_s"] = round(self.held_s, 1)
 
     def _hold_back(self, due: float) -> float:
@@ -140,10 +141,10 @@ class Load:
         place = number % ROUND
         if place in HOSTILE:
             self._send_hostile(number // ROUND * len(HOSTILE) + HOSTILE.index(place))
-        elif place == BATCH_AT:
-            self._send_batch(range(number, number + BATCH))
-        elif not BATCH_AT < place < BATCH_AT + BATCH:
+        elif not BATCH_AT <= place < BATCH_AT + BATCH:
             self._send_one(number, place)
+        elif place == BATCH_AT and self._bulk_room > 0:
+            self._send_batch(range(number, number + BATCH))
 
     def _send_one(self, number: int, place: int) -> None:
         kind, data, headers = "upload", {}, {}

@@ -164,14 +164,15 @@ def database_sample(installation: Installation) -> dict[str, Any]:
     states = dict(
         installation.database.rows("select status, count(*) from detection_detection group by 1")
     )
-    ages = installation.database.rows(
-        f"select queue, max({seconds(installation, 'queued_at')}) from detection_detection"
-        " where status = 'queued' group by 1"
+    waiting = installation.database.rows(
+        f"select queue, count(*), max({seconds(installation, 'queued_at')})"
+        " from detection_detection where status = 'queued' group by 1"
     )
     return {
         "done": sum(states.get(name, 0) for name in ENDED),
         "states": states,
-        "oldest_s": {queue: round(age, 2) for queue, age in ages},
+        "waiting": {queue: count for queue, count, _age in waiting},
+        "oldest_s": {queue: round(age, 2) for queue, _count, age in waiting},
         **_sizes(installation),
     }
 
