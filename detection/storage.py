@@ -423,8 +423,11 @@ def write_beside(path: Path, content: bytes) -> None:
         bucket.put(name_of(path), io.BytesIO(content))
         return
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex}.part")
-    part.write_bytes(content)
-    part.replace(path)
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)  # the disk was full, or the time was up
 
 
 def sync_dir(folder: Path) -> None:

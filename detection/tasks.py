@@ -61,6 +61,14 @@ def run_detection(detection_id: str) -> None:
     if claim is None:
         return
     try:
+        _judge(claim)
+    except SoftTimeLimitExceeded:  # what was recorded by then stays
+        _fail_or_try_again(claim, "decoder_timeout")
+
+
+def _judge(claim: Detection) -> None:
+    """Judge what is claimed, and record how that ended."""
+    try:
         with traces.stage("judge"):
             judgement = detector.judge(claim.image, claim.model_version)
     except StorageAway:
@@ -77,9 +85,6 @@ def run_detection(detection_id: str) -> None:
     except (DecoderUnavailable, detector.OriginalMissing) as error:
         log.error("detection %s: %s", claim.pk, error.code)
         _fail_or_try_again(claim, error.code)
-        return
-    except SoftTimeLimitExceeded:
-        _fail_or_try_again(claim, "decoder_timeout")
         return
     hashes = likeness.columns(*detector.perceptual_hashes(judgement.pixels))
     with traces.stage("record"), transaction.atomic():  # one sync to disk instead of two

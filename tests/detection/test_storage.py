@@ -87,6 +87,7 @@ def test_a_reader_never_sees_half_a_disposable_file(data_dir, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         storage.write_atomically(path, b"new and longer")
     assert path.read_bytes() == b"old"
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_previews_and_originals_lie_under_the_rows_id(data_dir):

@@ -11,7 +11,7 @@ from django.conf import settings
 from accounts.models import AuditEvent
 from deepfake_site import celery_app
 from detection import detector, tasks
-from detection.models import Detection, Image
+from detection.models import Detection, Image, outbox
 from detection.services import delivering, erasure, idempotency, leases, orphans
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 from tests import images
@@ -31,6 +31,10 @@ def _raising(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
         raise error
 
     monkeypatch.setattr(detector, "judge", judge)
+
+
+def _out_of_time(*_: Any, **__: Any) -> None:
+    raise SoftTimeLimitExceeded
 
 
 def test_it_judges(alice, red_model):
@@ -119,6 +123,27 @@ def test_running_out_of_time_is_tried_again_and_then_fails(alice, model_version,
         tasks.run_detection(str(row.pk))
         row.refresh_from_db()
     assert (row.status, row.failure_code) == ("failed", "decoder_timeout")
+
+
+def test_out_of_time_while_recording_it_is_tried_again_at_once(
+    alice, model_version, fake_judgement, monkeypatch, rung
+):
+    """Not after its lease, forty seconds later."""
+    with monkeypatch.context() as patched:
+        patched.setattr(outbox, "tell", _out_of_time)
+        row = _run(alice)
+    assert (row.status, row.verdict, rung) == ("queued", "", [str(row.pk)])
+    tasks.run_detection(str(row.pk))
+    row.refresh_from_db()
+    assert (row.status, row.attempt) == ("done", 2)
+
+
+def test_out_of_time_after_its_verdict_it_keeps_it(
+    alice, model_version, fake_judgement, monkeypatch, rung
+):
+    monkeypatch.setattr(detector, "write_previews", _out_of_time)
+    row = _run(alice)
+    assert (row.status, row.attempt, rung) == ("done", 1, [])
 
 
 @pytest.mark.parametrize("code", sorted(ArtifactError.CODES))

@@ -1,17 +1,22 @@
 """Where faces are: drawn pictures hold none, so most tests answer for the detector."""
 
+import ctypes
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ml import faces
 from ml.errors import ArtifactError
-from ml.faces import find_faces
+from ml.faces import MIN_CONFIDENCE, find_faces
 from tests.images import photo_like
 
+STATIC = Path(__file__).resolve().parents[2] / "static"
+LIBC = ctypes.CDLL(None)
 # eyes, nose, corners of the mouth, as shares of the box
 POINTS = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.6], [0.35, 0.8], [0.65, 0.8]])
 # Prints how many threads the kernel knows of, before and after two of Python's looked for faces.
@@ -26,6 +31,18 @@ find_faces(blank)
 pool.submit(find_faces, blank).result()
 print(len(os.listdir("/proc/self/task")))
 """
+
+
+class Allocated(ctypes.Structure):
+    """glibc's struct mallinfo2."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
 
 
 class FakeDetector:
@@ -161,6 +178,37 @@ def test_a_platform_without_the_detector_is_told_so(monkeypatch):
 def test_the_real_detector_finds_no_face_where_none_is(pixels):
     pytest.importorskip("yuface")
     assert find_faces(pixels) == []
+
+
+@pytest.mark.parametrize("side", [640, 500, 320])
+def test_the_real_detector_finds_what_its_package_finds(side):
+    yuface = pytest.importorskip("yuface")
+    picture = Image.open(STATIC / "img" / "samples" / "portrait.jpg")
+    picture.thumbnail((side, side))
+    bgr = np.ascontiguousarray(np.asarray(picture.convert("RGB"))[..., ::-1])
+    ours, theirs = faces._detector()(bgr, MIN_CONFIDENCE), yuface.detect(bgr, MIN_CONFIDENCE)
+    assert len(ours[0]) == 1
+    for mine, its in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_the_real_detector_keeps_to_the_confidence_asked_for():
+    pytest.importorskip("yuface")
+    picture = Image.open(STATIC / "img" / "samples" / "portrait.jpg").convert("RGB")
+    bgr = np.ascontiguousarray(np.asarray(picture)[..., ::-1])
+    assert [len(part) for part in faces._detector()(bgr, 0.99)] == [0, 0, 0]
+
+
+@pytest.mark.skipif(not hasattr(LIBC, "mallinfo2"), reason="asks glibc")
+def test_the_real_detector_gives_back_what_it_takes():
+    """A worker gained 7 MB for each hundred pictures."""
+    pytest.importorskip("yuface")
+    LIBC.mallinfo2.restype = Allocated
+    find_faces(blank(16, 16))
+    before = LIBC.mallinfo2().uordblks
+    for _ in range(20):
+        find_faces(blank(16, 16))
+    assert LIBC.mallinfo2().uordblks - before < 20 * 1000
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
