@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
+
 from accounts.models import AuditEvent
 from detection import storage
 from detection.models import Detection, Image
@@ -55,6 +57,19 @@ def damaged_originals() -> Iterator[Difference]:
             yield Difference("missing", f"image/{image.pk}")
         elif not storage.is_intact(image.pk, image.sha256):
             yield Difference("changed", f"image/{image.pk}", ("original",))
+
+
+def unnamed_originals() -> Iterator[str]:
+    """Files among the originals that no image has; a crash leaves one, anything else puts one in.
+
+    What was written before the rows were read is named by one of them, or by none.
+    """
+    for folder in sorted(settings.DATA_DIR.glob("originals/*")):
+        names = {path.name: storage.image_id(path) for path in folder.iterdir()}
+        ids = [pk for pk in names.values() if pk is not None]
+        known = set(Image.objects.filter(pk__in=ids, erased_at=None).values_list("pk", flat=True))
+        for name in sorted(name for name, pk in names.items() if pk not in known):
+            yield f"originals/{folder.name}/{name}"
 
 
 def _against(event: AuditEvent, row: Detection | None) -> Iterator[Difference]:

@@ -7,7 +7,11 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from detection.services.verification import changed_verdicts, damaged_originals
+from detection.services.verification import (
+    changed_verdicts,
+    damaged_originals,
+    unnamed_originals,
+)
 
 CHANGED = 2
 
@@ -15,7 +19,9 @@ CHANGED = 2
 class Command(BaseCommand):
     help = (
         "Compare every verdict with its event in the audit trail, and every original with its "
-        "SHA-256. Exits with 2 if something differs; verify_audit says whether the trail is whole."
+        "SHA-256. Exits with 2 if something differs; verify_audit says whether the trail is whole. "
+        "Files that no image has are listed and are no difference: an upload that broke off "
+        "leaves one."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -29,6 +35,8 @@ class Command(BaseCommand):
         for difference in chain(changed_verdicts(), originals):
             differs = True
             self.stderr.write(str(difference))
+        for path in () if options["verdicts_only"] else unnamed_originals():
+            self.stdout.write(f"of no image: {path}")
         if differs:
             sys.exit(CHANGED)
         self.stdout.write("Everything is as recorded.")
