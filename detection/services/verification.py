@@ -1,7 +1,6 @@
 """Comparing what is stored with what the audit trail says was stored."""
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 from accounts.models import AuditEvent
 from detection import storage
 from detection.models import Detection, Image
-from detection.services.orphans import ORPHAN_AGE_S
 
 BATCH = 500
 
@@ -19,8 +17,7 @@ class Difference:
     """One thing that is not what was recorded.
 
     Attributes:
-        kind: `changed` or `missing`, `unrecorded` for a verdict without its event, or `strange` for
-            a file among the originals that no image ever had.
+        kind: `changed` or `missing`, or `unrecorded` for a verdict without its event.
         what: the object, such as `detection/…` or `image/…`.
         names: which of its values differ.
     """
@@ -60,15 +57,17 @@ def damaged_originals() -> Iterator[Difference]:
             yield Difference("changed", f"image/{image.pk}", ("original",))
 
 
-def strange_originals() -> Iterator[Difference]:
-    """Files among the originals, older than a day, that are named by no image."""
+def unnamed_originals() -> Iterator[str]:
+    """Files among the originals that no image has; a crash leaves one, anything else puts one in.
+
+    What was written before the rows were read is named by one of them, or by none.
+    """
     for folder in storage.listed("originals"):
-        old = [one.path for one in folder if one.changed_at < time.time() - ORPHAN_AGE_S]
-        ids = {pk for path in old if (pk := storage.image_id(path))}
-        known = set(Image.objects.filter(pk__in=ids).values_list("pk", flat=True))
-        for path in old:
-            if storage.image_id(path) not in known:
-                yield Difference("strange", storage.name_of(path))
+        names = {one.path: storage.image_id(one.path) for one in folder}
+        ids = [pk for pk in names.values() if pk is not None]
+        known = set(Image.objects.filter(pk__in=ids, erased_at=None).values_list("pk", flat=True))
+        for path in sorted(path for path, pk in names.items() if pk not in known):
+            yield storage.name_of(path)
 
 
 def _against(event: AuditEvent, row: Detection | None) -> Iterator[Difference]:

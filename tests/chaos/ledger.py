@@ -16,6 +16,10 @@ PAUSE_S = 0.25
 UNAVAILABLE = {502, 503, 507}  # says that nothing was taken; a repetition may do
 
 
+def picture(seed: int) -> bytes:
+    return images.jpeg_bytes(320, 240, seed=seed)
+
+
 @dataclass
 class Ledger:
     """Every promise that a client got: a detection's id, and the SHA-256 of what was sent for it.
@@ -23,18 +27,31 @@ class Ledger:
     Attributes:
         refused: answers that promised nothing, by status.
         broken: requests that got no answer at all; what became of them nobody was told.
+        faults: what was done to the desk meanwhile, how often.
     """
 
     promised: dict[str, str] = field(default_factory=dict)
     refused: Counter[int] = field(default_factory=Counter)
     broken: int = 0
+    faults: int = 0
+    last_fault_at: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def submit(
-        self, client: httpx.Client, seed: int, *, tries: int = 1, width: int = 320, **fields: str
+        self,
+        client: httpx.Client,
+        seed: int,
+        *,
+        tries: int = 1,
+        request: str = "",
+        **fields: str,
     ) -> str | None:
-        """Send one picture of its own, under one key however often; the detection's id."""
-        data = images.jpeg_bytes(width, width * 3 // 4, seed=seed)
+        """Send one picture of its own, under one key however often; the detection's id.
+
+        Args:
+            request: which request of several for this picture it is; each is kept.
+        """
+        data = picture(seed)
         for earlier in range(tries):
             time.sleep(PAUSE_S if earlier else 0)
             try:
@@ -42,7 +59,7 @@ class Ledger:
                     "/api/v1/detections",
                     data=fields,
                     files={"image": (f"{seed}.jpg", data, "image/jpeg")},
-                    headers={"Idempotency-Key": f"chaos-{seed}"},
+                    headers={"Idempotency-Key": f"chaos-{seed}{request}"},
                 )
             except httpx.TransportError:
                 with self._lock:
@@ -55,6 +72,18 @@ class Ledger:
             with self._lock:
                 self.refused[answer.status_code] += 1
         return None
+
+    def note_fault(self) -> None:
+        with self._lock:
+            self.faults += 1
+            self.last_fault_at = time.monotonic()
+
+    def __str__(self) -> str:
+        refused = ", ".join(f"{n} × {status}" for status, n in sorted(self.refused.items()))
+        return (
+            f"{self.faults} faults, {len(self.promised)} promised, refused {refused or 'none'}, "
+            f"{self.broken} without an answer"
+        )
 
     @property
     def ids(self) -> list[str]:

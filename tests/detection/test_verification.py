@@ -1,5 +1,7 @@
 """verify_evidence finds a verdict or an original that is no longer what was recorded."""
 
+import uuid
+
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -9,7 +11,11 @@ from detection import storage
 from detection.fixed_verdicts import STATEMENTS
 from detection.models import Detection, ModelVersion, Submission
 from detection.services.erasure import erase_image
-from detection.services.verification import changed_verdicts, damaged_originals
+from detection.services.verification import (
+    changed_verdicts,
+    damaged_originals,
+    unnamed_originals,
+)
 from detection.tasks import run_detection
 from tests.factories import submitted
 from tests.images import jpeg_bytes
@@ -106,6 +112,28 @@ def test_a_lost_and_an_altered_original_are_named(judged):
         ("changed", f"image/{altered.pk}"),
     }
     assert _exit_code() == 2
+
+
+def test_files_of_no_image_are_listed_and_are_no_difference(judged, data_dir, capsys):
+    folder = storage.original_path(judged[0].image_id).parent
+    strangers = {folder / str(uuid.uuid4()), folder / "notes.txt", folder / ".hidden"}
+    for path in strangers:
+        path.write_bytes(b"x")
+    assert {data_dir / name for name in unnamed_originals()} == strangers
+    assert _exit_code() == 0
+    said = capsys.readouterr().out
+    assert said.count("of no image: originals/") == 3
+    assert "as recorded" in said
+
+
+def test_what_no_longer_has_an_image_is_listed(judged, alice, django_capture_on_commit_callbacks):
+    path = storage.original_path(judged[0].image_id)
+    data = path.read_bytes()
+    with django_capture_on_commit_callbacks(execute=True):
+        assert erase_image(by=alice, image=judged[0].image, reason="asked to")
+    assert list(unnamed_originals()) == []
+    path.write_bytes(data)
+    assert len(list(unnamed_originals())) == 1
 
 
 def test_an_erased_image_is_no_difference(judged, alice):
