@@ -47,7 +47,7 @@ def test_a_database_that_is_restarted_hard_costs_nothing(
         with desk.start().client() as client:
             with again_and_again(ledger, cluster.restart_hard, every_s=3.0, after_a_promise=True):
                 for _ in range(sized(300, 25)):
-                    ledger.submit(client, next(seeds), tries=40)
+                    ledger.submit(client, next(seeds), tries=240)
             assert ledger.faults
             assert len(ledger.promised) == sized(300, 25)
             assert set(ledger.refused) <= UNAVAILABLE
