@@ -121,6 +121,14 @@ def run_region(region_id: str) -> None:
     claim = Region.objects.claim(region_id, worker=leases.process_name(os.getpid()))
     if claim is None:
         return
+    try:
+        _judge_part(claim)
+    except SoftTimeLimitExceeded:  # what was recorded by then stays
+        regions.fail_or_try_again(claim, "decoder_timeout")
+
+
+def _judge_part(claim: Region) -> None:
+    """Judge the part that is claimed, and record how that ended."""
     detection = claim.detection
     try:
         judgement = detector.judge_part(detection.image, detection.model_version, claim.box_px)
@@ -132,8 +140,6 @@ def run_region(region_id: str) -> None:
     except (ArtifactError, DecoderUnavailable, detector.OriginalMissing) as error:
         log.error("region %s: %s", claim.pk, error.code)
         code = error.code
-    except SoftTimeLimitExceeded:
-        code = "decoder_timeout"
     else:
         if claim.complete(**{name: judgement.result[name] for name in REGION_COLUMNS}):
             regions.show(claim, judgement)

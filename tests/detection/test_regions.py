@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import pytest
+from celery.exceptions import SoftTimeLimitExceeded
 from django.db import transaction
 from django.urls import reverse
 
@@ -94,6 +95,17 @@ def test_a_second_delivery_changes_nothing(judged):
     run_region(str(region.pk))
     region.refresh_from_db()
     assert (region.attempt, region.status) == (1, "done")
+
+
+def test_out_of_time_after_its_verdict_it_keeps_it(judged, monkeypatch):
+    def out_of_time(*_: Any, **__: Any) -> None:
+        raise SoftTimeLimitExceeded
+
+    region = ask(judged)
+    monkeypatch.setattr(detector, "write_part_preview", out_of_time)
+    run_region(str(region.pk))
+    region.refresh_from_db()
+    assert (region.status, region.attempt) == ("done", 1)
 
 
 def test_the_preview_of_a_part_holds_its_pixels_and_no_metadata(judged, client_of, alice):
