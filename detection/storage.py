@@ -187,7 +187,7 @@ def listed(kind: str) -> Iterator[list[Listed]]:
     Of a bucket in another order each time: a walk that is cut short begins elsewhere then.
     """
     if settings.S3_BUCKET:
-        for number in random.sample(range(256), 256):
+        for number in random.sample(range(256), 256):  # nosec B311
             yield _listed_in_bucket(f"{kind}/{number:02x}/")
         return
     for folder in settings.DATA_DIR.glob(f"{kind}/*"):
