@@ -104,7 +104,7 @@ def test_an_image_that_kills_its_process_fails_and_the_others_are_judged(
     assert {client.get(f"/api/v1/detections/{pk}").json()["status"] for pk in kept} == {"done"}
 
 
-@pytest.mark.integration
+@pytest.mark.by_command
 def test_connections_to_the_broker_that_are_cut_cost_nothing(
     desk: Installation, client: httpx.Client
 ) -> None:

@@ -30,6 +30,7 @@ from detection.tasks import run_detection
 from tests import images
 from tests.factories import files_below, stored_upload, submitted
 
+pytestmark = pytest.mark.any_database  # files alone lie elsewhere
 URL = "/api/v1/detections"
 NAME = "originals/ab/" + "ab" * 16
 

@@ -24,7 +24,11 @@ from tests.ml.misbehaving_decoder import commanded
 
 API = "/api/v1/detections"
 MAX_ATTEMPTS = 3
-pytestmark = pytest.mark.usefixtures("model_version", "fake_judgement")
+# What decoding says of a file is the same on each database.
+pytestmark = [
+    pytest.mark.any_database,
+    pytest.mark.usefixtures("model_version", "fake_judgement"),
+]
 
 
 class Door:

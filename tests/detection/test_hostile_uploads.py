@@ -51,6 +51,7 @@ def test_the_api_answers_each(api: Client, family: str, fake_judgement: dict[str
     assert files_below("incoming") == []
 
 
+@pytest.mark.any_database  # the API stores the same files on each
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_page_answers_each(alice: Any, client_of: Any, family: str):
     browser = client_of(alice)
