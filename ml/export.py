@@ -12,7 +12,6 @@ from typing import Any
 import keras
 import numpy as np
 import onnx
-import onnxruntime
 
 from ml.alterations import COPIES
 from ml.artifact import FORMAT, MODEL_FILE, REGISTERED, SIDECAR_FILE, Artifact, artifact_sha256
@@ -38,6 +37,7 @@ from ml.operating_point import RESAVED, ErrorRates, Fitted, blank, fit, images_n
 from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
+from ml.runtime import onnxruntime
 from ml.start import WEIGHTS_FILE, save_weights
 from ml.steady import load
 

@@ -262,8 +262,7 @@ class _Clock:
 
 def _session(model: bytes) -> Any:
     # 0.3 s and 60 MiB to import: only a process that judges pictures pays for it.
-    import onnxruntime
-    from onnxruntime.capi import onnxruntime_pybind11_state as runtime
+    from ml.runtime import onnxruntime, runtime
 
     refusals = (
         runtime.Fail,

@@ -21,8 +21,8 @@ TRAINERS = {
     "ml/networks",
     "ml/report_plots.py",
 }
-# Writes to the environment, before all else of ml, that ONNX Runtime is to report nothing.
-SILENCER = "ml/__init__.py"
+# Writes to the environment that ONNX Runtime is to report nothing.
+SILENCER = "ml/runtime.py"
 MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "ml").rglob("*.py"))
 
 
