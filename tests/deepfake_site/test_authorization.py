@@ -686,6 +686,7 @@ def _body(answer: Any) -> bytes:
     return b"".join(answer.streaming_content) if answer.streaming else answer.content
 
 
+@pytest.mark.any_database  # Django's own pages, by rules that read no rows of ours
 @pytest.mark.parametrize("route", OPERATORS)
 def test_the_operators_site_is_for_administrators(route, ask, image):
     address = _address(route, "1", "1")
