@@ -16,7 +16,7 @@ from detection import history
 from tests.conftest import PASSWORD
 from tests.deepfake_site.answers import lacking
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tests.accounts.factors import confirm
 from tests.conftest import PASSWORD
 from tests.factories import done_row
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 API = "/api/v1/detections"
 FORBIDDEN: dict[str, str] = {
     "id": str(uuid.UUID(int=1)),

@@ -18,7 +18,7 @@ from accounts.models import User
 from detection.models import Detection, ModelVersion
 from tests import images
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 Submit = Callable[..., Detection]
 
 
