@@ -13,7 +13,7 @@ from detection.models import Image, ModelVersion
 from ml import golden, release
 from ml.alterations import COPIES
 from ml.comparison import Answer, Compared, compare
-from ml.datasets.manifest import LABELS, Sample, read_manifest, read_rows
+from ml.datasets.manifest import Sample, read_manifest, read_rows, sample_of
 from ml.datasets.selections import thinned
 from ml.decision import Verdict
 from ml.decoder import Decoded
@@ -55,20 +55,7 @@ def _rows_of_test(manifest: Path) -> list[Sample]:
     if not storage.in_bucket(manifest):
         return list(read_manifest(manifest).split("test"))
     rows = read_rows(storage.read(manifest), manifest.name)
-    return [
-        Sample(
-            path=Path(row["path"]),
-            label=LABELS[row["label"]],
-            source=row["source"],
-            method=row["method"],
-            group=row["group"] or row["sha256"],
-            split=row["split"],
-            sha256=row["sha256"],
-            licence=row["licence"],
-        )
-        for row in rows
-        if row["split"] == "test"
-    ]
+    return [sample_of(row, manifest.parent) for row in rows if row["split"] == "test"]
 
 
 def judge_labelled(about: Mapping[str, Any], pair: Pair) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,19 +110,21 @@ def _samples(rows: Sequence[dict[str, str]], folder: Path) -> list[Sample]:
     wrong = [problem for row in rows for problem in _problems(row, folder)]
     if wrong:
         raise DatasetError(f"{len(wrong)} rows of the manifest are wrong", tuple(wrong))
-    return [
-        Sample(
-            path=folder / row["path"],
-            label=LABELS[row["label"]],
-            source=row["source"],
-            method=row["method"],
-            group=row["group"] or row["sha256"],
-            split=row["split"],
-            sha256=row["sha256"],
-            licence=row["licence"],
-        )
-        for row in rows
-    ]
+    return [sample_of(row, folder) for row in rows]
+
+
+def sample_of(row: Mapping[str, str], folder: Path) -> Sample:
+    """A row of a manifest, taken as it is; a path that is not absolute lies below the folder."""
+    return Sample(
+        path=folder / row["path"],
+        label=LABELS[row["label"]],
+        source=row["source"],
+        method=row["method"],
+        group=row["group"] or row["sha256"],
+        split=row["split"],
+        sha256=row["sha256"],
+        licence=row["licence"],
+    )
 
 
 def _problems(row: dict[str, str], folder: Path) -> list[str]:
