@@ -20,7 +20,7 @@ import time
 import uuid
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,9 +90,11 @@ def cpu_s(processes: Iterable[psutil.Process]) -> float:
     """User and system seconds of processes and of their children, those that ended too."""
     total = 0.0
     for process in processes:
-        for one in (process, *process.children(recursive=True)):
-            times = one.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
+        # Itself last: by then it counts what a child took that has just ended.
+        for child in process.children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                total += sum(child.cpu_times()[:4])
+        total += sum(process.cpu_times()[:4])
     return total
 
 

@@ -10,12 +10,15 @@ from django.utils import timezone
 from django.utils.functional import Promise
 
 from accounts.models import User
+from detection import paging
 from detection.models import Decision, ReviewItem
 from detection.models.image import visibility
 from detection.models.newest_first import NewestFirst
 from detection.models.review_item import ReviewItemQuerySet
+from detection.paging import Page
 
 COUNTED_TO = 99  # in the navigation
+LISTED_TO = 1000  # above a list
 LONG, VERY_LONG = timedelta(days=1), timedelta(days=7)
 
 
@@ -114,6 +117,23 @@ def find(user: User, asked: Asked) -> ReviewItemQuerySet:
     if asked.is_escalated is not None:
         rows = rows.filter(is_escalated=asked.is_escalated)
     return rows.most_urgent_first()
+
+
+def page(user: User, asked: Asked, *, cursor: str, size: int) -> Page[ReviewItem]:
+    """One page of `find`. An unreadable cursor is the first page."""
+    rows = find(user, asked)
+    if place := paging.urgency_position(cursor):
+        rows = rows.after(*place)
+    found = list(with_pictures(rows)[: size + 1])
+    if len(found) <= size:
+        return Page(found, "")
+    last = found[size - 1]
+    return Page(found[:size], paging.cursor_at_urgency(last.urgency, last.created_at, last.pk))
+
+
+def count(user: User, asked: Asked) -> int:
+    """How many `find` finds; one more than `LISTED_TO` are not told from many more."""
+    return find(user, asked).order_by()[: LISTED_TO + 1].count()
 
 
 def held_by(user: User) -> ReviewItemQuerySet:

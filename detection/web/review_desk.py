@@ -3,10 +3,11 @@
 import uuid
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -14,8 +15,8 @@ from accounts.models import User
 from accounts.permissions import reviewer_required, signed_in
 from detection import review_waiting
 from detection.errors import Refused
-from detection.models import ReviewItem
 from detection.review_presentation import own_decisions, queue_rows
+from detection.review_waiting import Asked
 from detection.services.review_claims import next_item
 from detection.services.review_decisions import undo as take_back
 from detection.web.review_forms import BulkForm, QueueForm
@@ -30,26 +31,44 @@ LOOKS = ("is_blurred", "is_grey")
 @require_GET
 def desk(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
-    form = QueueForm(request.GET)
-    found = review_waiting.with_pictures(review_waiting.find(user, form.asked()))
-    shown: Page[ReviewItem] = Paginator(found, PAGE).get_page(request.GET.get("page"))
-    query = request.GET.copy()
-    for name in ("page", "select"):
-        query.pop(name, None)
+    form, cursor = QueueForm(request.GET), request.GET.get("cursor", "")
+    asked, overview = form.asked(), review_waiting.overview(user)
+    shown = review_waiting.page(user, asked, cursor=cursor, size=PAGE)
+    if asked == Asked():
+        words = _counted(overview.count)
+    else:
+        words = _counted(review_waiting.count(user, asked), up_to=review_waiting.LISTED_TO)
+    here = request.GET.copy()
+    here.pop("select", None)
+    query = here.copy()
+    query.pop("cursor", None)
     context = {
         "form": form,
-        "overview": review_waiting.overview(user),
+        "overview": overview,
         "held": queue_rows(list(review_waiting.with_pictures(review_waiting.held_by(user))), user),
         "decisions": own_decisions(user, most=LAST),
-        "rows": queue_rows(list(shown), user),
-        "pages": shown,
-        "total": shown.paginator.count,
+        "rows": queue_rows(shown.rows, user),
+        "count": words,
         "query": query.urlencode(),
+        "here": here.urlencode(),
+        "is_first_page": not cursor,
+        "next_cursor": shown.next_cursor,
         "is_all_selected": "select" in request.GET,
         "bulk": BulkForm(),
         "look": look_of(request),
     }
     return render(request, "review/desk.html", context)
+
+
+def _counted(total: int, *, up_to: int | None = None) -> str:
+    """How many are listed, exact as far as was counted."""
+    if up_to is not None and total > up_to:
+        limit = number_format(up_to, force_grouping=True)
+        return _("More than %(limit)s items, the most urgent first") % {"limit": limit}
+    words = ngettext(
+        "%(total)s item, the most urgent first", "%(total)s items, the most urgent first", total
+    )
+    return words % {"total": number_format(total, force_grouping=True)}
 
 
 @reviewer_required
