@@ -130,7 +130,7 @@ def _keep(unit: str, starts_on: date, counts: Counts) -> None:
 
 def _add(total: Counts, part: Mapping[str, Any]) -> None:
     for name, value in part.items():
-        if isinstance(value, Mapping):
+        if isinstance(value, dict):
             _add(total.setdefault(name, {}), value)
         else:
             total[name] = total.get(name, 0) + value

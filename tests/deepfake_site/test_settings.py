@@ -264,6 +264,13 @@ def _pragma(tmp_path: Path, pragma: str) -> object:
         wrapper.close()
 
 
+def test_behind_a_pooler_no_cursor_outlives_a_statement(load):
+    url = "postgres://app@127.0.0.1:6432/unmask?DISABLE_SERVER_SIDE_CURSORS=true"
+    found = load(DATABASE_URL=url)["DATABASES"]["default"]
+    assert found["DISABLE_SERVER_SIDE_CURSORS"]
+    assert found["OPTIONS"] == {}
+
+
 def test_an_owner_of_the_tables_is_another_user_of_the_same_database(load):
     place = "127.0.0.1:5432/unmask"
     found = load(
