@@ -138,7 +138,7 @@ def _sending(ledger: Ledger, client: httpx.Client) -> Iterator[None]:
 def _lose_all(desk: Installation) -> None:
     shutil.rmtree(desk.data)
     desk.database.drop()
-    desk.database.create()
+    desk.database.create(is_empty=True)
     if desk.redis:
         desk.redis.stop()
         desk.redis.start(forgetful=True)

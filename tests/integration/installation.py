@@ -1,5 +1,7 @@
 """A whole installation in real processes, as `make run` starts it, in a folder of its own."""
 
+import atexit
+import functools
 import os
 import re
 import shutil
@@ -8,10 +10,11 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +38,11 @@ def free_port() -> int:
 
 
 class Database:
-    """A database of its own: a file below the data folder, or one on TEST_DATABASE_URL's server."""
+    """A database of its own: a file below the data folder, or one on TEST_DATABASE_URL's server.
+
+    It is a copy of one that migrated before, as an installation of this release's would have it:
+    from nothing that takes most of a start. The first is made as any is.
+    """
 
     def __init__(self, data: Path, name: str) -> None:
         self.server = os.environ.get("TEST_DATABASE_URL", "")
@@ -44,9 +51,13 @@ class Database:
         self.path = data / "unmask.sqlite3"
         self.create()
 
-    def create(self) -> None:
+    def create(self, *, is_empty: bool = False) -> None:
         if self.server:
-            self._on_server(f"create database {self.name}")
+            template = "" if is_empty else f" template {_migrated(self.server)}"
+            self._on_server(f"create database {self.name}{template}")
+        elif not is_empty:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(_migrated(), self.path)
 
     def count(self, sql: str) -> int:
         return self.rows(sql)[0][0]
@@ -74,10 +85,43 @@ class Database:
             self._on_server(f"drop database {self.name} with (force)")
 
     def _on_server(self, sql: str) -> None:
-        with closing(psycopg2.connect(self.server)) as connection:
-            connection.autocommit = True
-            with closing(connection.cursor()) as cursor:
-                cursor.execute(sql)
+        _ask_server(self.server, sql)
+
+
+def _ask_server(url: str, sql: str) -> None:
+    with closing(psycopg2.connect(url)) as connection:
+        connection.autocommit = True
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(sql)
+
+
+def _drop_unless_gone(server: str, name: str) -> None:
+    with suppress(psycopg2.OperationalError):  # a server of one test ended with it
+        _ask_server(server, f"drop database {name} with (force)")
+
+
+@functools.cache
+def _migrated(server: str = "") -> str:
+    """A database that holds this release's tables and nothing else: its name, or SQLite's file.
+
+    It is dropped when this process ends.
+    """
+    folder = tempfile.mkdtemp(prefix="unmask-migrated-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    environment = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
+    environment |= {
+        "DJANGO_SETTINGS_MODULE": "deepfake_site.settings",
+        "UNMASK_DATA": folder,
+        "SECRET_KEY": uuid.uuid4().hex * 2,
+    }
+    name = f"unmask_migrated_{uuid.uuid4().hex[:12]}"
+    if server:
+        _ask_server(server, f"create database {name}")
+        atexit.register(_drop_unless_gone, server, name)
+        environment["DATABASE_URL"] = f"{server.rpartition('/')[0]}/{name}"
+    command = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(command, cwd=PROJECT, env=environment, check=True)
+    return name if server else f"{folder}/unmask.sqlite3"
 
 
 class Redis:
