@@ -163,6 +163,7 @@ def test_an_attempt_from_before_cannot_end_what_was_asked_again(image):
 # --- drawing
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("kind", METHODS)
 def test_each_layer_is_drawn(image, kind):
     row = _drawn(image, kind)
@@ -173,6 +174,7 @@ def test_each_layer_is_drawn(image, kind):
         assert png.info == {}
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("kind", ["ela", "grid"])
 @pytest.mark.parametrize("name", sorted(images.ACCEPTED))
 def test_every_accepted_kind_of_image_is_drawn_or_said_to_be_too_small(
@@ -183,6 +185,7 @@ def test_every_accepted_kind_of_image_is_drawn_or_said_to_be_too_small(
     assert (row.status, row.failure_code) in {("done", ""), ("failed", "layer_too_small")}
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("kind", METHODS)
 @pytest.mark.parametrize("size", [(1, 1000), (1000, 1), (1000, 70)])
 def test_narrow_pictures_are_drawn_or_said_to_be_too_small(alice, model_version, kind, size):
@@ -190,6 +193,7 @@ def test_narrow_pictures_are_drawn_or_said_to_be_too_small(alice, model_version,
     assert (row.status, row.failure_code) in {("done", ""), ("failed", "layer_too_small")}
 
 
+@pytest.mark.any_database
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_turned_picture_keeps_the_grid_of_its_file(alice, model_version, orientation):
     """Its blocks are counted from the stored corner, which turning would move."""
@@ -205,6 +209,7 @@ def test_a_turned_picture_keeps_the_grid_of_its_file(alice, model_version, orien
         assert png.size == ((323, 261) if orientation < 5 else (261, 323))
 
 
+@pytest.mark.any_database
 def test_every_pixel_is_looked_at_and_not_a_reduced_copy(alice, model_version):
     row = _drawn(submitted(alice, images.jpeg_bytes(4200, 2200, quality=75)).image, "grid")
     assert row.figures["cells"] == (4200 // 64) * (2200 // 64)

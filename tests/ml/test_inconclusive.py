@@ -9,7 +9,7 @@ from tests.ml.odd_pictures import KINDS, hidden_by_alpha, odd_picture
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(10)
+SEEDS = range(5)
 WANTED = 0.95
 
 
