@@ -253,8 +253,10 @@ class Search:
 
 
 def _shared_with(user: User) -> QuerySet[Any]:
-    """Images of the cases that this person belongs to."""
-    return Image.cases.through.objects.filter(Q(case__people=user) | Q(case__owner=user))
+    """Others' images in the cases that this person belongs to: one's own are another source, and
+    mostly all that there is."""
+    cases = Case.objects.filter(Q(people=user) | Q(owner=user)).order_by().values("pk")
+    return Image.cases.through.objects.filter(case__in=cases).exclude(image__owner=user)
 
 
 def _versions() -> list[uuid.UUID]:
