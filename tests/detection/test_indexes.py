@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts.models import User
+from detection import review_waiting
 from detection.models import CaseImage, CaseNote, Detection, EvidenceLayer, Image, WebhookDelivery
 from detection.services import delivering, open_work, operations
 from tests.factories import done_row
@@ -109,4 +110,10 @@ def test_counts_of_the_page_operations_read_nothing_that_is_done_with(db, asked,
 
 def test_what_the_originals_take_is_added_up_without_their_rows(db):
     plan = Image.objects.kept().values_list("size_bytes").explain()
-    assert "USING COVERING INDEX image_bytes_kept" in plan
+    assert "USING COVERING INDEX image_sizes_kept" in plan
+
+
+def test_the_queue_of_the_review_desk_is_read_from_its_most_urgent_item_on(carol):
+    plan = review_waiting.find(carol, review_waiting.Asked())[:50].explain()
+    assert "USING INDEX review_most_urgent_first" in plan
+    assert "erased_at=?" not in plan

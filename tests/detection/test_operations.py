@@ -293,7 +293,7 @@ def test_originals_are_added_up_without_reading_their_rows(db):
         operations.originals()
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN QUERY PLAN {captured.captured_queries[0]['sql']}")
-        assert "COVERING INDEX image_bytes_kept" in cursor.fetchall()[0][-1]
+        assert "COVERING INDEX image_sizes_kept" in cursor.fetchall()[0][-1]
 
 
 def test_it_says_what_runs(working, page, settings):
