@@ -71,6 +71,21 @@ def _next(page: Page, before: str) -> None:
     page.wait_for_load_state()
 
 
+def test_a_long_queue_is_gone_through_page_by_page_without_script(
+    visit: Visiting, carol: User, queue: list[ReviewItem], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detection.web.review_desk.PAGE", 3)
+    page = _signed_in(visit, carol, java_script_enabled=False).open("/review")
+    expect(page.get_by_text("5 items, the most urgent first")).to_be_visible()
+    page.get_by_role("link", name="Next page").click()
+    expect(page.locator(".review-row")).to_have_count(2)
+    page.get_by_role("link", name="Select all on this page").click()
+    expect(page.locator(".review-row input:checked")).to_have_count(2)
+    expect(page.get_by_role("link", name="Next page")).to_have_count(0)
+    page.get_by_role("link", name="First page").click()
+    expect(page.locator(".review-row")).to_have_count(3)
+
+
 def test_five_items_are_decided_by_keys_alone(
     visit: Visiting, carol: User, queue: list[ReviewItem]
 ) -> None:
