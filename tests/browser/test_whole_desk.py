@@ -14,7 +14,7 @@ PHOTOGRAPHS = 10
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    running = Installation(tmp_path / "data")
+    running = Installation(tmp_path / "data", is_from_nothing=True)
     try:
         yield running.start()
     finally:

@@ -40,16 +40,15 @@ def free_port() -> int:
 class Database:
     """A database of its own: a file below the data folder, or one on TEST_DATABASE_URL's server.
 
-    It is a copy of one that migrated before, as an installation of this release's would have it:
-    from nothing that takes most of a start. The first is made as any is.
+    It is a copy of one that migrated before, which takes most of a start, unless it is to be empty.
     """
 
-    def __init__(self, data: Path, name: str) -> None:
+    def __init__(self, data: Path, name: str, *, is_empty: bool = False) -> None:
         self.server = os.environ.get("TEST_DATABASE_URL", "")
         self.name = name
         self.url = f"{self.server.rpartition('/')[0]}/{name}" if self.server else ""
         self.path = data / "unmask.sqlite3"
-        self.create()
+        self.create(is_empty=is_empty)
 
     def create(self, *, is_empty: bool = False) -> None:
         if self.server:
@@ -152,9 +151,10 @@ class Installation:
     With TEST_DATABASE_URL and TEST_REDIS_URL set it runs on PostgreSQL and on Redis.
     """
 
-    def __init__(self, data: Path, **environment: str) -> None:
+    def __init__(self, data: Path, *, is_from_nothing: bool = False, **environment: str) -> None:
         self.data = data
-        self.database = Database(data, f"unmask_{uuid.uuid4().hex[:12]}")
+        name = f"unmask_{uuid.uuid4().hex[:12]}"
+        self.database = Database(data, name, is_empty=is_from_nothing)
         self.redis = Redis(data.parent / "redis") if os.environ.get("TEST_REDIS_URL") else None
         if self.redis:
             self.redis.start()

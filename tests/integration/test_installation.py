@@ -23,22 +23,32 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
         running.close()
 
 
+@pytest.fixture
+def new(tmp_path: Path) -> Iterator[Installation]:
+    """One whose database and folder are made by its first start."""
+    running = Installation(tmp_path / "data", is_from_nothing=True)
+    try:
+        yield running.start()
+    finally:
+        running.close()
+
+
 def _all_done(client: object, ids: list[str]) -> bool:
     return all(status(client, pk) == "done" for pk in ids)
 
 
-def test_it_judges_keeps_and_ends_without_an_orphan(installation: Installation) -> None:
-    with installation.client() as client:
+def test_it_judges_keeps_and_ends_without_an_orphan(new: Installation) -> None:
+    with new.client() as client:
         ids = [submit(client, seed) for seed in range(3)]
-        installation.wait_until(lambda: _all_done(client, ids), 30)
-    family = installation.family()
+        new.wait_until(lambda: _all_done(client, ids), 30)
+    family = new.family()
     assert not any("tensorflow" in m.path for p in family for m in p.memory_maps(grouped=True))
 
-    assert installation.stop() == 0
-    installation.wait_until(lambda: not any(p.is_running() for p in family), 5)
+    assert new.stop() == 0
+    new.wait_until(lambda: not any(p.is_running() for p in family), 5)
 
-    installation.start()
-    with installation.client() as client:
+    new.start()
+    with new.client() as client:
         assert _all_done(client, ids)
 
 
