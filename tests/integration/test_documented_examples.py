@@ -17,6 +17,8 @@ import pytest
 from tests import images
 from tests.integration.installation import EMAIL, PROJECT, Installation
 
+pytestmark = pytest.mark.integration
+
 DOCUMENT = PROJECT / "docs" / "api.md"
 SCOPES = ("detections:write", "detections:read", "feedback:write", "models:read")
 RUNNERS = {
@@ -105,7 +107,6 @@ def folder(installation: Installation, tmp_path_factory: pytest.TempPathFactory)
     return here
 
 
-@pytest.mark.integration
 @pytest.mark.parametrize("example", [pytest.param(one, id=one.name) for one in examples()])
 def test_it_runs_as_it_stands(
     example: Example, environment: dict[str, str], folder: Path, tmp_path: Path

@@ -13,6 +13,8 @@ import pytest
 
 from tests.integration.installation import PROJECT, Installation, free_port, status, submit
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
@@ -52,7 +54,6 @@ def test_it_judges_keeps_and_ends_without_an_orphan(new: Installation) -> None:
         assert _all_done(client, ids)
 
 
-@pytest.mark.integration
 def test_a_killed_worker_loses_and_doubles_nothing(installation: Installation) -> None:
     with installation.client() as client:
         ids = []
@@ -69,7 +70,6 @@ def test_a_killed_worker_loses_and_doubles_nothing(installation: Installation) -
     assert verdicts == len(set(ids)) == 24
 
 
-@pytest.mark.integration
 def test_what_is_sent_while_the_broker_is_stopped_is_judged_later(
     installation: Installation,
 ) -> None:
@@ -81,7 +81,6 @@ def test_what_is_sent_while_the_broker_is_stopped_is_judged_later(
         installation.wait_until(lambda: _all_done(client, ids), 90)
 
 
-@pytest.mark.integration
 def test_a_killed_supervisor_leaves_no_orphan(installation: Installation) -> None:
     family = installation.family()
     assert len(family) >= 6
@@ -124,7 +123,6 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert f"PORT={port + 1} make run" in refusal
 
 
-@pytest.mark.integration
 def test_a_second_start_on_the_same_folder_is_refused(installation: Installation) -> None:
     other = {**installation.environment, "PORT": str(free_port())}
     refusal = _refusal(other)
