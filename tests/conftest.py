@@ -1,5 +1,6 @@
 """Personas, a fake judgement, and a database that lets tests empty even the audit trail."""
 
+import re
 import socket
 import subprocess
 import time
@@ -82,7 +83,9 @@ def _may_come_late(item: pytest.Item) -> bool:
 def _flush_may_empty_the_audit_trail() -> Iterator[None]:
     """Transactional tests end with a flush, which the audit trail's own triggers refuse.
 
-    Wrapped here and nowhere else: drop the triggers, flush, restore triggers and chain heads.
+    Wrapped here and nowhere else: drop the triggers, flush, restore triggers and chain heads. On
+    PostgreSQL rows are deleted without their triggers: cutting some seventy tables makes as many
+    files anew, which takes most of a second.
     """
     real = BaseDatabaseOperations.execute_sql_flush
 
@@ -94,6 +97,11 @@ def _flush_may_empty_the_audit_trail() -> Iterator[None]:
         ]
         drop = [*append_only.DROP[vendor], *kept_notes.DROP[vendor]]
         create = [*append_only.CREATE[vendor], *kept_notes.CREATE[vendor]]
+        if vendor == "postgresql":
+            tables = re.findall(r'"\w+"', " ".join(sql_list))
+            drop = ["SET LOCAL session_replication_role = replica"]
+            create = ["SET LOCAL session_replication_role = DEFAULT"]
+            sql_list = ["".join(f"DELETE FROM {table};" for table in tables)]
         real(self, [*drop, *sql_list, *create, *heads])
 
     BaseDatabaseOperations.execute_sql_flush = flush
