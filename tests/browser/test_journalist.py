@@ -25,11 +25,8 @@ WALKS = [
 
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation(tmp_path_factory.mktemp("desk") / "data")
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Installation(tmp_path_factory.mktemp("desk") / "data") as running:
+        yield running
 
 
 @pytest.mark.parametrize(("language", "scheme", "has_scripts", "width"), WALKS)

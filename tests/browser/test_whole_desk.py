@@ -14,11 +14,8 @@ PHOTOGRAPHS = 10
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    running = Installation(tmp_path / "data", is_from_nothing=True)
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Installation(tmp_path / "data", is_from_nothing=True) as running:
+        yield running
 
 
 def _signed_in(browser: Browser, installation: Installation) -> Page:

@@ -18,16 +18,13 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def desk(tmp_path_factory: pytest.TempPathFactory, faults: Path) -> Iterator[Installation]:
-    running = Installation(
+    with Installation(
         tmp_path_factory.mktemp("chaos") / "data",
         DJANGO_SETTINGS_MODULE="tests.chaos.faulty_settings",
         UNMASK_FAULTS=str(faults),
         **NO_LIMITS,
-    )
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    ) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -148,7 +148,8 @@ class Redis:
 class Installation:
     """`manage.py up` as a child process, and a client with a key of its administrator.
 
-    With TEST_DATABASE_URL and TEST_REDIS_URL set it runs on PostgreSQL and on Redis.
+    With TEST_DATABASE_URL and TEST_REDIS_URL set it runs on PostgreSQL and on Redis. As a context
+    it is started, and closed at the end.
     """
 
     def __init__(self, data: Path, *, is_from_nothing: bool = False, **environment: str) -> None:
@@ -174,6 +175,16 @@ class Installation:
         }
         self.log_path = data.parent / "up.log"
         self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Installation":
+        try:
+            return self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def start(self) -> "Installation":
         with self.log_path.open("ab") as log:

@@ -19,11 +19,8 @@ SAME = ("path", "sha256", "probability", "verdict", "reasons", "faces", "model")
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation(tmp_path_factory.mktemp("client") / "data")
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Installation(tmp_path_factory.mktemp("client") / "data") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

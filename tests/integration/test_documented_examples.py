@@ -70,11 +70,8 @@ def test_what_an_example_promises_is_looked_for():
 
 @pytest.fixture(scope="module")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    running = Installation(tmp_path_factory.mktemp("examples") / "data")
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Installation(tmp_path_factory.mktemp("examples") / "data") as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -18,21 +18,15 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    running = Installation(tmp_path / "data")
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Installation(tmp_path / "data") as running:
+        yield running
 
 
 @pytest.fixture
 def new(tmp_path: Path) -> Iterator[Installation]:
     """One whose database and folder are made by its first start."""
-    running = Installation(tmp_path / "data", is_from_nothing=True)
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    with Installation(tmp_path / "data", is_from_nothing=True) as running:
+        yield running
 
 
 def _all_done(client: object, ids: list[str]) -> bool:

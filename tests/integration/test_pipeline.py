@@ -56,15 +56,12 @@ def _killing(installation: Installation, every_s: float, seed: int) -> Iterator[
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
-    running = Installation(
+    with Installation(
         tmp_path / "data",
         UNMASK_OUTBOUND_ALLOW="127.0.0.1/32",
         UNMASK_API_REQUESTS_PER_MINUTE="100000",
-    )
-    try:
-        yield running.start()
-    finally:
-        running.close()
+    ) as running:
+        yield running
 
 
 def _send(desk: Desk, first: int) -> list[str]:
