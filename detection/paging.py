@@ -63,6 +63,25 @@ def cursor_at_urgency(urgency: int, created_at: datetime, pk: uuid.UUID) -> str:
     return _encoded(f"u{urgency}.{microseconds}.{pk}")
 
 
+class Urgent(Protocol[AnyRow_co]):
+    """A queryset that knows an order by urgency, and what follows a row in it."""
+
+    def after(self, urgency: int, created_at: datetime, pk: uuid.UUID) -> "Urgent[AnyRow_co]": ...
+
+    def most_urgent_first(self) -> "models.QuerySet[AnyRow_co]": ...
+
+
+def page_by_urgency(found: Urgent[AnyRow], *, cursor: str, size: int) -> Page[AnyRow]:
+    """One page, most urgent first. An unreadable cursor is the first page."""
+    if place := urgency_position(cursor):
+        found = found.after(*place)
+    rows = list(found.most_urgent_first()[: size + 1])
+    if len(rows) <= size:
+        return Page(rows, "")
+    last: Any = rows[size - 1]
+    return Page(rows[:size], cursor_at_urgency(last.urgency, last.created_at, last.pk))
+
+
 def urgency_position(cursor: str) -> tuple[int, datetime, uuid.UUID] | None:
     """Where a page by urgency begins; None for what is no such cursor."""
     text = _decoded(cursor)

@@ -121,14 +121,8 @@ def find(user: User, asked: Asked) -> ReviewItemQuerySet:
 
 def page(user: User, asked: Asked, *, cursor: str, size: int) -> Page[ReviewItem]:
     """One page of `find`. An unreadable cursor is the first page."""
-    rows = find(user, asked)
-    if place := paging.urgency_position(cursor):
-        rows = rows.after(*place)
-    found = list(with_pictures(rows)[: size + 1])
-    if len(found) <= size:
-        return Page(found, "")
-    last = found[size - 1]
-    return Page(found[:size], paging.cursor_at_urgency(last.urgency, last.created_at, last.pk))
+    rows = with_pictures(find(user, asked))
+    return paging.page_by_urgency(rows, cursor=cursor, size=size)
 
 
 def count(user: User, asked: Asked) -> int:

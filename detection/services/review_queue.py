@@ -54,12 +54,12 @@ def page(by: User, asked: Asked, *, cursor: str, size: int) -> Page[ReviewItem]:
     """
     rows = items(by, asked)
     if asked.status == Status.OPEN:
-        found = list(_after_urgency(rows, cursor).most_urgent_first()[: size + 1])
-    else:
-        name = "closed_at" if asked.status == Status.CLOSED else "created_at"
-        found = list(_after_moment(rows, cursor, name).order_by(f"-{name}", "-id")[: size + 1])
+        return paging.page_by_urgency(rows, cursor=cursor, size=size)
+    name = "closed_at" if asked.status == Status.CLOSED else "created_at"
+    found = list(_after_moment(rows, cursor, name).order_by(f"-{name}", "-id")[: size + 1])
     last = found[size - 1] if len(found) > size else None
-    return Page(found[:size], _cursor(last, asked.status) if last else "")
+    end = paging.cursor_at(last.closed_at or last.created_at, last.pk) if last else ""
+    return Page(found[:size], end)
 
 
 def is_cursor(cursor: str, status: str) -> bool:
@@ -75,19 +75,8 @@ def waiting_count(by: User, *, at_most: int) -> int:
     return ReviewItem.objects.reviewable_by(by).free()[:at_most].count()
 
 
-def _after_urgency(rows: ReviewItemQuerySet, cursor: str) -> ReviewItemQuerySet:
-    place = paging.urgency_position(cursor)
-    return rows if place is None else rows.after(*place)
-
-
 def _after_moment(rows: ReviewItemQuerySet, cursor: str, name: str) -> ReviewItemQuerySet:
     if (place := paging.position(cursor)) is None:
         return rows
     at, pk = place
     return rows.filter(Q(**{f"{name}__lt": at}) | Q(**{name: at, "pk__lt": pk}))
-
-
-def _cursor(row: ReviewItem, status: str) -> str:
-    if status == Status.OPEN:
-        return paging.cursor_at_urgency(row.urgency, row.created_at, row.pk)
-    return paging.cursor_at(row.closed_at or row.created_at, row.pk)

@@ -62,7 +62,8 @@ READ, WRITE = frozenset({"GET"}), frozenset({"POST"})
 # asked what reads and writes, and what an address takes besides.
 IS_FIRST_DATABASE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 ASKED = METHODS if IS_FIRST_DATABASE else ("GET", "POST")
-# That an address knows a method at all hangs on nobody: of these are asked those that none takes.
+# Whom the methods that an address does not name are asked of; everybody is asked GET and POST, and
+# what it names.
 ALL_METHODS_BY = frozenset({"owner", "stranger", "admin", "owner_key", "nobody"})
 PEOPLE = frozenset({"owner", "stranger", "moderator", "admin", "auditor"})
 KEYS = frozenset({"owner_key", "stranger_key", "reader_key"})

@@ -9,7 +9,7 @@ from tests.ml.odd_pictures import KINDS, hidden_by_alpha, odd_picture
 
 pytestmark = pytest.mark.slow
 
-SEEDS = range(5)
+SEEDS = range(10)
 WANTED = 0.95
 
 
