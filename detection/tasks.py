@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
@@ -43,6 +43,7 @@ log = logging.getLogger(__name__)
 __all__ = ["training_tasks"]  # found by Celery through this module
 
 AFTER_A_START = timedelta(seconds=2)
+NOBODY_WAITS = {"train"}  # queues whose tasks load the models they need
 REGION_COLUMNS = (
     "verdict",
     "probability",
@@ -259,7 +260,9 @@ def retention() -> None:
 
 @worker_process_init.connect
 def load_model(**_: Any) -> None:
-    """Pay for the model's loading before the first image does."""
+    """Pay for the model's loading before the first image does, where images are judged."""
+    if set(current_app.amqp.queues.consume_from) <= NOBODY_WAITS:
+        return
     version = ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).first()
     if version is None:
         return

@@ -206,6 +206,12 @@ def test_a_starting_worker_with_a_broken_model_starts_and_says_so(model_version,
     assert "artifact_missing" in caplog.text
 
 
+def test_a_worker_that_only_trains_loads_no_model(model_version, caplog, monkeypatch):
+    monkeypatch.setattr(celery_app.amqp.queues, "_consume_from", {"train": None})
+    tasks.load_model()
+    assert "artifact_missing" not in caplog.text
+
+
 @pytest.mark.parametrize("task", ["run_detection", "sweep"])
 def test_a_task_is_known_to_the_workers(task):
     assert f"detection.tasks.{task}" in celery_app.tasks
