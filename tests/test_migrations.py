@@ -102,6 +102,8 @@ def found() -> set[tuple[str, str]]:
     for app, baseline in BASELINE.items():
         known: Fields = {}
         for _app, name in sorted(key for key in disk if key[0] == app):
+            if disk[app, name].replaces:
+                continue  # for a database that nothing is in
             number, operations = name.partition("_")[0], disk[app, name].operations
             creates = [one for one in operations if isinstance(one, migrations.CreateModel)]
             made_here = {one.name.lower() for one in creates}

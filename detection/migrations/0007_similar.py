@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
             )
             for number in range(3)
         ),
-        migrations.RunPython(fill_bands, migrations.RunPython.noop),
+        migrations.RunPython(fill_bands, migrations.RunPython.noop, elidable=True),
         *(
             migrations.AddIndex(
                 "image",

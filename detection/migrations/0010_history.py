@@ -140,5 +140,5 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.RunPython(add_index, migrations.RunPython.noop),
-        migrations.RunPython(copy_rows, migrations.RunPython.noop),
+        migrations.RunPython(copy_rows, migrations.RunPython.noop, elidable=True),
     ]

@@ -82,7 +82,7 @@ class Migration(migrations.Migration):
             model_name='notice',
             index=models.Index(condition=models.Q(('mail_due_at__isnull', False), ('mailed_at', None)), fields=['mail_due_at'], name='notice_unsent'),
         ),
-        migrations.RunPython(withdraw_replaced, migrations.RunPython.noop),
+        migrations.RunPython(withdraw_replaced, migrations.RunPython.noop, elidable=True),
         migrations.AddConstraint(
             model_name='feedback',
             constraint=models.UniqueConstraint(condition=models.Q(('withdrawn_at', None)), fields=('detection', 'by'), name='one_standing_claim_per_person'),

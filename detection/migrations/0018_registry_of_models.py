@@ -182,5 +182,5 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.RunPython(note_earlier_activations, migrations.RunPython.noop),
+        migrations.RunPython(note_earlier_activations, migrations.RunPython.noop, elidable=True),
     ]
