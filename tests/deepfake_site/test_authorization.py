@@ -64,7 +64,7 @@ IS_FIRST_DATABASE = settings.DATABASES["default"]["ENGINE"].endswith("sqlite3")
 ASKED = METHODS if IS_FIRST_DATABASE else ("GET", "POST")
 # Whom the methods that an address does not name are asked of; everybody is asked GET and POST, and
 # what it names.
-ALL_METHODS_BY = frozenset({"owner", "stranger", "admin", "owner_key", "nobody"})
+ALL_METHODS_BY = frozenset({"admin", "owner_key", "nobody"})
 PEOPLE = frozenset({"owner", "stranger", "moderator", "admin", "auditor"})
 KEYS = frozenset({"owner_key", "stranger_key", "reader_key"})
 # They were somebody: whatever they had opens nothing more than it opens to nobody.
@@ -608,7 +608,7 @@ def test_nobody_does_what_the_table_does_not_say(route, is_confidential, ask, im
     assert wrong == {}
 
 
-def _asked_of(access: Access, role: str = "owner") -> list[str]:
+def _asked_of(access: Access, role: str = "nobody") -> list[str]:
     more = frozenset[str]() if access.methods == ANY else access.methods
     asked = ASKED if role in ALL_METHODS_BY else ("GET", "POST")
     return [method for method in METHODS if method in more or method in asked]

@@ -75,6 +75,7 @@ def test_what_is_sent_while_the_broker_is_stopped_is_judged_later(
         installation.wait_until(lambda: _all_done(client, ids), 90)
 
 
+@pytest.mark.any_database
 def test_a_killed_supervisor_leaves_no_orphan(installation: Installation) -> None:
     family = installation.family()
     assert len(family) >= 6
@@ -105,6 +106,7 @@ def _refusal(environment: dict[str, str]) -> str:
     return ended.stderr
 
 
+@pytest.mark.any_database
 def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     port = free_port()
     with socket.socket() as taken:
@@ -117,6 +119,7 @@ def test_a_taken_port_is_named_with_the_way_out(tmp_path: Path) -> None:
     assert f"PORT={port + 1} make run" in refusal
 
 
+@pytest.mark.any_database
 def test_a_second_start_on_the_same_folder_is_refused(installation: Installation) -> None:
     other = {**installation.environment, "PORT": str(free_port())}
     refusal = _refusal(other)
