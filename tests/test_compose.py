@@ -188,6 +188,17 @@ def test_only_the_migration_may_change_tables_and_triggers():
     assert holders == ["database"]
 
 
+def test_the_database_is_not_called_healthy_while_its_volume_is_prepared():
+    """Until then its server hears a socket alone, and whoever waits for it would be refused."""
+    test = " ".join(SERVICES["database"]["healthcheck"]["test"])
+    assert "-h 127.0.0.1" in test
+
+
+def test_the_broker_hears_other_containers_whoever_built_it():
+    assert "--protected-mode no" in " ".join(SERVICES["redis"]["command"])
+    assert SERVICES["redis"]["networks"] == ["back"]
+
+
 def test_the_broker_keeps_its_messages():
     command = " ".join(SERVICES["redis"]["command"])
     assert "--appendonly yes" in command
