@@ -10,6 +10,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         lock = _lock_data_folder()
         _refuse_taken_port()
         self._prepare()
+        self._load_once()
         supervisor = Supervisor(_services())
         try:
             self._run(supervisor)
@@ -65,6 +67,11 @@ class Command(BaseCommand):
             if not ModelVersion.objects.filter(state=ModelVersion.State.ACTIVE).exists():
                 raise CommandError(f"The shipped model cannot be used: {error}") from error
             self.stderr.write(f"The shipped model was not registered: {error}")
+
+    def _load_once(self) -> None:
+        """What each child, a fork of this process, would otherwise import and check by itself."""
+        import_module("celery.bin.celery")
+        self.check()
 
     def _run(self, supervisor: Supervisor) -> None:
         supervisor.start()
@@ -113,7 +120,7 @@ def _celery(*arguments: str) -> None:
     """In a fork of this process: be one Celery process."""
     # A container's only user is root; the decoder, not the worker's user, meets hostile bytes.
     warnings.filterwarnings("ignore", category=SecurityWarning)
-    celery_app.start(argv=["--quiet", *arguments])
+    celery_app.start(argv=["--quiet", "--skip-checks", *arguments])
 
 
 def _in_the_background(run: Callable[..., None], *arguments: str) -> None:
