@@ -15,8 +15,10 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NoReturn, TextIO
 
+from deepfake_site import pulse
 from deepfake_site.processes import die_with_parent
 
 STOP_PATIENCE_S = 10.0
@@ -34,11 +36,13 @@ class Service:
     Attributes:
         run: a program with its arguments, or a function that is called in a fork.
         is_leaned_on: others need it to end in order, so it is stopped after them.
+        pulse: a file that it touches while it works; without, it works while it runs.
     """
 
     name: str
     run: Sequence[str] | Callable[[], None]
     is_leaned_on: bool = False
+    pulse: Path | None = None
 
 
 class Supervisor:
@@ -107,6 +111,7 @@ class _Child:
         self._crashes = 0
         self._started_at = 0.0
         self._due_at = 0.0
+        self._touched, self._touched_at = 0.0, 0.0
 
     def start(self) -> None:
         self._started_at = time.monotonic()
@@ -134,6 +139,18 @@ class _Child:
                 self.start()
         elif self.pid > 0 and (code := self._reap()) is not None:
             self._schedule(code)
+        elif self.pid > 0 and self._is_silent():
+            self._say(f"has given no sign for {pulse.SILENT_AFTER_S:g} s; ending it")
+            self._signal(os.killpg, signal.SIGKILL)
+
+    def _is_silent(self) -> bool:
+        """By a clock that stands still while the machine sleeps."""
+        if self.service.pulse is None:
+            return False
+        now = time.monotonic()
+        if (touched := pulse.last_at(self.service.pulse)) != self._touched:
+            self._touched, self._touched_at = touched, now
+        return now - max(self._touched_at, self._started_at) > pulse.SILENT_AFTER_S
 
     def ask_to_end(self) -> None:
         self._due_at = 0.0
@@ -204,6 +221,8 @@ def _become(service: Service, output: int, parent: int) -> NoReturn:
     code = 1
     try:
         os.setsid()
+        if service.pulse:
+            os.environ[pulse.VARIABLE] = str(service.pulse)
         for number in HANDLED:
             signal.signal(number, signal.SIG_DFL)
         die_with_parent(parent)

@@ -13,7 +13,7 @@ from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
 from deepfake_site import traces
-from detection import detector, likeness, storage, training_tasks
+from detection import detector, likeness, storage, taking, training_tasks
 from detection.doorbell import announce_end, ring
 from detection.errors import StorageAway
 from detection.models import Detection, Image, ModelVersion, Region
@@ -40,7 +40,7 @@ from detection.services import (
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
 
 log = logging.getLogger(__name__)
-__all__ = ["training_tasks"]  # found by Celery through this module
+__all__ = ["taking", "training_tasks"]  # found by Celery through this module
 
 AFTER_A_START = timedelta(seconds=2)
 NOBODY_WAITS = {"train"}  # queues whose tasks load the models they need

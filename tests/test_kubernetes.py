@@ -315,10 +315,15 @@ def test_the_queues_weigh_what_they_weigh_there():
 
 def test_workers_and_beat_are_checked_as_there():
     for name in set(OURS) - {"web", "beat", "migrate"}:
-        kind, *command = OURS[name]["healthcheck"]["test"]
-        probe = CONTAINERS[name]["readinessProbe"]
-        assert (kind, command) == ("CMD", probe["exec"]["command"])
-        assert "livenessProbe" not in CONTAINERS[name]  # a database that is away restarts nobody
+        kind, script = OURS[name]["healthcheck"]["test"]
+        alive, asked = script.split(" --end && python -c '")
+        probes = [
+            CONTAINERS[name][probe]["exec"]["command"]
+            for probe in ("livenessProbe", "readinessProbe")
+        ]
+        assert kind == "CMD-SHELL"
+        assert alive.split() == probes[0]
+        assert probes[1] == ["python", "-c", asked.strip().removesuffix("'") + "\n"]
     probe = CONTAINERS["beat"]["livenessProbe"]["exec"]["command"]
     assert probe == ["sh", "-c", OURS["beat"]["healthcheck"]["test"][1]]
 

@@ -2,11 +2,13 @@
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig
 from django.core.handlers.wsgi import WSGIHandler
 
+from tests.chaos import faults
 from tests.chaos.faults import ENDS, FOLDER, reached
 
 
@@ -19,6 +21,26 @@ class Faults(AppConfig):
     def ready(self) -> None:
         _steps_of_an_upload()
         _steps_of_a_judgement()
+        _signs_of_a_worker()
+
+
+def _signs_of_a_worker() -> None:
+    from celery.signals import worker_init
+
+    from deepfake_site import pulse
+
+    beat = pulse.beat
+
+    def beat_in_steps(file: Path) -> None:
+        reached(f"a sign of {file.stem}")
+        beat(file)
+
+    pulse.beat = beat_in_steps
+    worker_init.connect(_remember, weak=False)
+
+
+def _remember(sender: Any, **_: Any) -> None:
+    faults.worker = sender
 
 
 def _steps_of_an_upload() -> None:

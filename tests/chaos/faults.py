@@ -9,9 +9,10 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 FOLDER = Path(os.environ.get("UNMASK_FAULTS", ""))
+worker: Any = None  # of Celery, in a process that is one
 ENDS = "ends"  # one line for each attempt to record a verdict: process, attempt, whether it did
 UPLOAD_STEPS = (
     "written",  # all bytes in `incoming/`
@@ -44,11 +45,17 @@ def sleep_deaf() -> NoReturn:
     sleep()
 
 
+def hear_nothing() -> None:
+    """As a worker does that the broker has forgotten: it waits for messages that never come."""
+    worker.consumer.task_consumer.cancel()
+
+
 ACTS: dict[str, Callable[[], None]] = {
     "die": die,
     "stop": stop,
     "sleep": sleep,
     "sleep deaf": sleep_deaf,
+    "hear nothing": hear_nothing,
 }
 
 

@@ -66,7 +66,8 @@ def suspended(desk: Installation) -> Iterator[None]:
         yield
     finally:
         for one in family:
-            one.resume()
+            with suppress(psutil.NoSuchProcess):  # the supervisor may have ended it
+                one.resume()
 
 
 def settled(desk: Installation, ledger: Ledger) -> None:

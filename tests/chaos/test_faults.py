@@ -129,19 +129,30 @@ def _broker(desk: Installation) -> Redis:
 
 
 @pytest.mark.by_command
-def test_a_worker_that_lives_and_does_not_work_makes_the_desk_unready(
+def test_a_worker_that_is_stopped_is_ended_and_started_anew(
     desk: Installation, client: httpx.Client
 ) -> None:
-    ledger = Ledger()
-
-    def is_ready() -> bool:
-        return client.get("/readyz").status_code == 200
-
+    ledger, stopped = Ledger(), desk.service("worker")
     with suspended(desk):
-        submit_many(ledger, client, 2)
-        desk.wait_until(lambda: not is_ready(), 90)
-    desk.wait_until(is_ready, 60)
+        submit_many(ledger, client, sized(20, 2))
+        ledger.note_fault()
+        settled(desk, ledger)
+    assert not stopped.is_running()
+    assert "worker   | (has given no sign for 45 s; ending it)" in desk.log
+
+
+@pytest.mark.by_command
+def test_a_worker_that_takes_no_message_is_started_anew(
+    desk: Installation, client: httpx.Client, faults: Path
+) -> None:
+    ledger, deaf = Ledger(), desk.service("worker")
+    arm(faults, "hear nothing", "a sign of worker")
+    desk.wait_until(lambda: taken(faults, "hear nothing", "a sign of worker") == [deaf.pid], 60)
+    submit_many(ledger, client, sized(20, 2))
+    ledger.note_fault()
     settled(desk, ledger)
+    assert not deaf.is_running()
+    assert "messages wait and none is taken" in desk.log
 
 
 @pytest.mark.integration

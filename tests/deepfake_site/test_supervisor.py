@@ -251,3 +251,26 @@ def test_a_child_inherits_no_input(supervise):
         """
     )
     assert desk.wait_for(r"read ('')")
+
+
+def test_a_child_that_gives_no_sign_is_started_anew(supervise, tmp_path):
+    desk = supervise(
+        f"""
+        from pathlib import Path
+        from deepfake_site import pulse
+        pulse.SILENT_AFTER_S = 2.0
+        folder = Path({str(tmp_path)!r})
+        def beats():
+            while True:
+                pulse.beat(folder / "lively")
+                time.sleep(0.1)
+        SERVICES = [
+            Service("silent", SLEEP, pulse=folder / "silent"),
+            Service("lively", beats, pulse=folder / "lively"),
+        ]
+        """
+    )
+    first, second = desk.pids("silent", 2)[:2]
+    assert first != second
+    assert "has given no sign for 2 s; ending it" in desk.text()
+    assert len(desk.pids("lively")) == 1

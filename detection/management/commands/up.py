@@ -88,32 +88,25 @@ class Command(BaseCommand):
 
 
 def _services() -> list[Service]:
-    worker = partial(_celery, "worker", "--without-gossip", "--without-mingle")
-    bulk = str(settings.BULK_WORKERS)
     return [
         *([_valkey()] if _own_broker() else []),
         Service("web", _gunicorn),
-        Service("worker", partial(worker, "-Q", "sweep,detect", "-n", "worker@%h")),
+        _worker("worker", "-Q", "sweep,detect"),
         # A layer of a large picture takes half a minute, in which no verdict waits for it.
-        Service(
-            "evidence",
-            partial(_in_the_background, worker, "-Q", "evidence", "-c", "1", "-n", "evidence@%h"),
-        ),
+        _worker("evidence", "-Q", "evidence", "-c", "1", gives_way=True),
         # Threads, because it waits for others' servers; nobody's verdict waits with it.
-        Service(
-            "deliver",
-            partial(worker, "-Q", "deliver", "-P", "threads", "-c", "8", "-n", "deliver@%h"),
-        ),
-        Service(
-            "bulk", partial(_in_the_background, worker, "-Q", "bulk", "-c", bulk, "-n", "bulk@%h")
-        ),
+        _worker("deliver", "-Q", "deliver", "-P", "threads", "-c", "8"),
+        _worker("bulk", "-Q", "bulk", "-c", str(settings.BULK_WORKERS), gives_way=True),
         # Itself it does little: the training is a process of its own, which gives way still more.
-        Service(
-            "trainer",
-            partial(_in_the_background, worker, "-Q", "train", "-P", "solo", "-n", "trainer@%h"),
-        ),
+        _worker("trainer", "-Q", "train", "-P", "solo", gives_way=True),
         Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
     ]
+
+
+def _worker(name: str, *arguments: str, gives_way: bool = False) -> Service:
+    run = partial(_celery, "worker", "--without-gossip", "--without-mingle", "-n", f"{name}@%h")
+    run = partial(_in_the_background, run, *arguments) if gives_way else partial(run, *arguments)
+    return Service(name, run, pulse=settings.RUNTIME_DIR / f"{name}.pulse")
 
 
 def _celery(*arguments: str) -> None:
