@@ -106,7 +106,9 @@ def test_an_older_database_keeps_every_verdict_claim_and_event(tmp_path: Path):
     environment["UNMASK_DATA"] = str(tmp_path / "new")
     (tmp_path / "new").mkdir()
     run("manage.py", "migrate")
-    assert _schema(path) == _schema(tmp_path / "new" / path.name)
+    new = tmp_path / "new" / path.name
+    assert _schema(path) == _schema(new)
+    assert _indexes(path) == _indexes(new)
 
 
 def _schema(path: Path) -> dict[str, list[str]]:
@@ -117,6 +119,18 @@ def _schema(path: Path) -> dict[str, list[str]]:
             name: sorted(part.strip() for part in re.split(r",(?![^(]*\))", _body(sql)))
             for name, sql in made
         }
+
+
+def _indexes(path: Path) -> dict[str, list[str]]:
+    """By table, in the order they were made: of two that serve alike SQLite takes the later."""
+    found: dict[str, list[str]] = {}
+    with closing(sqlite3.connect(path)) as connection:
+        made = (
+            "SELECT tbl_name, name FROM sqlite_master WHERE sql LIKE 'CREATE INDEX%' ORDER BY rowid"
+        )
+        for table, name in connection.execute(made):
+            found.setdefault(table, []).append(name)
+    return found
 
 
 def _body(sql: str) -> str:
