@@ -180,7 +180,9 @@ def _write_reviews(made: Columns) -> None:
         if drawn > 0.01:
             item.status, item.closed_at, item.outcome = "closed", at, "authentic"
             decisions.append(
-                Decision(item=item, by=made["mod"], outcome="authentic", reason="other")
+                Decision(
+                    item=item, by=made["mod"], outcome="authentic", reason="other", created_at=at
+                )
             )
         items.append(item)
     ReviewItem.objects.bulk_create(items, batch_size=BATCH)

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from accounts.models import User
 from detection.models import Decision, Detection, GoldenImage, ModelVersion, Outcome, ReviewItem
@@ -24,6 +24,19 @@ VERDICT_OF = {
     Outcome.AUTHENTIC: Detection.Verdict.LIKELY_AUTHENTIC,
     Outcome.MANIPULATED: Detection.Verdict.LIKELY_MANIPULATED,
 }
+
+
+class Said(NamedTuple):
+    """One decision; `golden` is what was known of the image before."""
+
+    by_id: int
+    outcome: str
+    created_at: datetime
+    began_at: datetime | None
+    golden: str | None
+
+
+SAID = ("by_id", "outcome", "created_at", "began_at", "item__golden__outcome")
 
 
 @dataclass(frozen=True)
@@ -94,27 +107,30 @@ def figures(since: datetime, until: datetime) -> DeskFigures:
     )
 
 
-def _decisions(since: datetime, until: datetime) -> Iterable[Decision]:
+def _decisions(since: datetime, until: datetime) -> Iterable[Said]:
     rows = Decision.objects.filter(undone_at=None, created_at__gte=since, created_at__lt=until)
-    return rows.select_related("item__golden").only(
-        "by", "outcome", "created_at", "began_at", "item__golden__outcome"
-    )
+    return map(Said._make, rows.values_list(*SAID))
 
 
-def _pairs(since: datetime, until: datetime) -> Iterator[tuple[Decision, Decision]]:
+def _pairs(since: datetime, until: datetime) -> Iterator[tuple[Said, Said]]:
     """First and second opinions on an item, of those whose second came within the time."""
-    recent = Q(decisions__undone_at=None, decisions__created_at__gte=since)
-    several = ReviewItem.objects.of_the_desk().filter(recent).distinct().values("pk")
-    rows = Decision.objects.filter(undone_at=None, item__in=several, created_at__lt=until)
-    of_item: dict[object, list[Decision]] = defaultdict(list)
-    for row in rows.only("item", "by", "outcome", "created_at").order_by("created_at"):
-        of_item[row.item_id].append(row)
+    standing = Decision.objects.filter(undone_at=None)
+    of_it = standing.filter(item=OuterRef("item"))
+    rows = standing.filter(
+        Exists(of_it.filter(created_at__gte=since)),
+        Exists(of_it.exclude(pk=OuterRef("pk"))),
+        item__in=ReviewItem.objects.of_the_desk(),
+        created_at__lt=until,
+    )
+    of_item: dict[object, list[Said]] = defaultdict(list)
+    for item, *said in rows.order_by("created_at").values_list("item_id", *SAID):
+        of_item[item].append(Said._make(said))
     for opinions in of_item.values():
         if len(opinions) > 1 and opinions[1].created_at >= since:
             yield opinions[0], opinions[1]
 
 
-def _of(person: User, rows: list[Decision], pairs: list[tuple[Decision, Decision]]) -> Figures:
+def _of(person: User, rows: list[Said], pairs: list[tuple[Said, Said]]) -> Figures:
     """One reviewer's own decisions, and the pairs that one of them is of: theirs first."""
     theirs = []
     for first, second in pairs:
@@ -125,9 +141,9 @@ def _of(person: User, rows: list[Decision], pairs: list[tuple[Decision, Decision
     return _figures([row for row in rows if row.by_id == person.pk], theirs)
 
 
-def _figures(rows: list[Decision], pairs: list[tuple[str, str]]) -> Figures:
+def _figures(rows: list[Said], pairs: list[tuple[str, str]]) -> Figures:
     took = [(row.created_at - row.began_at).total_seconds() for row in rows if row.began_at]
-    golden = [(row.outcome, row.item.golden.outcome) for row in rows if row.item.golden]
+    golden = [(row.outcome, row.golden) for row in rows if row.golden]
     return Figures(
         decided=len(rows),
         median_s=median(took) if took else None,
@@ -138,7 +154,8 @@ def _figures(rows: list[Decision], pairs: list[tuple[str, str]]) -> Figures:
 
 def _models() -> Iterable[ModelVersion]:
     """Those that have judged something, the newest first."""
-    return ModelVersion.objects.filter(detections__isnull=False).distinct().order_by("-created_at")
+    judged = Detection.objects.filter(model_version=OuterRef("pk"))
+    return ModelVersion.objects.filter(Exists(judged)).order_by("-created_at")
 
 
 def _of_model(version: ModelVersion, since: datetime, until: datetime) -> ModelFigures:
