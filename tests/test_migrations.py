@@ -33,6 +33,7 @@ KNOWN = {
     ("detection.0019", "constraint shadow_share_is_a_share"): "about columns that are new",
     ("detection.0019", "modelversion.is_shadow"): "has its default since detection 0021",
     ("detection.0019", "modelversion.shadow_share"): "has its default since detection 0021",
+    ("detection.0024", "RunSQL, which nobody can judge but a person"): "drops an index alone",
 }
 TAKES_AWAY = (
     migrations.RemoveField,

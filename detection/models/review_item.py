@@ -172,7 +172,8 @@ class ReviewItem(models.Model):
     is_escalated = models.BooleanField(default=False)
     opinions_wanted = models.PositiveSmallIntegerField(default=1)  # independent ones
     outcome = models.CharField(max_length=16, choices=Outcome.choices, blank=True)
-    golden = models.ForeignKey(GoldenImage, models.PROTECT, null=True, blank=True)
+    # SQLite, which has no statistics, would read an index of all for those without one: nearly all.
+    golden = models.ForeignKey(GoldenImage, models.PROTECT, null=True, blank=True, db_index=False)
     previous = models.ForeignKey("self", models.PROTECT, null=True, blank=True)  # it reopens
 
     objects = ReviewItemQuerySet.as_manager()
@@ -204,6 +205,9 @@ class ReviewItem(models.Model):
                 name="review_most_urgent_first",
             ),
             models.Index(fields=["-closed_at"], name="review_closed_latest"),
+            models.Index(
+                fields=["golden"], condition=Q(golden__isnull=False), name="review_of_golden"
+            ),
         ]
 
     def __str__(self) -> str:

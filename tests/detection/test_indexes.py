@@ -10,7 +10,15 @@ from django.db.models.functions import Now
 
 from accounts.models import User
 from detection import review_waiting
-from detection.models import CaseImage, CaseNote, Detection, EvidenceLayer, Image, WebhookDelivery
+from detection.models import (
+    CaseImage,
+    CaseNote,
+    Detection,
+    EvidenceLayer,
+    Image,
+    ReviewItem,
+    WebhookDelivery,
+)
 from detection.services import delivering, open_work, operations
 from tests.factories import done_row
 
@@ -117,3 +125,19 @@ def test_the_queue_of_the_review_desk_is_read_from_its_most_urgent_item_on(carol
     plan = review_waiting.find(carol, review_waiting.Asked())[:50].explain()
     assert "USING INDEX review_most_urgent_first" in plan
     assert "erased_at=?" not in plan
+
+
+def test_the_items_of_a_detection_are_found_by_it_and_not_by_what_nearly_all_lack(
+    alice, model_version
+):
+    row = done_row(alice, model_version)
+    beside = ReviewItem.objects.beside_verdicts(alice).filter(detection__in=[row])
+    for asked in (row.review_items.of_the_desk(), beside):
+        assert "SEARCH detection_reviewitem USING INDEX detection_reviewitem_detection_id" in (
+            asked.explain()
+        )
+
+
+def test_items_of_a_golden_image_are_found_by_it(db):
+    plan = ReviewItem.objects.filter(golden=Detection().pk).explain()
+    assert "USING INDEX review_of_golden" in plan
