@@ -198,7 +198,12 @@ def _write_cases(made: Columns, wanted: int) -> None:
     Case.objects.bulk_create(cases, batch_size=BATCH)
     CaseImage.objects.bulk_create(
         [
-            CaseImage(case=cases[n // IN_A_CASE], image_id=pk, added_by=made["many"])
+            CaseImage(
+                case=cases[n // IN_A_CASE],
+                image_id=pk,
+                image_owner=made["many"],
+                added_by=made["many"],
+            )
             for n, pk in enumerate(images)
         ],
         batch_size=BATCH,

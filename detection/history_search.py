@@ -256,7 +256,7 @@ def _shared_with(user: User) -> QuerySet[Any]:
     """Others' images in the cases that this person belongs to: one's own are another source, and
     mostly all that there is."""
     cases = Case.objects.filter(Q(people=user) | Q(owner=user)).order_by().values("pk")
-    return Image.cases.through.objects.filter(case__in=cases).exclude(image__owner=user)
+    return Image.cases.through.objects.filter(case__in=cases).exclude(image_owner=user)
 
 
 def _versions() -> list[uuid.UUID]:

@@ -34,6 +34,10 @@ KNOWN = {
     ("detection.0019", "modelversion.is_shadow"): "has its default since detection 0021",
     ("detection.0019", "modelversion.shadow_share"): "has its default since detection 0021",
     ("detection.0024", "RunSQL, which nobody can judge but a person"): "drops an index alone",
+    (
+        "detection.0025",
+        "RunSQL, which nobody can judge but a person",
+    ): "fills the column that is new",
 }
 TAKES_AWAY = (
     migrations.RemoveField,

@@ -93,11 +93,19 @@ class CaseMember(models.Model):
 
 
 class CaseImage(models.Model):
-    """An image in a case, and who put it there."""
+    """An image in a case, and who put it there.
+
+    Attributes:
+        image_owner: a copy of what the image says, which never changes: whoever has cases asks of
+            thousands of images whether they are others'. None where an earlier release wrote it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     case = models.ForeignKey(Case, models.CASCADE, related_name="entries")
     image = models.ForeignKey(Image, models.PROTECT, related_name="case_entries")
+    image_owner = models.ForeignKey(
+        User, models.PROTECT, related_name="+", null=True, editable=False, db_index=False
+    )
     added_by = models.ForeignKey(User, models.PROTECT, related_name="+", null=True)
     created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
 

@@ -307,7 +307,7 @@ def _take_out(case: Case, image: Image, by: User) -> list[Event]:
 
 
 def _enter(case: Case, image: Image, by: User) -> Event:
-    CaseImage.objects.create(case=case, image=image, added_by=by)
+    CaseImage.objects.create(case=case, image=image, image_owner_id=image.owner_id, added_by=by)
     return image.owner_id, partial(_record_image, "case.image_added", by, case, image)
 
 

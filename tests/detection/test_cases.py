@@ -63,6 +63,14 @@ def test_an_image_goes_in_once(case, alice):
         CaseImage.objects.create(case=case, image=image)
 
 
+def test_an_entry_says_whose_the_image_is(case, alice, carol):
+    image = image_row(alice)
+    cases.add_images(
+        by=carol, case=Case.objects.create(owner=carol, title="of hers"), images=[image]
+    )
+    assert CaseImage.objects.get(image=image).image_owner == alice
+
+
 def test_confidential_images_go_in_by_their_owners_word_alone(case, alice, bob, carol):
     hidden = image_row(alice, is_confidential=True)
     with pytest.raises(Refused) as refusal:

@@ -11,7 +11,15 @@ from accounts.models import User
 from detection import history, history_search, history_sql, history_walk
 from detection.history import Asked, Order
 from detection.history_words import words_of
-from detection.models import Case, Detection, HistoryRow, Image, ModelVersion, Submission
+from detection.models import (
+    Case,
+    CaseImage,
+    Detection,
+    HistoryRow,
+    Image,
+    ModelVersion,
+    Submission,
+)
 from detection.models.history import Door, Kind
 from detection.services import custody, erasure, tags
 from tests.factories import detection_row, done_row, running_row
@@ -113,6 +121,17 @@ def test_a_journalist_finds_their_own_and_those_of_their_cases(alice, bob, model
     assert found(alice) == [shared.pk, mine.pk]
     assert found(alice, owner=alice) == [mine.pk]
     assert found(alice, owner=bob) == [shared.pk]
+
+
+def test_of_own_cases_only_others_images_are_gathered(alice, bob, model_version):
+    """One's own are found another way; where a row does not say whose it is, they come once."""
+    mine, unsaid, other = (done_row(person, model_version) for person in (alice, alice, bob))
+    case = Case.objects.create(owner=alice, title="harbour")
+    for row, owner in ((mine, alice), (unsaid, None), (other, bob)):
+        CaseImage.objects.create(case=case, image=row.image, image_owner=owner)
+    gathered = history_search._shared_with(alice).values_list("image_id", flat=True)
+    assert set(gathered) == {unsaid.image_id, other.image_id}
+    assert found(alice) == [other.pk, unsaid.pk, mine.pk]
 
 
 @pytest.mark.parametrize("is_shared", [False, True])
