@@ -74,8 +74,8 @@ def is_cursor(order: str, text: str) -> bool:
 
 def detections(by: User, ids: list[uuid.UUID]) -> list[Detection]:
     """The rows of a page in its order, for somebody who may see them."""
-    rows = Detection.objects.visible_to(by).select_related("image__owner", "model_version")
-    found = rows.in_bulk(ids)
+    rows = Detection.objects.select_related("image__owner", "model_version")
+    found = rows.shown_to(by, ids)
     return [found[pk] for pk in ids if pk in found]
 
 

@@ -58,7 +58,7 @@ def failed_page(*, by: User, code: str = "", cursor: str = "") -> FailedPage:
     found = page(_failed(code), cursor=cursor, size=PAGE_SIZE)
     ids = [row.pk for row in found.rows]
     detections = Detection.objects.select_related("model_version").in_bulk(ids)
-    visible = set(Detection.objects.visible_to(by).filter(pk__in=ids).values_list("pk", flat=True))
+    visible = set(Detection.objects.shown_to(by, ids))
     sent = Submission.objects.filter(detection__in=visible).order_by("created_at")
     names = dict(sent.values_list("detection", "file_name"))
     rows = [FailedRow(detections[pk], pk in visible, names.get(pk, "")) for pk in ids]

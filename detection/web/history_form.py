@@ -114,6 +114,15 @@ class HistoryForm(forms.Form):
         model.queryset = ModelVersion.objects.order_by("-created_at")
         case.queryset = Case.objects.visible_to(by).order_by("-created_at")
         self.is_valid()
+        self._offered = list(case.queryset[:MAX_CHOICES])
+        case.choices = self._case_choices()
+
+    def _case_choices(self) -> list[tuple[str, str]]:
+        """The cases that are offered, and the one that was chosen, however old."""
+        chosen = self.cleaned_data.get("case")
+        older = [chosen] if chosen and chosen not in self._offered else []
+        named = [(str(one.pk), str(one)) for one in [*self._offered, *older]]
+        return [("", str(_("Any"))), *named]
 
     def clean_q(self) -> str:
         return str(self.cleaned_data["q"]).replace("\x00", "")
@@ -195,7 +204,7 @@ class HistoryForm(forms.Form):
 
     def cases(self) -> list[Case]:
         """Cases to choose from, the newest first."""
-        return list(Case.objects.visible_to(self.by).order_by("-created_at")[:MAX_CHOICES])
+        return self._offered
 
     def tags_used(self) -> list[str]:
         """Tags that this person gave, to choose from."""

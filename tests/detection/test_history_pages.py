@@ -19,6 +19,7 @@ from accounts.models import AuditDetail, AuditEvent, User
 from detection.models import Case, Detection, Image, ImageTag, SavedFilter, Tag
 from detection.services import bulk, custody, history_export, saved_filters, tags
 from detection.web import history_actions
+from detection.web.history_form import MAX_CHOICES
 from tests.detection.test_history import MANIPULATED, named
 from tests.factories import done_row
 
@@ -431,3 +432,15 @@ def test_the_api_takes_the_same_filters(alice, bob, carol, client_of, model_vers
     assert ids(bob, person=alice.email) == ids(bob, q="dock") == []
     answer = client_of(alice).get(api, {"order": "likeliest", "cursor": "MC4" + "w" * 3})
     assert answer.status_code == 400
+
+
+def test_of_many_cases_the_newest_are_offered_and_the_one_that_was_chosen(client, alice):
+    client.force_login(alice)
+    made = [Case.objects.create(owner=alice, title=f"case {n}") for n in range(MAX_CHOICES + 2)]
+    page = client.get(reverse("history"), {"case": str(made[0].pk)}).content.decode()
+    select = page[page.index('id="id_case"') :]
+    select = select[: select.index("</select>")]
+    assert select.count("<option") == 1 + MAX_CHOICES + 1
+    assert f'<option value="{made[0].pk}" selected>case 0</option>' in select
+    assert "case 1</option>" not in select
+    assert f"case {MAX_CHOICES + 1}</option>" in select
