@@ -15,7 +15,7 @@ from accounts.action_words import action_words
 from accounts.models import AuditEvent, User
 from accounts.trail import life_of
 from detection import words
-from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection
+from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection, Image
 from detection.presentation import TONES, VerdictCard, verdict_card
 from detection.review_words import ReviewCard, review_card
 from detection.services.case_summary import Entry
@@ -147,8 +147,9 @@ def _rows(events: list[AuditEvent], reader: User) -> list[HistoryRow]:
     ids = {event.actor_id for event in events} | {_person(said) for said in after}
     people = User.objects.in_bulk([pk for pk in ids if pk is not None])
     images = {uuid.UUID(said["image"]) for said in after if "image" in said}
-    seen = Detection.objects.visible_to(reader).filter(image__in=images).order_by("created_at")
-    detections = {str(row.image_id): row for row in seen.defer("activation")}
+    seen = Image.objects.seen_by(reader, images)
+    judged = Detection.objects.filter(image__in=seen).order_by("created_at").defer("activation")
+    detections = {str(row.image_id): row for row in judged}
     return [
         HistoryRow(
             pk=event.pk,

@@ -21,6 +21,7 @@ from detection.models import (
     Detection,
     Feedback,
     GoldenImage,
+    Image,
     PassedOn,
     ReviewItem,
 )
@@ -205,9 +206,9 @@ def desk_section(detection: Detection, user: User) -> DeskSection | None:
 
 def golden_rows(rows: list[GoldenImage], user: User) -> list[GoldenRow]:
     """Their pages and names as far as this administrator may see them."""
-    images = [row.image_id for row in rows]
-    seen = Detection.objects.visible_to(user).filter(image__in=images, status=Detection.Status.DONE)
-    latest = {row.image_id: row for row in seen.order_by("created_at")}
+    seen = Image.objects.seen_by(user, (row.image_id for row in rows))
+    judged = Detection.objects.filter(image__in=seen, status=Detection.Status.DONE)
+    latest = {row.image_id: row for row in judged.order_by("created_at")}
     names = file_names(list(latest.values()), user)
     return [
         GoldenRow(row, found := latest.get(row.image_id), names.get(found.pk, "") if found else "")

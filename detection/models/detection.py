@@ -35,14 +35,9 @@ class DetectionQuerySet(LeasedQuerySet["Detection"]):
         return self.filter(visibility(user, "image__"))
 
     def shown_to(self, user: User, ids: Iterable[uuid.UUID]) -> "dict[uuid.UUID, Detection]":
-        """Those of these rows that this person may see.
-
-        Their images are asked for by themselves: joined, PostgreSQL reads a million images to look
-        at two dozen.
-        """
+        """Those of these rows that this person may see."""
         rows = self.in_bulk(ids)
-        images = Image.objects.visible_to(user).filter(pk__in={r.image_id for r in rows.values()})
-        seen = set(images.values_list("pk", flat=True))
+        seen = Image.objects.seen_by(user, (row.image_id for row in rows.values()))
         return {pk: row for pk, row in rows.items() if row.image_id in seen}
 
     def standing(self) -> "DetectionQuerySet":

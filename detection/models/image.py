@@ -1,6 +1,7 @@
 """The bytes of one owner, known by their SHA-256."""
 
 import uuid
+from collections.abc import Iterable
 
 from django.db import models
 from django.db.models import Q
@@ -31,6 +32,14 @@ def visibility(user: User, image: str = "") -> Q:
 class ImageQuerySet(models.QuerySet["Image"]):
     def visible_to(self, user: User) -> "ImageQuerySet":
         return self.filter(visibility(user))
+
+    def seen_by(self, user: User, ids: Iterable[uuid.UUID]) -> set[uuid.UUID]:
+        """Which of these this person may see.
+
+        Rows of a page are then fetched by what is in it. Joined with this rule, PostgreSQL reads a
+        million images to look at two dozen.
+        """
+        return set(self.visible_to(user).filter(pk__in=set(ids)).values_list("pk", flat=True))
 
     def kept(self) -> "ImageQuerySet":
         """Whose original is there."""

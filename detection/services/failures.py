@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count
 
 from accounts.models import User
-from detection.models import Detection, HistoryRow, Submission
+from detection.models import Detection, HistoryRow, Image, Submission
 from detection.models.history import HistoryRowQuerySet
 from detection.paging import page
 from detection.services.submission import MENDED_BY_UPLOAD, retry_detection
@@ -58,7 +58,8 @@ def failed_page(*, by: User, code: str = "", cursor: str = "") -> FailedPage:
     found = page(_failed(code), cursor=cursor, size=PAGE_SIZE)
     ids = [row.pk for row in found.rows]
     detections = Detection.objects.select_related("model_version").in_bulk(ids)
-    visible = set(Detection.objects.shown_to(by, ids))
+    seen = Image.objects.seen_by(by, (row.image_id for row in detections.values()))
+    visible = {pk for pk, row in detections.items() if row.image_id in seen}
     sent = Submission.objects.filter(detection__in=visible).order_by("created_at")
     names = dict(sent.values_list("detection", "file_name"))
     rows = [FailedRow(detections[pk], pk in visible, names.get(pk, "")) for pk in ids]

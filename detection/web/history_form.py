@@ -9,6 +9,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -114,14 +115,13 @@ class HistoryForm(forms.Form):
         model.queryset = ModelVersion.objects.order_by("-created_at")
         case.queryset = Case.objects.visible_to(by).order_by("-created_at")
         self.is_valid()
-        self._offered = list(case.queryset[:MAX_CHOICES])
-        case.choices = self._case_choices()
+        case.choices = self._case_choices
 
     def _case_choices(self) -> list[tuple[str, str]]:
         """The cases that are offered, and the one that was chosen, however old."""
         chosen = self.cleaned_data.get("case")
-        older = [chosen] if chosen and chosen not in self._offered else []
-        named = [(str(one.pk), str(one)) for one in [*self._offered, *older]]
+        older = [chosen] if chosen and chosen not in self.cases else []
+        named = [(str(one.pk), str(one)) for one in [*self.cases, *older]]
         return [("", str(_("Any"))), *named]
 
     def clean_q(self) -> str:
@@ -202,9 +202,10 @@ class HistoryForm(forms.Form):
         is_named = name in {"verdict", "confidential", "via"}
         return str(choices.get(chosen, chosen)) if is_named else str(chosen)
 
+    @cached_property
     def cases(self) -> list[Case]:
         """Cases to choose from, the newest first."""
-        return self._offered
+        return list(Case.objects.visible_to(self.by).order_by("-created_at")[:MAX_CHOICES])
 
     def tags_used(self) -> list[str]:
         """Tags that this person gave, to choose from."""

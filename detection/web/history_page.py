@@ -42,7 +42,7 @@ def history(request: HttpRequest) -> HttpResponse:
         "tags_used": form.tags_used(),
         "is_first_page": not request.GET.get("cursor"),
         "is_all_selected": "select" in request.GET,
-        "cases": form.cases(),
+        "cases": form.cases,
         "export_limit": number_format(MAX_ROWS, force_grouping=True),
     }
     try:

@@ -1,10 +1,12 @@
 """Who may see an image, and that the same bytes of one owner are one row."""
 
-import pytest
-from django.db import IntegrityError, transaction
+import uuid
 
-from detection.models import Case, Image
-from tests.factories import image_row
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from detection.models import Case, Detection, Image
+from tests.factories import done_row, image_row
 
 
 def _seen_by(user) -> set[Image]:
@@ -81,3 +83,15 @@ def test_the_same_bytes_of_one_owner_are_one_image(alice):
 def test_the_same_bytes_of_two_owners_are_two_images(alice, bob):
     image = image_row(alice)
     assert image_row(bob, sha256=image.sha256).pk != image.pk
+
+
+def test_of_rows_that_are_named_only_the_visible_are_shown(alice, bob, model_version):
+    mine, others = done_row(alice, model_version), done_row(bob, model_version)
+    ids = [others.pk, mine.pk, uuid.uuid4()]
+    assert Detection.objects.shown_to(alice, ids) == {mine.pk: mine}
+    assert Image.objects.seen_by(alice, [mine.image_id, others.image_id]) == {mine.image_id}
+    plan = Image.objects.visible_to(alice).filter(pk__in=[mine.image_id]).explain()
+    if connection.vendor == "sqlite":
+        assert (
+            "SEARCH detection_image USING INDEX sqlite_autoindex_detection_image_1 (id=?)" in plan
+        )
