@@ -1,5 +1,6 @@
 """A comparison of two models as a page shows it: both figures, the difference, and in words."""
 
+import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -138,7 +139,7 @@ def gate(row: Comparison) -> Gate:
 def changed_verdicts(row: Comparison, user: User) -> tuple[list[str], int]:
     """Ids of the changed detections that this person may see, and how many others there are."""
     ids = [one["detection"] for one in row.changed]
-    seen = {str(pk) for pk in _visible(ids, user).values_list("pk", flat=True)}
+    seen = {str(pk) for pk in Detection.objects.shown_to(user, map(uuid.UUID, ids))}
     shown = [pk for pk in ids if pk in seen]
     return shown, len(ids) - len(shown)
 
@@ -146,7 +147,8 @@ def changed_verdicts(row: Comparison, user: User) -> tuple[list[str], int]:
 def changed_rows(row: Comparison, ids: Iterable[str], user: User) -> list[Changed]:
     """These of the changed detections, with both verdicts in words."""
     told = {one["detection"]: one for one in row.changed}
-    rows = _visible(list(ids), user).select_related("image").in_bulk()
+    with_image = Detection.objects.select_related("image")
+    rows = with_image.shown_to(user, map(uuid.UUID, ids))
     by_id = {str(pk): detection for pk, detection in rows.items()}
     return [_changed(by_id[pk], told[pk]) for pk in ids if pk in by_id]
 
@@ -154,10 +156,6 @@ def changed_rows(row: Comparison, ids: Iterable[str], user: User) -> list[Change
 def failure(row: Comparison) -> str:
     """Why it has no figures, as a sentence."""
     return str(FAILURES.get(row.failure_code) or words.failure_sentence(row.failure_code))
-
-
-def _visible(ids: list[str], user: User) -> Any:
-    return Detection.objects.visible_to(user).filter(pk__in=ids)
 
 
 def _changed(detection: Detection, told: Mapping[str, Any]) -> Changed:

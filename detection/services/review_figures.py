@@ -5,6 +5,7 @@ what reviewers said; those of the random sample stand for all verdicts, the othe
 because something spoke against them.
 """
 
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from datetime import datetime
 from statistics import median
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from accounts.models import User
+from detection.batches import batches
 from detection.models import Decision, Detection, GoldenImage, ModelVersion, Outcome, ReviewItem
 from detection.models.review_item import ReviewItemQuerySet
 from ml.agreement import cohens_kappa
@@ -36,6 +38,8 @@ class Said(NamedTuple):
     golden: str | None
 
 
+JUDGED = ("image_id", "model_version_id", "status", "verdict")
+IMAGES_AT_ONCE = 2000
 SAID = ("by_id", "outcome", "created_at", "began_at", "item__golden__outcome")
 
 
@@ -103,7 +107,7 @@ def figures(since: datetime, until: datetime) -> DeskFigures:
         until,
         _figures(rows, [(first.outcome, second.outcome) for first, second in pairs]),
         [(person, _of(person, rows, pairs)) for person in by_name],
-        [_of_model(version, since, until) for version in _models()],
+        _of_models(since, until),
     )
 
 
@@ -158,16 +162,23 @@ def _models() -> Iterable[ModelVersion]:
     return ModelVersion.objects.filter(Exists(judged)).order_by("-created_at")
 
 
-def _of_model(version: ModelVersion, since: datetime, until: datetime) -> ModelFigures:
+def _of_models(since: datetime, until: datetime) -> list[ModelFigures]:
     golden = GoldenImage.objects.filter(retired_at=None)
     reviewed = _reviewed(since, until)
     sampled = reviewed.with_reason(ReviewItem.Reason.SAMPLE)
-    return ModelFigures(
-        version,
-        _judged(version, golden, "image__detections__"),
-        _judged(version, reviewed, "detection__image__detections__"),
-        _judged(version, sampled, "detection__image__detections__"),
-    )
+    on_golden = _answers(golden, "image_id")
+    on_reviewed = _answers(reviewed, "detection__image_id")
+    on_sampled = _answers(sampled, "detection__image_id")
+    return [
+        ModelFigures(
+            version,
+            *(
+                _score(answers[version.pk], unsure=Detection.Verdict.INCONCLUSIVE)
+                for answers in (on_golden, on_reviewed, on_sampled)
+            ),
+        )
+        for version in _models()
+    ]
 
 
 def _reviewed(since: datetime, until: datetime) -> ReviewItemQuerySet:
@@ -177,20 +188,26 @@ def _reviewed(since: datetime, until: datetime) -> ReviewItemQuerySet:
     return ReviewItem.objects.of_the_desk().filter(~Exists(again), **closed)
 
 
-def _judged(version: ModelVersion, known: QuerySet[Any], detections: str) -> Score:
-    """A version's verdicts on images whose truth somebody said.
+def _answers(known: QuerySet[Any], image: str) -> dict[uuid.UUID, list[tuple[str, str]]]:
+    """Of each version the verdicts on images whose truth somebody said, each beside that truth.
+
+    What is known comes first, its images' detections after it: asked in one, SQLite, which counts
+    nothing beforehand, begins with all that a version ever judged.
 
     Args:
         known: rows with an `outcome`.
-        detections: the path from them to what was judged of their image.
+        image: the path from them to their image's key.
     """
-    done = {"model_version": version, "status": Detection.Status.DONE}
-    rows = known.filter(**{f"{detections}{name}": value for name, value in done.items()})
-    counted = rows.values_list(f"{detections}verdict", "outcome").annotate(n=Count("pk"))
-    answers: list[tuple[str, str]] = []
-    for verdict, outcome, n in counted.order_by():
-        answers += [(verdict, VERDICT_OF[Outcome(outcome)])] * n
-    return _score(answers, unsure=Detection.Verdict.INCONCLUSIVE)
+    answers: dict[uuid.UUID, list[tuple[str, str]]] = defaultdict(list)
+    for some in batches(known.order_by().values_list(image, "outcome"), IMAGES_AT_ONCE):
+        truths: dict[uuid.UUID, list[str]] = defaultdict(list)
+        for pk, outcome in some:
+            truths[pk].append(VERDICT_OF[Outcome(outcome)])
+        of_them = Detection.objects.filter(image__in=list(truths))
+        for pk, version, status, verdict in of_them.values_list(*JUDGED):
+            if status == Detection.Status.DONE:
+                answers[version] += [(verdict, truth) for truth in truths[pk]]
+    return answers
 
 
 def _score(answers: list[tuple[str, str]], *, unsure: str) -> Score:

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from accounts.models import AuditEvent
 from detection import storage
+from detection.batches import batches
 from detection.models import Detection, Image
 
 BATCH = 500
@@ -33,12 +33,12 @@ class Difference:
 def changed_verdicts() -> Iterator[Difference]:
     """Verdicts that are not the ones recorded when they were given, or that nobody recorded."""
     events = AuditEvent.objects.filter(action="detection.completed").order_by("id")
-    for batch in _batches(events.iterator(chunk_size=BATCH)):
+    for batch in batches(events.iterator(chunk_size=BATCH), BATCH):
         rows = _rows([event.target_id for event in batch])
         for event in batch:
             yield from _against(event, rows.get(event.target_id))
     done = Detection.objects.filter(status=Detection.Status.DONE).order_by("created_at")
-    for some in _batches(done.values_list("pk", flat=True).iterator(chunk_size=BATCH)):
+    for some in batches(done.values_list("pk", flat=True).iterator(chunk_size=BATCH), BATCH):
         ids = [str(pk) for pk in some]
         known = set(
             AuditEvent.objects.filter(
@@ -88,14 +88,3 @@ def _against(event: AuditEvent, row: Detection | None) -> Iterator[Difference]:
 def _rows(ids: Sequence[str]) -> dict[str, Detection]:
     found = Detection.objects.filter(pk__in=ids).select_related("image", "model_version")
     return {str(row.pk): row for row in found}
-
-
-def _batches(rows: Iterator[Any]) -> Iterator[list[Any]]:
-    batch: list[Any] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -7,6 +7,8 @@ import pytest
 from django.db import connection
 from django.db.models import QuerySet
 from django.db.models.functions import Now
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import User
 from detection import review_waiting
@@ -20,7 +22,9 @@ from detection.models import (
     WebhookDelivery,
 )
 from detection.services import delivering, open_work, operations
+from detection.services.review_figures import figures
 from tests.factories import done_row
+from tests.review_desk import decided, opened
 
 pytestmark = [
     pytest.mark.django_db,
@@ -141,3 +145,16 @@ def test_the_items_of_a_detection_are_found_by_it_and_not_by_what_nearly_all_lac
 def test_items_of_a_golden_image_are_found_by_it(db):
     plan = ReviewItem.objects.filter(golden=Detection().pk).explain()
     assert "USING INDEX review_of_golden" in plan
+
+
+def test_what_models_said_of_reviewed_images_is_found_by_these_images(carol, alice, model_version):
+    decided(opened(alice, model_version), carol)
+    now = timezone.now()
+    with CaptureQueriesContext(connection) as asked:
+        figures(now - timedelta(days=1), now + timedelta(days=1))
+    of_detections = [one["sql"] for one in asked if '"model_version_id", ' in one["sql"]]
+    assert of_detections
+    with connection.cursor() as cursor:
+        for sql in of_detections:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            assert "(image_id=?)" in str(cursor.fetchall())

@@ -1,0 +1,33 @@
+"""The third training of the default network: four times as many views, at 256 pixels, with copies.
+
+python -m ml train lite_long --data path/to/manifest.csv --run runs/long \
+    --start ml/artifacts/default
+Everything before it saw 160,000 views in all. Every layer learns, and every view is shown twice,
+the second time as somebody would save it again.
+"""
+
+from dataclasses import replace
+
+from ml.configs import lite_full, lite_served
+from ml.experiment import ViewSchedule
+from ml.preprocess import Preprocessing
+
+SIZES = (224,) * 8 + (256,) * 18
+
+CONFIG = replace(
+    lite_full.CONFIG,
+    name="lite_long",
+    preprocessing=Preprocessing(size=256, resample="bicubic", scale=1 / 128, offset=127),
+    epochs=len(SIZES),
+    batch_size=64,
+    learning_rate=5e-4,
+    views=ViewSchedule(
+        sizes=SIZES,
+        recipe=lite_served.RECIPE,
+        steps_per_epoch=150,
+        warmup_steps=150,
+        weight_decay=0.02,
+        steadiness=0.2,
+    ),
+    starts_from="lite_full",
+)
