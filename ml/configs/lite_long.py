@@ -12,7 +12,7 @@ from ml.configs import lite_full, lite_served
 from ml.experiment import ViewSchedule
 from ml.preprocess import Preprocessing
 
-SIZES = (224,) * 8 + (256,) * 18
+SIZES = (224,) * 8 + (256,) * 12
 
 CONFIG = replace(
     lite_full.CONFIG,

@@ -8,13 +8,12 @@ import functools
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 import schemathesis
 from django.core.signals import request_finished, request_started
-from django.db import close_old_connections, transaction
+from django.db import close_old_connections
 from django.test import Client
 from hypothesis import HealthCheck, strategies
 from hypothesis import settings as hypothesis_settings
@@ -33,6 +32,7 @@ from detection.models import Detection, IdempotencyKey
 from detection.services import case_notes, cases, image_search, review
 from tests import images
 from tests.factories import detection_row, done_row
+from tests.undone import undone
 
 pytestmark = [pytest.mark.usefixtures("model_version"), pytest.mark.contract]
 EXAMPLES = int(os.environ.get("UNMASK_CONTRACT_EXAMPLES", "10"))  # of each operation
@@ -143,20 +143,12 @@ def test_so_is_every_answer_to_others(
     case: Case, others: dict[str, dict[str, str]], rows: Any
 ) -> None:
     for name, headers in others.items():
-        with _undone():
+        with undone():
             try:
                 _hold(case, headers)
             except BaseException as error:
                 error.add_note(f"asked by: {name}")
                 raise
-
-
-@contextmanager
-def _undone() -> Iterator[None]:
-    """So that the next caller finds what this one found."""
-    with transaction.atomic():
-        yield
-        transaction.set_rollback(True)
 
 
 def _hold(case: Case, headers: dict[str, str]) -> None:
