@@ -108,7 +108,7 @@ def train(
         "patience": patience,
         "seed": seed,
     }
-    chosen = replace(_config(config), **{k: v for k, v in given.items() if v is not None})
+    chosen = replace(named_config(config), **{k: v for k, v in given.items() if v is not None})
     run = RunFolder(run_folder)
     with _reported(), run.held(), _followed(progress, run) as report:
         # 7 s to import: evaluate and predict must not pay for it.
@@ -232,7 +232,7 @@ def leave_one_out(
 
     with _reported(), ProgressBars(console) as bars:
         manifest = read_manifest(data)
-        chosen, prepared = _config(config), cache or runs / "cache"
+        chosen, prepared = named_config(config), cache or runs / "cache"
         figures = leave_each_out(chosen, manifest, runs, prepared, bars, drawers=drawers)
     write_json(out, figures)
     for source, row in figures["sources"].items():
@@ -294,7 +294,12 @@ def run() -> None:
     app()
 
 
-def _config(name: str) -> TrainingConfig:
+def named_config(name: str) -> TrainingConfig:
+    """The experiment of a module of `ml.configs`.
+
+    Raises:
+        typer.BadParameter: there is none; says which there are.
+    """
     known = [module.name for module in pkgutil.iter_modules(configs.__path__)]
     if name not in known:
         raise typer.BadParameter(f"no config {name!r}; one of {', '.join(known)}")

@@ -8,9 +8,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FORBIDDEN = {"django", "rest_framework", "celery", "accounts", "detection", "deepfake_site"}
-TRAINING_ONLY = {"keras", "tensorflow", "tf2onnx", "onnx", "matplotlib"}
+TRAINING_ONLY = {"keras", "tensorflow", "torch", "tf2onnx", "onnx", "matplotlib"}
 # The modules that only training and exporting load.
 TRAINERS = {
+    "ml/bfloat16",
     "ml/training.py",
     "ml/feeds.py",
     "ml/leave_one_out.py",

@@ -73,12 +73,13 @@ def with_evidence(trained: keras.Model, size: int) -> keras.Model:
 def trunk(image: Any, plan: Plan) -> Any:
     """Cells (n, h / 32, w / 32, 1280) of a picture (n, h, w, 3)."""
     x = convolved(image, STEM_CHANNELS, 3, 2, "stem")
-    for number, block in enumerate(_blocks(plan)):
+    for number, block in enumerate(blocks_of(plan)):
         x = _inverted(x, block, f"block{number}")
     return convolved(x, HEAD_CHANNELS, 1, 1, "head")
 
 
-def _blocks(plan: Plan) -> Iterator[tuple[int, int, int, int]]:
+def blocks_of(plan: Plan) -> Iterator[tuple[int, int, int, int]]:
+    """Expansion, channels out, kernel and stride of each block."""
     for repeats, channels, expansion, kernel, stride in plan.blocks:
         for repeat in range(repeats):
             yield expansion, channels, kernel, stride if repeat == 0 else 1
@@ -128,7 +129,7 @@ def load_imagenet(model: keras.Model, plan: Plan) -> None:
 def weight_names(plan: Plan) -> Iterator[tuple[str, str, str]]:
     """Our layer, the file's convolution and the file's normalisation, for each of them."""
     yield "stem", "_conv_stem", "_bn0"
-    for block, (expansion, *_) in enumerate(_blocks(plan)):
+    for block, (expansion, *_) in enumerate(blocks_of(plan)):
         torch = f"_blocks.{block}"
         if expansion > 1:
             yield f"block{block}_expand", f"{torch}._expand_conv", f"{torch}._bn0"
