@@ -27,11 +27,15 @@ def unanswered(queue: str) -> int | None:
     """How many messages lie in a queue; None when the broker does not answer."""
     try:
         # The Redis transport's own channel; kombu's interface cannot count without declaring.
-        return _connection().default_channel.client.llen(queue)  # type: ignore[attr-defined]
+        waiting = _connection().default_channel.client.llen(queue)  # type: ignore[attr-defined]
     except (OperationalError, RedisError, OSError) as error:
-        log.warning("the broker does not answer: %s", type(error).__name__)
+        if not getattr(_mine, "is_away", False):  # who asks every few seconds says it once
+            log.warning("the broker does not answer: %s", type(error).__name__)
+        _mine.is_away = True
         _forget()
         return None
+    _mine.is_away = False
+    return int(waiting)
 
 
 def ring(detection_id: uuid.UUID, queue: str, *, app: Celery = current_app) -> bool:

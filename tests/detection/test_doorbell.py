@@ -136,3 +136,12 @@ def test_a_missed_doorbell_is_one_log_line(settings, tmp_path, deaf_port, caplog
         doorbell.ring(DETECTION, "detect")
     assert len(caplog.records) == 1
     assert "sweeper" in caplog.text
+
+
+def test_that_the_broker_is_away_is_said_once(settings, caplog):
+    settings.REDIS_URL = "redis://127.0.0.1:9/0"
+    with caplog.at_level(logging.WARNING, "detection.doorbell"):
+        assert [doorbell.unanswered("detect") for _ in range(3)] == [None] * 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "the broker does not answer: OperationalError"
+    ]
