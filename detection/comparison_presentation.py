@@ -139,7 +139,8 @@ def gate(row: Comparison) -> Gate:
 def changed_verdicts(row: Comparison, user: User) -> tuple[list[str], int]:
     """Ids of the changed detections that this person may see, and how many others there are."""
     ids = [one["detection"] for one in row.changed]
-    seen = {str(pk) for pk in Detection.objects.shown_to(user, map(uuid.UUID, ids))}
+    rows = Detection.objects.only("image_id")
+    seen = {str(pk) for pk in rows.shown_to(user, map(uuid.UUID, ids))}
     shown = [pk for pk in ids if pk in seen]
     return shown, len(ids) - len(shown)
 

@@ -110,7 +110,7 @@ def train(
     }
     chosen = replace(named_config(config), **{k: v for k, v in given.items() if v is not None})
     run = RunFolder(run_folder)
-    with _reported(), run.held(), _followed(progress, run) as report:
+    with reported(), run.held(), _followed(progress, run) as report:
         # 7 s to import: evaluate and predict must not pay for it.
         from ml.start import read_start
         from ml.training import train as train_network
@@ -152,7 +152,7 @@ def export(
 
     rates = ErrorRates(max_false_accusation_rate, max_missed_fake_rate)
     run = RunFolder(run_folder)
-    with _reported(), run.held(), _followed(progress, run) as report:
+    with reported(), run.held(), _followed(progress, run) as report:
         seed = run.description()["config"]["seed"]
         manifest = read_data(data, seed=seed, on_read=lambda a, b: report("reading", a, b))
         artifact = export_run(run, manifest, out, report, version=version, rates=rates)
@@ -197,7 +197,7 @@ def evaluate(
 
     registered = {*shipped_hashes(), *(sha256 or ())}
     extra = {"leave_one_source_out": json.loads(left_out.read_text())} if left_out else {}
-    with _reported(), ProgressBars(console) as bars:
+    with reported(), ProgressBars(console) as bars:
         for folder in (artifact, *(against or ())):
             Artifact.read(folder, registered=registered)
         rows = read_manifest(data).split(split) if data.is_file() else read_sets(data).samples
@@ -230,7 +230,7 @@ def leave_one_out(
     """Train once without each source, and measure on that source's test images."""
     from ml.leave_one_out import leave_each_out
 
-    with _reported(), ProgressBars(console) as bars:
+    with reported(), ProgressBars(console) as bars:
         manifest = read_manifest(data)
         chosen, prepared = named_config(config), cache or runs / "cache"
         figures = leave_each_out(chosen, manifest, runs, prepared, bars, drawers=drawers)
@@ -262,7 +262,7 @@ def predict(
 ) -> None:
     """Judge image files; exits with 3 if any cannot be read."""
     failed = False
-    with _reported():
+    with reported():
         predictor = Predictor.load(artifact, registered={*shipped_hashes(), *(sha256 or ())})
     with Decoder() as decoder:
         for path in paths:
@@ -284,7 +284,7 @@ def card(
     sha256: Accepted = None,
 ) -> None:
     """Write an artifact's model card."""
-    with _reported():
+    with reported():
         registered = {*shipped_hashes(), *(sha256 or ())}
         out.write_text(render(Artifact.read(artifact, registered=registered)))
 
@@ -341,7 +341,8 @@ def _followed(progress: Path | None, run: RunFolder) -> Iterator[Report]:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
+    """Says what went wrong in one line, and exits with 3."""
     try:
         yield
     except MLError as error:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from unittest import mock
 
-from django.db import transaction
+from django.db import connection, transaction
 
 
 @contextmanager
@@ -14,4 +14,5 @@ def undone() -> Iterator[None]:
     counting = mock.patch("deepfake_site.rate_limits.PREFIX", uuid.uuid4().hex)
     with counting, transaction.atomic():
         yield
+        connection.check_constraints()  # as at the end of a test: keys that lead nowhere
         transaction.set_rollback(True)

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ml.bfloat16.loop import train
-from ml.commands import named_config
+from ml.commands import named_config, reported
 from ml.datasets.source import read_data
 from ml.progress import ProgressBars
 from ml.run_folder import RunFolder
@@ -33,7 +33,7 @@ def main(
 ) -> None:
     """Train a network in bfloat16; the same command again resumes an interrupted run."""
     chosen, run = named_config(config), RunFolder(run_folder)
-    with run.held(), ProgressBars(console) as bars:
+    with reported(), run.held(), ProgressBars(console) as bars:
         manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: bars("reading", a, b))
         result = train(
             chosen,

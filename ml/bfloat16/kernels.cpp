@@ -188,8 +188,8 @@ Tensor scaled(Tensor x, Tensor a, Tensor b, bool is_activated) {
       for (int64_t part = 0; part < c; part += kLanes) {
         __m512 y = _mm512_fmadd_ps(load(from + row * c + part), _mm512_loadu_ps(scale + part),
                                    _mm512_loadu_ps(shift + part));
-        if (is_activated)
-          y = _mm512_min_ps(_mm512_max_ps(y, _mm512_setzero_ps()), _mm512_set1_ps(6.f));
+        if (is_activated)  // what is not a number stays none: it is the second that is given then
+          y = _mm512_min_ps(_mm512_set1_ps(6.f), _mm512_max_ps(_mm512_setzero_ps(), y));
         store(to + row * c + part, y);
       }
   });

@@ -17,6 +17,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, huber_loss
 
 from ml.bfloat16.network import Network
+from ml.bfloat16.operations import kernels
 from ml.datasets.manifest import Manifest
 from ml.errors import RunError
 from ml.evaluation import score_report
@@ -28,11 +29,10 @@ from ml.start import Start
 from ml.steady import HUBER_DELTA, load
 from ml.training import describe
 
-# What is kept is the mean of the weights over about as many of the last steps.
-AVERAGED_STEPS = 500
+# What is kept is an exponential mean of the weights: over about this share of the steps so far.
+AVERAGED_SHARE = 1 / 19
 # Beyond this, bfloat16 has not merely rounded: the weights were put in wrong places.
 LARGEST_DIFFERENCE = 0.05
-OPTIMIZER_FILE = "bfloat16.pt"
 Weights = dict[str, Any]
 
 
@@ -50,12 +50,15 @@ def train(
 
     Raises:
         DatasetError: files that cannot be read; all are listed.
-        RunError: the config asks for what this loop does not do, the folder holds a run with
-            another configuration or other data, or bfloat16 gives other scores than Keras.
+        RunError: the config asks for what this loop does not do, the kernels cannot be compiled
+            here, the folder holds a run with another configuration or other data, bfloat16 gives
+            other scores than Keras, or what it learns is no longer a number.
     """
     schedule = config.views
-    if schedule is None or config.frozen or start.name != config.starts_from:
+    others = config.frozen, config.left_out, config.patience, config.replay_share
+    if schedule is None or any(others) or start.name != config.starts_from:
         raise RunError("run_mismatch", f"{config.name} cannot be trained in bfloat16 from this")
+    _compiled()
     selection = config.select(manifest, config.seed)
     told = describe(config, manifest, selection)
     run.claim({**told, "start_sha256": start.sha256, "engine": f"bfloat16 {torch.__version__}"})
@@ -101,16 +104,12 @@ class _Loop:
         self.optimizer = torch.optim.AdamW(
             _groups(self.network, schedule.weight_decay), eps=1e-7, fused=True
         )
-        half = config.batch_size // 2
-        label = torch.tensor([0.0, 1.0]).repeat(half)
-        smoothing = schedule.label_smoothing
-        self.label = label * (1 - smoothing) + smoothing / 2
 
     def run_to_end(self) -> keras.Model:
         """Epochs until the run is finished; gives the model it stands for."""
         state = self.run.state()
-        if state.epoch:
-            kept = torch.load(self.run.path / OPTIMIZER_FILE)
+        if state.epoch and not state.is_finished:
+            kept = torch.load(self._kept(state.epoch))
             self.network.load_state_dict(kept["network"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.mean = kept["mean"]
@@ -118,13 +117,19 @@ class _Loop:
             state = self._epoch(state)
         return load(self.run.result(), compile=False)
 
+    def _kept(self, epoch: int) -> Path:
+        """What an epoch leaves to the next beside its checkpoint."""
+        return self.run.path / f"bfloat16-{epoch}.pt"
+
     def _epoch(self, state: RunState) -> RunState:
         batches, stage = self.feed.batches(state.epoch), f"epoch {state.epoch + 1}"
         losses = []
         self.network.train()
+        torch.manual_seed(1000 * self.config.seed + state.epoch)  # of the dropout
         for at in range(len(batches)):
             step = state.epoch * len(batches) + at
-            losses.append(self._step(batches[at][0], step))
+            pictures, label = batches[at]
+            losses.append(self._step(pictures, label, step))
             self.report(stage, at + 1, len(batches), f"loss {losses[-1]:.3f}")
         done = self._judged(state, float(np.mean(losses)))
         self.model.save(self.run.checkpoint(done.epoch))
@@ -133,23 +138,24 @@ class _Loop:
             "optimizer": self.optimizer.state_dict(),
             "mean": self.mean,
         }
-        torch.save(kept, self.run.path / OPTIMIZER_FILE)
+        torch.save(kept, self._kept(done.epoch))  # unfinished, nobody reads it: no state names it
         self.run.record(state, done)
+        self._kept(state.epoch).unlink(missing_ok=True)
         return done
 
-    def _step(self, pictures: np.ndarray, step: int) -> float:
+    def _step(self, pictures: np.ndarray, label: np.ndarray, step: int) -> float:
         for group in self.optimizer.param_groups:
             group["lr"] = self._rate(step)
         logit = self.network(torch.from_numpy(pictures).permute(0, 3, 1, 2))
-        loss = binary_cross_entropy_with_logits(logit, self.label)
+        wanted = torch.from_numpy(self._smoothed(label[:, 0]))
+        loss = binary_cross_entropy_with_logits(logit, wanted)
         if self.schedule.steadiness:
             apart = huber_loss(*logit.chunk(2), delta=HUBER_DELTA)
             loss = loss + self.schedule.steadiness * apart
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        # in the beginning the mean would be that of what was before
-        share = max(1 / AVERAGED_STEPS, 19 / (20 + step))
+        share = 1 / (1 + AVERAGED_SHARE * (step + 1))
         with torch.no_grad():
             for name, now in self.network.state_dict().items():
                 self.mean[name].lerp_(now, share)
@@ -160,7 +166,7 @@ class _Loop:
         schedule, peak = self.schedule, self.config.learning_rate
         steps = schedule.decay_steps or self.config.epochs * schedule.steps_per_epoch
         if step < schedule.warmup_steps:
-            return peak * (step + 1) / schedule.warmup_steps
+            return peak * step / schedule.warmup_steps
         through = min(1.0, (step - schedule.warmup_steps) / (steps - schedule.warmup_steps))
         return peak * (0.01 + 0.99 * (1 + math.cos(math.pi * through)) / 2)
 
@@ -172,10 +178,13 @@ class _Loop:
         watched = self.feed.watched
         score = self.model.predict(self.feed.val_images[watched], verbose=0)[:, 0]
         label = self.feed.val_label[watched][:, 0]
-        of_label = np.clip(np.where(label == 1, score, 1 - score), 1e-7, 1)
+        wanted, kept = self._smoothed(label), np.clip(score, 1e-7, 1 - 1e-7)
+        val_loss = -(wanted * np.log(kept) + (1 - wanted) * np.log(1 - kept)).mean()
+        if not math.isfinite(loss + val_loss):
+            raise RunError("run_diverged", f"epoch {state.epoch + 1}: no longer a number")
         figures = {
             "loss": loss,
-            "val_loss": float(-np.log(of_label).mean()),
+            "val_loss": float(val_loss),
             "val_accuracy": float(((score >= 0.5) == (label == 1)).mean()),
         }
         epoch = state.epoch + 1
@@ -186,6 +195,11 @@ class _Loop:
             done.best_loss, done.best_epoch = figures["val_loss"], epoch
         return done
 
+    def _smoothed(self, label: np.ndarray) -> np.ndarray:
+        smoothing = self.schedule.label_smoothing
+        drawn: np.ndarray = label * (1 - smoothing) + smoothing / 2
+        return drawn.astype(np.float32)
+
     def _agree(self, pictures: np.ndarray) -> None:
         self.network.eval()
         with torch.no_grad():
@@ -194,6 +208,14 @@ class _Loop:
         apart = float(np.abs(ours - theirs).max())
         if apart > LARGEST_DIFFERENCE:
             raise RunError("run_mismatch", f"bfloat16 differs from Keras by {apart:.3f}")
+
+
+def _compiled() -> None:
+    try:
+        kernels()
+    except (RuntimeError, ImportError, OSError) as error:
+        text = "the kernels want a processor with avx512_bf16 and a C++ compiler"
+        raise RunError("not_here", text) from error
 
 
 def _groups(network: Network, weight_decay: float) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn.functional import conv2d, dropout, pad
 
-from ml.bfloat16.operations import LAST, Depthwise, Normalised, Pointwise, same, scaled
+from ml.bfloat16.operations import EPSILON, LAST, Depthwise, Normalised, Pointwise, same, scaled
 from ml.networks.efficientnet import HEAD_CHANNELS, STEM_CHANNELS, Plan, blocks_of
 
 MOMENTUM = 0.99  # of `ml.networks.efficientnet`'s normalisation
@@ -137,7 +137,7 @@ class _Norm(nn.Module):
         if self.training:
             told = stored, MOMENTUM, self.is_activated
             return Normalised.apply(x, self.gamma, self.beta, told)
-        a = self.gamma * (self.variance + 1e-3).rsqrt()
+        a = self.gamma * (self.variance + EPSILON).rsqrt()
         return scaled(x, a, self.beta - self.mean * a, is_activated=self.is_activated)
 
     def take(self, weights: list[Any]) -> None:

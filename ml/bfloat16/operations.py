@@ -1,7 +1,8 @@
 """Operations of layers in bfloat16, with gradients; what PyTorch is slow at, our kernels do.
 
-Pictures are (n, c, h, w) in bfloat16 and lie in memory as [n, h, w, c]; c is a multiple of 8, and
-n h w even. Weights are single precision and rounded to bfloat16 where they are used.
+Pictures are (n, c, h, w) in bfloat16 and lie in memory as [n, h, w, c]; c is a multiple of 8 (of
+16 where a convolution is depthwise), and n h w even. Weights are single precision and rounded to
+bfloat16 where they are used.
 """
 
 import functools
@@ -23,9 +24,11 @@ def kernels() -> Any:
     """The kernels, compiled on first use: a minute, then they lie in PyTorch's cache.
 
     Raises:
-        RuntimeError: there is no C++ compiler.
+        RuntimeError: there is no C++ compiler, or the processor has no avx512_bf16.
     """
-    flags = ["-O3", "-march=native", "-ffast-math", "-fopenmp"]
+    if "avx512_bf16" not in Path("/proc/cpuinfo").read_text():
+        raise RuntimeError("no avx512_bf16")  # or they would end the process where it first counts
+    flags = ["-O3", "-march=native", "-ffast-math", "-fno-finite-math-only", "-fopenmp"]
     source = Path(__file__).with_name("kernels.cpp")
     return cpp_extension.load(
         "unmask_bfloat16", [str(source)], extra_cflags=flags, extra_ldflags=["-fopenmp"]

@@ -272,11 +272,11 @@ def test_nobody_does_what_the_table_does_not_say(routes, desk, image, alice):
 @pytest.mark.parametrize("routes", _some(ABOUT_AN_IMAGE))
 def test_nor_with_a_confidential_image(routes, desk, image, alice):
     Image.objects.filter(pk=image.pk).update(is_confidential=True)
-    assert _beside_the_table(routes, desk, image, alice) == {}
+    assert _beside_the_table(routes, desk, image, alice, is_secret=True) == {}
 
 
 def _beside_the_table(
-    routes: list[str], desk: Desk, image: Image, alice: User
+    routes: list[str], desk: Desk, image: Image, alice: User, *, is_secret: bool = False
 ) -> dict[tuple[str, ...], Any]:
     """What became of requests, of those that became something else than the table says."""
     with transaction.atomic():
@@ -286,7 +286,8 @@ def _beside_the_table(
     for route in routes:
         with desk.undone():
             about = others | _labelled_data(image, route)
-            wrong |= _wrong_of(route, _address_of(route, image, alice, about), desk, image)
+            address = _address_of(route, image, alice, about)
+            wrong |= _wrong_of(route, address, desk, is_secret=is_secret)
     return wrong
 
 
@@ -317,9 +318,10 @@ def _address_of(route: str, image: Image, alice: User, others: dict[str, Any]) -
     return _address(route, Detection.objects.get(image=image).pk, image.pk, key, others)
 
 
-def _wrong_of(route: str, address: str, desk: Desk, image: Image) -> dict[tuple[str, ...], Any]:
+def _wrong_of(
+    route: str, address: str, desk: Desk, *, is_secret: bool
+) -> dict[tuple[str, ...], Any]:
     access = DECLARED[route]
-    is_secret = Image.objects.get(pk=image.pk).is_confidential and access.secret is not None
     roles = access.secret if is_secret and access.secret is not None else access.roles
     wrong: dict[tuple[str, ...], Any] = {}
     for role in sorted(EVERYBODY):
