@@ -1,4 +1,4 @@
-"""The third training of the default network: as many views again, at 224 and 256 pixels.
+"""A third training of the default, not shipped: as many views again, at 224 and 256 pixels.
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_long --data path/to/manifest.csv --run runs/long \
     --start ml/artifacts/default
