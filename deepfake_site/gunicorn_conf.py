@@ -8,7 +8,7 @@ from deepfake_site import open_files, request_metrics
 
 bind = f"{settings.WEB_BIND}:{settings.PORT}"
 workers = settings.WEB_WORKERS
-worker_class = "gthread"
+worker_class = "deepfake_site.slow_clients.Worker"
 # Of them, `detection.waiting.MAX_WAITING` may hold an answer back while it is waited for.
 threads = 32
 timeout = 60
