@@ -1,6 +1,8 @@
 """No client keeps a thread of a web process for as long as it likes to send its request."""
 
+import selectors
 import time
+from functools import partial
 from typing import Any
 
 from gunicorn.http import get_parser
@@ -11,6 +13,10 @@ from gunicorn.workers.gthread import ThreadWorker
 FIRST_S = 10.0
 MOST_S = 20.0
 BYTES_PER_S = 500
+# A longer head is read on by a thread: a thousand of them are not to fill the memory.
+LONGEST_HEAD = 64 * 1024
+STOPPING_S = 1.0  # for heads that are under way when the process is told to end
+END_OF_HEAD = b"\r\n\r\n"
 
 
 class Patience:
@@ -63,16 +69,27 @@ class PatientUnreader(SocketUnreader):
 
 
 class Worker(ThreadWorker):
-    """Threads that serve, and one that accepts; neither waits for slow clients."""
+    """Threads that serve requests whose head is there, and one that accepts and reads heads.
+
+    Neither waits for a slow client: a head takes no thread before its end has come, and
+    connections are closed by threads.
+    """
 
     def enqueue_req(self, conn: Any) -> None:
+        """A connection that is new, or has something to say again."""
         if conn.parser is None:  # or `conn.init` would make one; TLS ends before this desk
             conn.parser = get_parser(self.cfg, conn.sock, conn.client)
             conn.parser.unreader = PatientUnreader(conn.sock)
         conn.parser.unreader.begin()
-        super().enqueue_req(conn)
+        conn.timeout = time.monotonic() + FIRST_S
+        conn.data_ready = True  # gthread need not look for it
+        if self._has_head(conn):
+            super().enqueue_req(conn)
+        else:
+            self._wait_for_head(conn)
 
     def handle(self, conn: Any) -> Any:
+        """In a thread of its own; see gthread."""
         kept = super().handle(conn)
         if not kept:
             # A client may take two seconds to see that it is over. Done by whoever accepts, as
@@ -80,6 +97,42 @@ class Worker(ThreadWorker):
             conn.close(graceful=not conn.parser.unreader.is_given_up)
             conn.close = _closed_already
         return kept
+
+    def handle_exit(self, sig: Any, frame: Any) -> None:
+        super().handle_exit(sig, frame)
+        self.method_queue.defer(self._wait_no_longer)
+
+    def _wait_no_longer(self) -> None:
+        for conn in self.pending_conns:  # browsers connect ahead, and then say nothing
+            conn.timeout = min(conn.timeout, time.monotonic() + STOPPING_S)
+
+    def _wait_for_head(self, conn: Any) -> None:
+        # where gthread keeps what has said nothing yet; it ends what waits beyond its time
+        self.pending_conns.append(conn)
+        more = partial(self._on_more, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, more)
+
+    def _on_more(self, conn: Any, _sock: Any) -> None:
+        if self._has_head(conn):
+            self.poller.unregister(conn.sock)
+            self.pending_conns.remove(conn)
+            super().enqueue_req(conn)
+
+    @staticmethod
+    def _has_head(conn: Any) -> bool:
+        """Reads what has come; whether a thread can go on from there, be it to find the end."""
+        conn.sock.setblocking(False)
+        try:
+            came = conn.sock.recv(LONGEST_HEAD)
+        except BlockingIOError:
+            came = None
+        except OSError:
+            came = b""
+        buffer = conn.parser.unreader.buf
+        buffer.seek(0, 2)
+        buffer.write(came or b"")
+        head = buffer.getvalue()
+        return came == b"" or END_OF_HEAD in head or len(head) >= LONGEST_HEAD
 
 
 def _closed_already(graceful: bool = False) -> None:

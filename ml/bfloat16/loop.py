@@ -109,7 +109,7 @@ class _Loop:
         """Epochs until the run is finished; gives the model it stands for."""
         state = self.run.state()
         if state.epoch and not state.is_finished:
-            kept = torch.load(self._kept(state.epoch))
+            kept = torch.load(self._kept(state.epoch), weights_only=True)
             self.network.load_state_dict(kept["network"])
             self.optimizer.load_state_dict(kept["optimizer"])
             self.mean = kept["mean"]

@@ -17,9 +17,9 @@ from tests.integration.installation import free_port
 
 SITE = """
 def site(environ, start_response):
-    length = len(environ["wsgi.input"].read())
-    start_response("200 OK", [("Content-Type", "text/plain")])
-    return [str(length).encode()]
+    text = str(len(environ["wsgi.input"].read())).encode()
+    start_response("200 OK", [("Content-Length", str(len(text)))])
+    return [text]
 """
 CONFIG = """
 from deepfake_site import slow_clients
@@ -31,26 +31,32 @@ SLOW = 6
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[int]:
-    """The port of a web process of two threads that gives a slow client a second."""
+def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Two threads that give a slow client a second; its `args` end in its port."""
     (tmp_path / "site_of_test.py").write_text(SITE)
     (tmp_path / "config.py").write_text(CONFIG)
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--config", str(tmp_path / "config.py")]
-    address = ["--bind", f"127.0.0.1:{port}", "--chdir", str(tmp_path), "site_of_test:site"]
     root = str(Path(__file__).parents[2])
-    process = subprocess.Popen([*command, "--pythonpath", root, *address], cwd=root)
-    try:
-        until = time.monotonic() + 30
-        while time.monotonic() < until:
-            with contextlib.suppress(httpx.TransportError):
-                httpx.get(f"http://127.0.0.1:{port}/")
-                break
-            time.sleep(0.05)
-        yield port
-    finally:
-        process.terminate()
-        process.wait(30)
+    command = [sys.executable, "-m", "gunicorn", "--config", str(tmp_path / "config.py")]
+    places = ["--chdir", str(tmp_path), "--pythonpath", root, "site_of_test:site"]
+    bind = ["--bind", f"127.0.0.1:{free_port()}"]
+    started = subprocess.Popen([*command, *places, *bind], cwd=root)
+    yield started
+    started.terminate()
+    started.wait(30)
+
+
+@pytest.fixture
+def served(process: subprocess.Popen[bytes]) -> int:
+    """Its port, once it answers."""
+    assert isinstance(process.args, list)
+    port = int(str(process.args[-1]).rpartition(":")[2])
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        with contextlib.suppress(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/")
+            return port
+        time.sleep(0.05)
+    raise AssertionError("it does not answer")
 
 
 HEAD = b"GET / HTTP/1.1\r\nX-Slow: "
@@ -69,6 +75,52 @@ def test_more_slow_clients_than_threads_keep_nobody_out(served: int, begun: byte
             while one.recv(4096):
                 pass
         one.close()
+
+
+def test_a_hundred_slow_heads_cost_nobody_anything(served: int):
+    slow = [socket.create_connection(("127.0.0.1", served), timeout=30) for _ in range(100)]
+    for one in slow:
+        one.sendall(HEAD)
+    began = [one for one in slow if not _is_over(one)]
+    assert httpx.get(f"http://127.0.0.1:{served}/", timeout=30).status_code == 200
+    # it was served while they still waited, not after them
+    assert sum(not _is_over(one) for one in slow) == len(began) == len(slow)
+    for one in slow:
+        one.close()
+
+
+def _is_over(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+def test_a_head_in_parts_is_one_and_what_follows_it_is_the_next(served: int):
+    one = b"POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 3\r\n\r\nabc"
+    two = b"GET / HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+        for part in (one[:20], one[20:60], one[60:] + two):
+            connection.sendall(part)
+            time.sleep(0.1)
+        answers = b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answers.count(b"HTTP/1.1 200 OK") == 2
+    assert (b"\r\n\r\n3" in answers, answers.endswith(b"\r\n\r\n0")) == (True, True)
+
+
+def test_a_head_that_never_ends_is_refused(served: int):
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: " + b"x" * 830_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 431 ")
+
+
+def test_it_ends_soon_although_somebody_has_begun(served: int, process: subprocess.Popen[bytes]):
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+        connection.sendall(HEAD)
+        time.sleep(0.2)
+        process.terminate()
+        assert process.wait(8) == 0
 
 
 def test_what_comes_steadily_is_read_to_its_end(served: int):
