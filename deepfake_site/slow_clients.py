@@ -104,7 +104,7 @@ class Worker(ThreadWorker):
 
     def _wait_no_longer(self) -> None:
         for conn in self.pending_conns:  # browsers connect ahead, and then say nothing
-            conn.timeout = min(conn.timeout, time.monotonic() + STOPPING_S)
+            conn.timeout = min(conn.timeout or 0.0, time.monotonic() + STOPPING_S)
 
     def _wait_for_head(self, conn: Any) -> None:
         # where gthread keeps what has said nothing yet; it ends what waits beyond its time
