@@ -9,9 +9,10 @@ from gunicorn.http import get_parser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
 
-# As Apache's mod_reqtimeout: at first and at most so long, and longer for what has come.
+# As Apache's mod_reqtimeout does it: so long at first, longer for what has come, and at most so
+# long at a time: who uploads from a train is silent for a while.
 FIRST_S = 10.0
-MOST_S = 20.0
+MOST_S = 30.0
 BYTES_PER_S = 500
 # A longer head is read on by a thread: a thousand of them are not to fill the memory.
 LONGEST_HEAD = 64 * 1024
