@@ -1,10 +1,13 @@
 """No client keeps a thread of a web process for as long as it likes to send its request."""
 
+import io
+import math
 import selectors
 import time
 from functools import partial
 from typing import Any
 
+from gunicorn.errors import ConfigError
 from gunicorn.http import get_parser
 from gunicorn.http.unreader import SocketUnreader
 from gunicorn.workers.gthread import ThreadWorker
@@ -34,6 +37,10 @@ class Patience:
         """So long for so many bytes."""
         self.left_s = min(MOST_S, self.left_s - seconds + got_bytes / BYTES_PER_S)
 
+    def end(self) -> None:
+        """Once it has ended it does not begin again."""
+        self.left_s = 0.0
+
 
 class PatientUnreader(SocketUnreader):
     """Reads head and body of a request; a client that is too slow has hung up."""
@@ -45,6 +52,29 @@ class PatientUnreader(SocketUnreader):
     def begin(self) -> None:
         """Another request of the same connection."""
         self._patience = Patience()
+
+    def take_what_came(self) -> bool:
+        """Read without waiting, unless a head is there; whether a thread can go on from here.
+
+        It can with a whole head, with one too long to be kept, and where nothing more will come.
+        """
+        if self._has_head(0):
+            return True
+        try:
+            came = self.sock.recv(LONGEST_HEAD)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        known = self.buf.seek(0, io.SEEK_END)
+        self.buf.write(came)
+        self._patience.waited(0, len(came))
+        return not came or self._has_head(known)
+
+    def _has_head(self, known: int) -> bool:
+        """Whether there is one, in whose first bytes none was."""
+        self.buf.seek(max(0, known + 1 - len(END_OF_HEAD)))
+        return END_OF_HEAD in self.buf.read() or self.buf.tell() >= LONGEST_HEAD
 
     @property
     def is_given_up(self) -> bool:
@@ -60,34 +90,53 @@ class PatientUnreader(SocketUnreader):
         self.sock.settimeout(others_s if is_others else left_s)
         try:
             data = super().chunk(size_hint)  # type: ignore[call-arg]  # the stubs know an older one
+            self._patience.waited(time.monotonic() - began, len(data))
         except TimeoutError:
             if is_others:
+                self._patience.waited(time.monotonic() - began, 0)
                 raise
+            self._patience.end()
         finally:
             self.sock.settimeout(others_s)
-            self._patience.waited(time.monotonic() - began, len(data))
         return data
 
 
 class Worker(ThreadWorker):
     """Threads that serve requests whose head is there, and one that accepts and reads heads.
 
-    Neither waits for a slow client: a head takes no thread before its end has come, and
-    connections are closed by threads.
+    Neither waits for a slow client: a head of up to `LONGEST_HEAD` takes no thread before its end
+    has come, and connections are closed by threads.
     """
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        super().check_config(cfg, log)
+        if cfg.is_ssl or cfg.http2_cleartext != "off" or cfg.protocol != "http":
+            raise ConfigError("plain HTTP/1.1 alone: TLS and HTTP/2 are a proxy's")
 
     def enqueue_req(self, conn: Any) -> None:
         """A connection that is new, or has something to say again."""
-        if conn.parser is None:  # or `conn.init` would make one; TLS ends before this desk
+        if conn.parser is None:  # or `conn.init` would make one
             conn.parser = get_parser(self.cfg, conn.sock, conn.client)
             conn.parser.unreader = PatientUnreader(conn.sock)
         conn.parser.unreader.begin()
         conn.timeout = time.monotonic() + FIRST_S
         conn.data_ready = True  # gthread need not look for it
-        if self._has_head(conn):
+        conn.sock.setblocking(False)
+        if conn.parser.unreader.take_what_came():
             super().enqueue_req(conn)
         else:
-            self._wait_for_head(conn)
+            # gthread keeps there what has said nothing yet, and ends what waits beyond its time
+            more = partial(self._on_more, conn)
+            self.poller.register(conn.sock, selectors.EVENT_READ, more)
+            self.pending_conns.append(conn)
+
+    def murder_pending(self) -> None:
+        """When it is to end, it waits no longer for who connected ahead and says nothing."""
+        soon = math.inf if self.alive else time.monotonic() + STOPPING_S
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout or 0.0, soon)
+        super().murder_pending()
 
     def handle(self, conn: Any) -> Any:
         """In a thread of its own; see gthread."""
@@ -99,41 +148,16 @@ class Worker(ThreadWorker):
             conn.close = _closed_already
         return kept
 
-    def handle_exit(self, sig: Any, frame: Any) -> None:
-        super().handle_exit(sig, frame)
-        self.method_queue.defer(self._wait_no_longer)
-
-    def _wait_no_longer(self) -> None:
-        for conn in self.pending_conns:  # browsers connect ahead, and then say nothing
-            conn.timeout = min(conn.timeout or 0.0, time.monotonic() + STOPPING_S)
-
-    def _wait_for_head(self, conn: Any) -> None:
-        # where gthread keeps what has said nothing yet; it ends what waits beyond its time
-        self.pending_conns.append(conn)
-        more = partial(self._on_more, conn)
-        self.poller.register(conn.sock, selectors.EVENT_READ, more)
+    def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        # what else comes of a body that was given up would be taken for the next request
+        kept = super()._keepalive_after(conn, keepalive)  # type: ignore[misc]  # as above
+        return bool(kept) and not conn.parser.unreader.is_given_up
 
     def _on_more(self, conn: Any, _sock: Any) -> None:
-        if self._has_head(conn):
+        if conn.parser.unreader.take_what_came():
             self.poller.unregister(conn.sock)
             self.pending_conns.remove(conn)
             super().enqueue_req(conn)
-
-    @staticmethod
-    def _has_head(conn: Any) -> bool:
-        """Reads what has come; whether a thread can go on from there, be it to find the end."""
-        conn.sock.setblocking(False)
-        try:
-            came = conn.sock.recv(LONGEST_HEAD)
-        except BlockingIOError:
-            came = None
-        except OSError:
-            came = b""
-        buffer = conn.parser.unreader.buf
-        buffer.seek(0, 2)
-        buffer.write(came or b"")
-        head = buffer.getvalue()
-        return came == b"" or END_OF_HEAD in head or len(head) >= LONGEST_HEAD
 
 
 def _closed_already(graceful: bool = False) -> None:

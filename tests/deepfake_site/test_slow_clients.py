@@ -1,6 +1,7 @@
 """Clients that send hardly anything keep no thread, and nobody out."""
 
 import contextlib
+import os
 import socket
 import subprocess
 import sys
@@ -22,8 +23,10 @@ def site(environ, start_response):
     return [text]
 """
 CONFIG = """
+import os
 from deepfake_site import slow_clients
-slow_clients.FIRST_S = 1.0
+slow_clients.FIRST_S = float(os.environ.get("FIRST_S", "1"))
+max_requests = int(os.environ.get("MAX_REQUESTS", "0"))
 worker_class = "deepfake_site.slow_clients.Worker"
 workers, threads, keepalive = 1, 2, 5
 """
@@ -31,15 +34,23 @@ SLOW = 6
 
 
 @pytest.fixture
-def process(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Two threads that give a slow client a second; its `args` end in its port."""
+def settings_of_it() -> dict[str, str]:
+    """Of the process: `FIRST_S` of a slow client, a second otherwise, and `MAX_REQUESTS`."""
+    return {}
+
+
+@pytest.fixture
+def process(tmp_path: Path, settings_of_it: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Two threads; its `args` end in its port."""
     (tmp_path / "site_of_test.py").write_text(SITE)
     (tmp_path / "config.py").write_text(CONFIG)
     root = str(Path(__file__).parents[2])
     command = [sys.executable, "-m", "gunicorn", "--config", str(tmp_path / "config.py")]
     places = ["--chdir", str(tmp_path), "--pythonpath", root, "site_of_test:site"]
     bind = ["--bind", f"127.0.0.1:{free_port()}"]
-    started = subprocess.Popen([*command, *places, *bind], cwd=root)
+    started = subprocess.Popen(
+        [*command, *places, *bind], cwd=root, env={**os.environ, **settings_of_it}
+    )
     yield started
     started.terminate()
     started.wait(30)
@@ -77,6 +88,7 @@ def test_more_slow_clients_than_threads_keep_nobody_out(served: int, begun: byte
         one.close()
 
 
+@pytest.mark.parametrize("settings_of_it", [{"FIRST_S": "20"}])
 def test_a_hundred_slow_heads_cost_nobody_anything(served: int):
     slow = [socket.create_connection(("127.0.0.1", served), timeout=30) for _ in range(100)]
     for one in slow:
@@ -97,6 +109,61 @@ def _is_over(connection: socket.socket) -> bool:
         return False
 
 
+def test_what_comes_of_a_body_that_was_given_up_is_no_request(served: int):
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 4000\r\n\r\nabc")
+        answer = connection.recv(4096)
+        with contextlib.suppress(ConnectionError):
+            connection.sendall(b"GET /smuggled HTTP/1.1\r\nHost: desk\r\n\r\n")
+            answer += b"".join(iter(lambda: connection.recv(4096), b""))
+    assert answer.count(b"HTTP/1.1 ") <= 1
+
+
+@pytest.mark.parametrize("settings_of_it", [{"FIRST_S": "20"}])
+def test_a_kept_connection_that_begins_slowly_keeps_no_thread(served: int):
+    kept = [socket.create_connection(("127.0.0.1", served), timeout=10) for _ in range(4)]
+    for one in kept:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: desk\r\n\r\n")
+        assert b"200 OK" in one.recv(4096)
+        one.sendall(HEAD)
+    assert httpx.get(f"http://127.0.0.1:{served}/", timeout=8).status_code == 200
+    assert not any(_is_over(one) for one in kept)  # served beside them, not after them
+    for one in kept:
+        one.close()
+
+
+def test_many_requests_at_once_are_answered_in_turn():
+    """And no more is read ahead than one head may have."""
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    unreader = PatientUnreader(ours)
+    theirs.sendall(b"GET / HTTP/1.1\r\n\r\n" + b"x" * 1000)
+    assert unreader.take_what_came()
+    theirs.sendall(b"y" * 1000)
+    assert unreader.take_what_came()
+    assert len(unreader.buf.getvalue()) == 18 + 1000
+
+
+def test_the_end_of_a_head_is_found_where_it_was_cut():
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    unreader = PatientUnreader(ours)
+    for part in (b"", b"GET / HTTP/1.1\r", b"\nHost: desk\r\n", b"\r"):
+        if part:
+            theirs.sendall(part)
+        assert not unreader.take_what_came()
+    theirs.sendall(b"\n")
+    assert unreader.take_what_came()
+
+
+@pytest.mark.parametrize("settings_of_it", [{"FIRST_S": "20", "MAX_REQUESTS": "3"}])
+def test_a_process_that_has_served_enough_is_followed_soon(served: int):
+    with socket.create_connection(("127.0.0.1", served), timeout=10) as ahead:
+        ahead.sendall(HEAD)
+        for _ in range(8):
+            assert httpx.get(f"http://127.0.0.1:{served}/", timeout=8).status_code == 200
+
+
 def test_a_head_in_parts_is_one_and_what_follows_it_is_the_next(served: int):
     one = b"POST / HTTP/1.1\r\nHost: desk\r\nContent-Length: 3\r\n\r\nabc"
     two = b"GET / HTTP/1.1\r\nHost: desk\r\nConnection: close\r\n\r\n"
@@ -115,6 +182,7 @@ def test_a_head_that_never_ends_is_refused(served: int):
         assert connection.recv(4096).startswith(b"HTTP/1.1 431 ")
 
 
+@pytest.mark.parametrize("settings_of_it", [{"FIRST_S": "20"}])
 def test_it_ends_soon_although_somebody_has_begun(served: int, process: subprocess.Popen[bytes]):
     with socket.create_connection(("127.0.0.1", served), timeout=10) as connection:
         connection.sendall(HEAD)
@@ -157,6 +225,18 @@ def test_a_byte_a_second_uses_it_up():
         patience.waited(1, 1)
         seconds += 1
     assert seconds == pytest.approx(FIRST_S, abs=1)
+
+
+def test_patience_that_has_ended_stays_so():
+    ours, theirs = socket.socketpair()
+    unreader = PatientUnreader(ours)
+    unreader._patience.left_s = 0.05
+    assert unreader.chunk() == b""
+    theirs.sendall(b"late")
+    assert unreader.chunk() == b""
+    assert unreader.is_given_up
+    unreader.begin()
+    assert unreader.chunk() == b"late"
 
 
 def test_who_waits_for_less_than_that_hears_of_it():
