@@ -13,7 +13,8 @@ from detection.models import Detection, Image, Submission
 from tests import images
 from tests.conftest import PASSWORD
 from tests.deepfake_site import test_authorization as table
-from tests.deepfake_site.test_authorization import DECLARED, OPERATORS, WRITE, _address
+from tests.deepfake_site.access import DECLARED, WRITE
+from tests.deepfake_site.test_authorization import OPERATORS, _address
 
 pytestmark = pytest.mark.django_db
 image = table.image  # its fixture
