@@ -111,7 +111,7 @@ def _differences(
         found.append((y, *torch.autograd.grad(y, leaves, gradient)))
     names = ("output", "of x", *(f"of weight {n + 1}" for n in range(len(weights))))
     return {
-        name: float((a.detach().float() - b.detach()).abs().max() / b.abs().max())
+        name: float((a.detach().float() - b.detach()).abs().max() / b.detach().abs().max())
         for name, a, b in zip(names, *found, strict=True)
     }
 
