@@ -159,7 +159,7 @@ class _Loop:
         with torch.no_grad():
             for name, now in self.network.state_dict().items():
                 self.mean[name].lerp_(now, share)
-        return float(loss)
+        return float(loss.detach())
 
     def _rate(self, step: int) -> float:
         """As Keras' `CosineDecay` with a warm-up."""
