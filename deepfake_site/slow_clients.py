@@ -1,9 +1,12 @@
-"""No client keeps a thread of a web process for as long as it likes to send its request."""
+"""No client keeps a thread of a web process for as long as it likes to send or to read."""
 
+import errno
 import io
 import math
 import selectors
+import socket
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,12 +24,13 @@ BYTES_PER_S = 500
 LONGEST_HEAD = 64 * 1024
 STOPPING_S = 1.0  # for heads that are under way when the process is told to end
 END_OF_HEAD = b"\r\n\r\n"
+SENT_AT_ONCE = 64 * 1024
 
 
 class Patience:
-    """How long a request may be waited for yet.
+    """How long a client may be waited for yet, to send its request or to take its answer.
 
-    What comes at `BYTES_PER_S` or faster is waited for to its end; what comes more slowly, until
+    What comes or goes at `BYTES_PER_S` or faster is waited for to its end; what is slower, until
     the first seconds are used up. Only waiting counts, not what the application does between.
     """
 
@@ -40,6 +44,62 @@ class Patience:
     def end(self) -> None:
         """Once it has ended it does not begin again."""
         self.left_s = 0.0
+
+
+class PatientSocket(socket.socket):
+    """Sends as fast as the client reads; one that is too slow has hung up.
+
+    Raises:
+        BrokenPipeError: from whatever sends, then and ever after.
+    """
+
+    def __init__(self, *args: Any, **others: Any) -> None:
+        super().__init__(*args, **others)
+        self.begin()
+
+    def begin(self) -> None:
+        """Another answer of the same connection."""
+        self._patience = Patience()
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether the client was too slow."""
+        return self._patience.left_s <= 0
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """All of it; see `socket.socket.sendall`."""
+        with memoryview(data).cast("B") as view:
+            at = 0
+            while at < len(view):
+                part = view[at : at + SENT_AT_ONCE]
+                at += self._waited_for(partial(self.send, part, flags))
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        """A file, or as much of it as there is; see `socket.socket.sendfile`."""
+        sent = 0
+        while count is None or sent < count:
+            most = SENT_AT_ONCE if count is None else min(SENT_AT_ONCE, count - sent)
+            part = self._waited_for(partial(super().sendfile, file, offset + sent, most))
+            if not part:
+                break
+            sent += part
+        return sent
+
+    def _waited_for(self, send: Callable[[], int]) -> int:
+        """How many bytes went, for as long as there is patience."""
+        others_s, left_s, began = self.gettimeout(), self._patience.left_s, time.monotonic()
+        if left_s <= 0:
+            raise BrokenPipeError(errno.EPIPE, "the client reads too slowly")
+        self.settimeout(left_s)
+        try:
+            sent = send()
+            self._patience.waited(time.monotonic() - began, sent)
+        except TimeoutError:
+            self._patience.end()
+            raise BrokenPipeError(errno.EPIPE, "the client reads too slowly") from None
+        finally:
+            self.settimeout(others_s)
+        return sent
 
 
 class PatientUnreader(SocketUnreader):
@@ -105,7 +165,8 @@ class Worker(ThreadWorker):
     """Threads that serve requests whose head is there, and one that accepts and reads heads.
 
     Neither waits for a slow client: a head of up to `LONGEST_HEAD` takes no thread before its end
-    has come, and connections are closed by threads.
+    has come, bodies and answers are waited for as `Patience` has it, and connections are closed by
+    threads.
     """
 
     @classmethod
@@ -117,9 +178,11 @@ class Worker(ThreadWorker):
     def enqueue_req(self, conn: Any) -> None:
         """A connection that is new, or has something to say again."""
         if conn.parser is None:  # or `conn.init` would make one
+            conn.sock = PatientSocket(fileno=conn.sock.detach())
             conn.parser = get_parser(self.cfg, conn.sock, conn.client)
             conn.parser.unreader = PatientUnreader(conn.sock)
         conn.parser.unreader.begin()
+        conn.sock.begin()
         conn.timeout = time.monotonic() + FIRST_S
         conn.data_ready = True  # gthread need not look for it
         conn.sock.setblocking(False)
@@ -144,20 +207,24 @@ class Worker(ThreadWorker):
         if not kept:
             # A client may take two seconds to see that it is over. Done by whoever accepts, as
             # gthread has it, fifty of them would keep everybody else out.
-            conn.close(graceful=not conn.parser.unreader.is_given_up)
+            conn.close(graceful=not _is_given_up(conn))
             conn.close = _closed_already
         return kept
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
         # what else comes of a body that was given up would be taken for the next request
         kept = super()._keepalive_after(conn, keepalive)  # type: ignore[misc]  # as above
-        return bool(kept) and not conn.parser.unreader.is_given_up
+        return bool(kept) and not _is_given_up(conn)
 
     def _on_more(self, conn: Any, _sock: Any) -> None:
         if conn.parser.unreader.take_what_came():
             self.poller.unregister(conn.sock)
             self.pending_conns.remove(conn)
             super().enqueue_req(conn)
+
+
+def _is_given_up(conn: Any) -> bool:
+    return bool(conn.parser.unreader.is_given_up or conn.sock.is_given_up)
 
 
 def _closed_already(graceful: bool = False) -> None:

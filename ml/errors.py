@@ -72,6 +72,7 @@ class RunError(MLError):
             "run_busy",
             "not_exportable",
             "parity_failed",
+            "not_here",
             "too_few_images",
         }
     )

@@ -17,7 +17,11 @@ from tests.integration.installation import Installation
 
 MEGABYTE = 1 << 20
 MAX_UPLOAD = 50 * MEGABYTE
-SLOW = 50
+SLOW, MORE_THAN_THREADS = 50, 80
+HEAD = b"GET / HTTP/1.1\r\nX-Slow: "
+# A file of 1.5 MB that nobody has to sign in for, asked for until the system keeps no more of it.
+BUNDLE = b"/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+ANSWER = b"GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % BUNDLE * 8
 PART = b'--b\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\n\r\n'
 
 
@@ -125,8 +129,8 @@ def test_a_thousand_fields_are_refused(
 
 
 @pytest.mark.by_command
-@pytest.mark.parametrize("where", ["head", "body"])
-def test_fifty_clients_of_one_byte_a_second_keep_nobody_out(
+@pytest.mark.parametrize("where", ["head", "body", "answer"])
+def test_clients_of_one_byte_a_second_keep_nobody_out(
     desk: Installation, client: httpx.Client, left_before: set[Path], where: str
 ) -> None:
     ledger, took = Ledger(), list[float]()
@@ -135,7 +139,9 @@ def test_fifty_clients_of_one_byte_a_second_keep_nobody_out(
         while time.monotonic() < until:
             started = time.monotonic()
             with httpx.Client(
-                base_url=desk.origin, headers=client.headers, timeout=20
+                base_url=desk.origin,
+                headers=client.headers,
+                timeout=20 if where != "answer" else 60,
             ) as somebody:  # a connection of its own, which either process may take
                 assert somebody.get("/api/v1/detections").status_code == 200
                 assert ledger.submit(somebody, next(seeds)) is not None
@@ -144,23 +150,31 @@ def test_fifty_clients_of_one_byte_a_second_keep_nobody_out(
     desk.wait_until(lambda: set(desk.data.glob("incoming/*")) <= left_before, 30)
 
 
+def _asked(desk: Installation, request: bytes) -> socket.socket:
+    """A connection that takes little at a time."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(20)
+    connection.connect(("127.0.0.1", desk.port))
+    connection.sendall(request)
+    return connection
+
+
 @contextmanager
 def _dripping(desk: Installation, client: httpx.Client, where: str) -> Iterator[None]:
-    slow = [
-        _begun(desk, client, "Content-Length: 100000")
-        for _ in range(SLOW if where == "body" else 0)
-    ]
-    for _ in range(SLOW - len(slow)):
-        connection = socket.create_connection(("127.0.0.1", desk.port), timeout=20)
-        connection.sendall(b"GET / HTTP/1.1\r\nX-Slow: ")
-        slow.append(connection)
+    if where == "body":
+        slow = [_begun(desk, client, "Content-Length: 100000") for _ in range(SLOW)]
+    elif where == "answer":
+        slow = [_asked(desk, ANSWER) for _ in range(MORE_THAN_THREADS)]
+    else:
+        slow = [_asked(desk, HEAD) for _ in range(SLOW)]
     is_over = threading.Event()
 
     def drip() -> None:
         while not is_over.wait(1):
             for connection in slow:
                 with suppress(OSError):
-                    connection.sendall(b"-")
+                    connection.recv(1) if where == "answer" else connection.sendall(b"-")
 
     thread = threading.Thread(target=drip)
     thread.start()

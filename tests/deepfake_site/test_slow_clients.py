@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,29 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deepfake_site import gunicorn_conf
-from deepfake_site.slow_clients import BYTES_PER_S, FIRST_S, MOST_S, Patience, PatientUnreader
+from deepfake_site import gunicorn_conf, slow_clients
+from deepfake_site.slow_clients import (
+    BYTES_PER_S,
+    FIRST_S,
+    MOST_S,
+    Patience,
+    PatientSocket,
+    PatientUnreader,
+)
 from tests.integration.installation import free_port
 
 SITE = """
+import tempfile
+LARGE = 16 * 1024 * 1024
 def site(environ, start_response):
+    if environ["PATH_INFO"] in ("/bytes", "/file"):
+        start_response("200 OK", [("Content-Length", str(LARGE))])
+        if environ["PATH_INFO"] == "/bytes":
+            return [b"x" * LARGE]
+        file = tempfile.TemporaryFile()
+        file.write(b"x" * LARGE)
+        file.seek(0)
+        return environ["wsgi.file_wrapper"](file)
     text = str(len(environ["wsgi.input"].read())).encode()
     start_response("200 OK", [("Content-Length", str(len(text)))])
     return [text]
@@ -26,11 +44,13 @@ CONFIG = """
 import os
 from deepfake_site import slow_clients
 slow_clients.FIRST_S = float(os.environ.get("FIRST_S", "1"))
+slow_clients.MOST_S = 3
 max_requests = int(os.environ.get("MAX_REQUESTS", "0"))
 worker_class = "deepfake_site.slow_clients.Worker"
 workers, threads, keepalive = 1, 2, 5
 """
 SLOW = 6
+LARGE = 16 * 1024 * 1024  # more than the system keeps for a client
 
 
 @pytest.fixture
@@ -107,6 +127,25 @@ def _is_over(connection: socket.socket) -> bool:
         return connection.recv(1) == b""
     except BlockingIOError:
         return False
+
+
+@pytest.mark.parametrize("path", ["/bytes", "/file"])
+def test_more_clients_that_read_nothing_than_threads_keep_nobody_out(served: int, path: str):
+    slow = [socket.create_connection(("127.0.0.1", served), timeout=30) for _ in range(SLOW)]
+    for one in slow:
+        one.sendall(f"GET {path} HTTP/1.1\r\nHost: desk\r\n\r\n".encode())
+    # two threads, some seconds for each pair of them; before, until they went away
+    assert httpx.get(f"http://127.0.0.1:{served}/", timeout=60).status_code == 200
+    for one in slow:
+        one.close()
+
+
+@pytest.mark.parametrize("path", ["/bytes", "/file"])
+def test_a_large_answer_comes_whole(served: int, path: str):
+    with httpx.Client(base_url=f"http://127.0.0.1:{served}") as client:
+        answers = [client.get(path).content for _ in range(2)]
+    assert [set(one) for one in answers] == [{ord("x")}] * 2
+    assert [len(one) for one in answers] == [LARGE] * 2
 
 
 def test_what_comes_of_a_body_that_was_given_up_is_no_request(served: int):
@@ -247,6 +286,76 @@ def test_who_waits_for_less_than_that_hears_of_it():
     with pytest.raises(TimeoutError):
         unreader.chunk()
     assert ours.gettimeout() == 0.05
+
+
+def _small_pair() -> tuple[PatientSocket, socket.socket]:
+    """A socket whose other end is read by nobody, and which holds little."""
+    ours, theirs = socket.socketpair()
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+    return PatientSocket(fileno=ours.detach()), theirs
+
+
+def test_who_reads_too_slowly_has_hung_up():
+    ours, theirs = _small_pair()
+    ours._patience.left_s = 0.05
+    with ours, theirs, pytest.raises(BrokenPipeError):
+        ours.sendall(b"x" * 10**6)
+    assert ours.is_given_up
+
+
+def test_nothing_more_is_sent_to_who_was_given_up(tmp_path: Path):
+    (tmp_path / "file").write_bytes(b"file")
+    ours, theirs = _small_pair()
+    with ours, theirs:
+        ours._patience.end()
+        with pytest.raises(BrokenPipeError):
+            ours.sendall(b"late")
+        with (tmp_path / "file").open("rb") as file, pytest.raises(BrokenPipeError):
+            ours.sendfile(file)
+        ours.begin()
+        ours.sendall(b"next")
+        assert theirs.recv(100) == b"next"
+
+
+def test_who_reads_steadily_gets_all_of_it(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(slow_clients, "FIRST_S", 0.3)
+    monkeypatch.setattr(slow_clients, "BYTES_PER_S", 10_000)
+    ours, theirs = _small_pair()
+    got = bytearray()
+
+    def read() -> None:
+        while part := theirs.recv(4096):
+            got.extend(part)
+            time.sleep(0.05)  # a second in all, three times what a silent client gets
+
+    reader = threading.Thread(target=read)
+    with theirs:
+        reader.start()
+        with ours:
+            ours.sendall(b"x" * 80_000)
+            assert ours.gettimeout() is None
+        reader.join(30)
+    assert len(got) == 80_000
+
+
+@pytest.mark.parametrize(
+    ("offset", "count", "expected"),
+    [(0, None, 200_000), (10, None, 199_990), (0, 70_000, 70_000), (199_999, 5, 1), (5, 0, 0)],
+)
+def test_as_much_of_a_file_as_was_asked_for(
+    tmp_path: Path, offset: int, count: int | None, expected: int
+):
+    (tmp_path / "file").write_bytes(bytes(range(200)) * 1000)
+    ours, theirs = socket.socketpair()
+    with theirs, PatientSocket(fileno=ours.detach()) as sender:
+        got: list[bytes] = []
+        reader = threading.Thread(target=lambda: got.extend(iter(lambda: theirs.recv(65536), b"")))
+        reader.start()
+        with (tmp_path / "file").open("rb") as file:
+            assert sender.sendfile(file, offset, count) == expected
+        sender.shutdown(socket.SHUT_WR)
+        reader.join(30)
+    assert b"".join(got) == (bytes(range(200)) * 1000)[offset : offset + expected]
 
 
 def test_the_desk_is_served_so():
