@@ -26,6 +26,7 @@ from detection.history_sql import (
     Source,
     beyond,
     first_of_all,
+    found_otherwise,
     has_terms,
     key_of,
     marks,
@@ -204,7 +205,8 @@ class Search:
 
     def _gather(self, source: Source, limit: int | None = None) -> tuple[str, list[Any]]:
         """Rows of a source that fit, in no order; all of them without a limit."""
-        part = self._of(source)
+        is_few = bool(source.is_shared or self.labelled or self.ids or self.asked.among)
+        part = self._of(source, found_otherwise() if is_few else "")
         if self.words or self.number:
             part = part.and_(self._text(source))
         return (
@@ -213,17 +215,17 @@ class Search:
             part.values,
         )
 
-    def _of(self, source: Source) -> Part:
-        """The conditions that make a source, as columns."""
-        part = Part().add(f"h.facet IN ({marks(source.facets)})", *source.facets)
+    def _of(self, source: Source, sign: str) -> Part:
+        """The conditions that make a source, as columns behind a sign."""
+        part = Part().add(f"{sign}h.facet IN ({marks(source.facets)})", *source.facets)
         if source.owner is not None:
-            part.add("h.owner_id = %s", source.owner)
+            part.add(f"{sign}h.owner_id = %s", source.owner)
         if source.not_owner is not None:
             part.add("h.owner_id <> %s", source.not_owner)
         # All of them, where none is asked for: with each named, the indexes by model may be used.
         models = [stored_id(model) for model in self.models]
         if models:
-            part.add(f"h.model_version_id IN ({marks(models)})", *models)
+            part.add(f"{sign}h.model_version_id IN ({marks(models)})", *models)
         shared = [(_shared_with(self.by), "image_id")] if source.is_shared else []
         within(part, "image_id", [*self.labelled, *shared], is_first=not self.asked.among)
         return part.and_(self.fixed)

@@ -99,6 +99,13 @@ def within(
     )
 
 
+def found_otherwise() -> str:
+    """Before a column that rows are not to be found by: SQLite, which has no statistics, would
+    rather read all of a person's rows than look up the few images of a case.
+    """
+    return "" if connection.vendor == "postgresql" else "+"
+
+
 def beyond(order: str, after: Any) -> Part:
     if after is None:
         return Part()

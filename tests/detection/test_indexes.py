@@ -11,8 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import User
-from detection import review_waiting
+from detection import history, review_waiting
+from detection.history import Asked
 from detection.models import (
+    Case,
     CaseImage,
     CaseNote,
     Detection,
@@ -158,3 +160,20 @@ def test_what_models_said_of_reviewed_images_is_found_by_these_images(carol, ali
         for sql in of_detections:
             cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
             assert "(image_id=?)" in str(cursor.fetchall())
+
+
+@pytest.mark.parametrize("is_shared", [False, True])
+def test_the_history_of_a_case_is_found_by_its_images(alice, bob, model_version, is_shared):
+    """And what others' images one's cases hold, not by looking through all that others sent."""
+    case = Case.objects.create(owner=alice, title="flood")
+    for row in (done_row(alice, model_version), done_row(bob, model_version)):
+        case.images.add(row.image)
+    asked = Asked() if is_shared else Asked(case=case.pk)
+    with CaptureQueriesContext(connection) as asked_for:
+        assert len(history.find(alice, asked, size=5, counted_to=5).ids) == 2
+    gathered = [one["sql"] for one in asked_for if "count(*) OVER ()" in one["sql"]]
+    assert len(gathered) == (1 if is_shared else 2)
+    with connection.cursor() as cursor:
+        for sql in gathered:
+            cursor.execute(f"EXPLAIN QUERY PLAN {sql}")
+            assert "history_by_image (image_id=?)" in str(cursor.fetchall())
