@@ -25,6 +25,7 @@ LONGEST_HEAD = 64 * 1024
 STOPPING_S = 1.0  # for heads that are under way when the process is told to end
 END_OF_HEAD = b"\r\n\r\n"
 SENT_AT_ONCE = 64 * 1024
+LEFT_OVER_S, LEFT_OVER_BYTES = 5.0, 64 * 1024 * 1024
 
 
 class Patience:
@@ -212,6 +213,10 @@ class Worker(ThreadWorker):
         return kept
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
+        if keepalive:
+            # The answer said that the connection goes on, and gunicorn would end it if the
+            # application had left more than 64 KiB of a body that it refused.
+            conn.parser.finish_body(time.monotonic() + LEFT_OVER_S, LEFT_OVER_BYTES)
         # what else comes of a body that was given up would be taken for the next request
         kept = super()._keepalive_after(conn, keepalive)  # type: ignore[misc]  # as above
         return bool(kept) and not _is_given_up(conn)

@@ -1,6 +1,7 @@
 """Clients that send hardly anything keep no thread, and nobody out."""
 
 import contextlib
+import http.client
 import os
 import socket
 import subprocess
@@ -36,6 +37,9 @@ def site(environ, start_response):
         file.write(b"x" * LARGE)
         file.seek(0)
         return environ["wsgi.file_wrapper"](file)
+    if environ["PATH_INFO"] == "/refused":
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return []
     text = str(len(environ["wsgi.input"].read())).encode()
     start_response("200 OK", [("Content-Length", str(len(text)))])
     return [text]
@@ -244,6 +248,19 @@ def test_a_connection_serves_again_and_again(served: int):
     with httpx.Client(base_url=f"http://127.0.0.1:{served}") as client:
         answers = [client.post("/", content=b"x" * n).text for n in range(5)]
     assert answers == ["0", "1", "2", "3", "4"]
+
+
+def test_a_connection_goes_on_after_a_large_body_that_was_refused(served: int):
+    client = http.client.HTTPConnection("127.0.0.1", served, timeout=10)
+    with contextlib.closing(client):
+        for _ in range(3):
+            client.request("POST", "/refused", b"x" * 12_000_000)
+            answer = client.getresponse()
+            assert (answer.status, answer.headers["connection"]) == (400, "keep-alive")
+            answer.read()
+            time.sleep(0.2)  # a connection that is being closed would be taken for an open one
+        client.request("GET", "/")
+        assert client.getresponse().read() == b"0"
 
 
 def test_patience_ends_with_silence_and_grows_with_what_comes():
