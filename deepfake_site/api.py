@@ -1,8 +1,16 @@
 """One place where the API's errors get their shape: RFC 9457 problem+json with stable codes."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFieldsSent,
+    TooManyFilesSent,
+)
 from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -30,7 +38,13 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         error = exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
-    if isinstance(error, SuspiciousOperation):  # such as more files than a form may have
+    if isinstance(error, RequestDataTooBig):
+        set_rollback()
+        return _response(413, "too_large", "The body is larger than this resource takes.")
+    if isinstance(error, TooManyFilesSent | TooManyFieldsSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FILES, settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        error = exceptions.ParseError("A form has at most {} files and {} fields.".format(*most))
+    if isinstance(error, SuspiciousOperation):
         error = exceptions.ParseError()
     response = exception_handler(error, context)
     if response is None or not isinstance(error, exceptions.APIException):
@@ -50,14 +64,22 @@ def _fields(error: exceptions.APIException) -> list[dict[str, str]]:
         return []
     named = error.detail if isinstance(error.detail, dict) else {"": error.detail}
     return [
-        {
-            "field": _sayable(field),
-            "code": getattr(item, "code", "invalid"),
-            "detail": _sayable(item),
-        }
-        for field, items in named.items()
-        for item in (items if isinstance(items, list) else [items])
+        {"field": _sayable(field), "code": getattr(one, "code", "invalid"), "detail": _sayable(one)}
+        for name, items in named.items()
+        for field, one in _said_of(str(name), items)
     ]
+
+
+def _said_of(field: str, said: Any) -> Iterator[tuple[str, Any]]:
+    """What is said of a field, and of the entries of a list in it: `events.0`."""
+    if isinstance(said, dict):
+        for name, more in said.items():
+            yield from _said_of(f"{field}.{name}", more)
+    elif isinstance(said, list):
+        for one in said:
+            yield from _said_of(field, one)
+    else:
+        yield field, said
 
 
 def _sayable(said: object) -> str:

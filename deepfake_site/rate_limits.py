@@ -5,6 +5,7 @@ goes away gives everybody one more window, and no more than one.
 """
 
 import logging
+import math
 import time
 from dataclasses import dataclass
 from functools import cache
@@ -61,7 +62,7 @@ class Taken:
     @property
     def wait_s(self) -> int:
         """Whole seconds until the window has ended; at least one."""
-        return max(1, -int(time.time() - self.resets_at))
+        return max(1, math.ceil(self.resets_at - time.time()))
 
 
 class DatabaseStorage(Storage):

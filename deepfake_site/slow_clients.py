@@ -5,6 +5,7 @@ import io
 import math
 import selectors
 import socket
+import struct
 import time
 from collections.abc import Callable
 from functools import partial
@@ -24,7 +25,10 @@ BYTES_PER_S = 500
 LONGEST_HEAD = 64 * 1024
 STOPPING_S = 1.0  # for heads that are under way when the process is told to end
 END_OF_HEAD = b"\r\n\r\n"
-SENT_AT_ONCE = 64 * 1024
+# The system takes no more until a third of what it holds has gone: of larger pieces a client of
+# `BYTES_PER_S` would be waited for longer than `MOST_S`.
+SENT_AT_ONCE = 8 * 1024
+READ_AT_ONCE = 64 * 1024
 LEFT_OVER_S, LEFT_OVER_BYTES = 5.0, 64 * 1024 * 1024
 
 
@@ -67,23 +71,24 @@ class PatientSocket(socket.socket):
         """Whether the client was too slow."""
         return self._patience.left_s <= 0
 
+    def send(self, data: Any, flags: int = 0) -> int:
+        """As much as is taken at once; see `socket.socket.send`."""
+        return self._waited_for(partial(super().send, data, flags))
+
     def sendall(self, data: Any, flags: int = 0) -> None:
         """All of it; see `socket.socket.sendall`."""
         with memoryview(data).cast("B") as view:
             at = 0
             while at < len(view):
-                part = view[at : at + SENT_AT_ONCE]
-                at += self._waited_for(partial(self.send, part, flags))
+                at += self.send(view[at : at + SENT_AT_ONCE], flags)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         """A file, or as much of it as there is; see `socket.socket.sendfile`."""
+        file.seek(offset)
         sent = 0
-        while count is None or sent < count:
-            most = SENT_AT_ONCE if count is None else min(SENT_AT_ONCE, count - sent)
-            part = self._waited_for(partial(super().sendfile, file, offset + sent, most))
-            if not part:
-                break
-            sent += part
+        while part := file.read(READ_AT_ONCE if count is None else min(READ_AT_ONCE, count - sent)):
+            self.sendall(part)
+            sent += len(part)
         return sent
 
     def _waited_for(self, send: Callable[[], int]) -> int:
@@ -208,6 +213,8 @@ class Worker(ThreadWorker):
         if not kept:
             # A client may take two seconds to see that it is over. Done by whoever accepts, as
             # gthread has it, fifty of them would keep everybody else out.
+            if conn.sock.is_given_up:  # or what it does not read would lie with the system for long
+                conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             conn.close(graceful=not _is_given_up(conn))
             conn.close = _closed_already
         return kept

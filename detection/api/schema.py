@@ -1,11 +1,14 @@
 """How the API's operations are described: `GET /api/schema/`, OpenAPI 3.1."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from django.conf import settings
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.exceptions import ValidationError
+from rest_framework.request import Request
 
 from deepfake_site.problems import MEDIA_TYPE
 from detection import waiting
@@ -61,6 +64,9 @@ def operation(
 ) -> Callable[[Any], Any]:
     """Describe one method of a view, whose docstring is the description.
 
+    A parameter in the address that is not described, or comes twice, is refused: a filter that was
+    misspelt would otherwise give everything.
+
     Args:
         name: the operation's id.
         answers: by status, the name of a shape, a shape, or None for an empty body.
@@ -78,13 +84,30 @@ def operation(
         responses[status, MEDIA_TYPE] = OpenApiResponse(
             ref("Problem"), description=PROBLEMS[status]
         )
-    return extend_schema(
-        operation_id=name,
-        tags=[tag],
-        request=body,
-        responses=responses,
-        parameters=list(parameters),
-    )
+    described = list(parameters)
+    known = {one.name for one in described if one.location == OpenApiParameter.QUERY}
+
+    def described_as_it_is(method: Any) -> Any:
+        @functools.wraps(method)
+        def checked(view: Any, request: Request, *args: Any, **named: Any) -> Any:
+            _refuse_unknown(request, known)
+            return method(view, request, *args, **named)
+
+        return extend_schema(
+            operation_id=name, tags=[tag], request=body, responses=responses, parameters=described
+        )(checked)
+
+    return described_as_it_is
+
+
+def _refuse_unknown(request: Request, known: set[str]) -> None:
+    wrong = {
+        name: "There is no such parameter." if name not in known else "Given more than once."
+        for name, values in request.query_params.lists()
+        if name not in known or len(values) > 1
+    }
+    if wrong:
+        raise ValidationError(wrong)
 
 
 def query(name: str, about: str, **shape: Any) -> OpenApiParameter:

@@ -141,7 +141,7 @@ def test_clients_of_one_byte_a_second_keep_nobody_out(
             with httpx.Client(
                 base_url=desk.origin,
                 headers=client.headers,
-                timeout=20 if where != "answer" else 60,
+                timeout=20 if where != "answer" else 120,
             ) as somebody:  # a connection of its own, which either process may take
                 assert somebody.get("/api/v1/detections").status_code == 200
                 assert ledger.submit(somebody, next(seeds)) is not None
@@ -174,7 +174,9 @@ def _dripping(desk: Installation, client: httpx.Client, where: str) -> Iterator[
         while not is_over.wait(1):
             for connection in slow:
                 with suppress(OSError):
-                    connection.recv(1) if where == "answer" else connection.sendall(b"-")
+                    connection.recv(
+                        1, socket.MSG_DONTWAIT
+                    ) if where == "answer" else connection.sendall(b"-")
 
     thread = threading.Thread(target=drip)
     thread.start()

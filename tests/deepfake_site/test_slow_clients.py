@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -318,6 +319,19 @@ def test_who_reads_too_slowly_has_hung_up():
     with ours, theirs, pytest.raises(BrokenPipeError):
         ours.sendall(b"x" * 10**6)
     assert ours.is_given_up
+
+
+def test_so_has_who_does_not_take_a_hundred_and_continue():
+    """gunicorn sends that by itself, and without a limit of its own."""
+    ours, theirs = _small_pair()
+    with ours, theirs:
+        ours._patience.left_s = 0.05
+        with pytest.raises(BrokenPipeError):
+            deque(ours.send(b"HTTP/1.1 100 Continue\r\n\r\n") for _ in range(10_000))
+
+
+def test_pieces_are_small_enough_for_the_slowest_that_is_waited_for():
+    assert slow_clients.SENT_AT_ONCE < MOST_S * BYTES_PER_S
 
 
 def test_nothing_more_is_sent_to_who_was_given_up(tmp_path: Path):
