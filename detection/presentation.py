@@ -225,6 +225,8 @@ def _whether_it_holds(detection: Detection, copies: list[Resaved]) -> list[str]:
         return []
     if all(copy.is_same for copy in copies):
         return [_("The answer stays the same when the picture is re-saved or reduced.")]
+    if detection.verdict != Detection.Verdict.INCONCLUSIVE:
+        return [_("It is close: a re-saved or reduced copy by itself would get “cannot tell”.")]
     return [_("Re-saved or reduced copies of the picture get different answers.")]
 
 

@@ -1,15 +1,16 @@
 """Reports as pages show them: which were issued, whether they still stand, who else sees them."""
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from detection.models import Detection, Report, ReportLink
+from detection.models import Detection, Outcome, Report, ReportLink
 from detection.services import report_links
 from detection.services.report_checks import (
     CURRENT,
@@ -24,6 +25,7 @@ from detection.services.report_checks import (
     standing_of,
 )
 from detection.services.reports import may_revoke
+from detection.services.reviewed import review_of
 
 MOST_SHOWN = 20
 SECTION = {
@@ -84,6 +86,17 @@ BECAUSE: dict[str, str | Promise] = {
 }
 
 
+def because_of(standing: Standing, report: Report | None) -> str | Promise:
+    """What superseded a report; of a reviewer, what they say: whoever has it relies on it."""
+    if standing.because == LATER_REVIEW and report is not None:
+        review = review_of(report.detection.image_id)
+        if review is not None:
+            return gettext("A reviewer has decided about the image since: %(outcome)s.") % {
+                "outcome": Outcome(review.outcome).label
+            }
+    return BECAUSE.get(standing.because, "")
+
+
 @dataclass(frozen=True)
 class LinkRow:
     """A link that is open, in the list of a report."""
@@ -117,6 +130,7 @@ def report_section(detection: Detection, user: User) -> dict[str, object]:
     shown = rows.prefetch_related("links")[:MOST_SHOWN]
     return {
         **SECTION,
+        "report_once": uuid.uuid4().hex,
         "can_report": True,
         "may_share": report_links.may_share(user, detection.image),
         "reports": report_rows(shown, user),

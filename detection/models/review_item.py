@@ -150,7 +150,7 @@ class ReviewItem(models.Model):
 
     class Reason(models.TextChoices):
         DISPUTED = "disputed", _("Somebody disputes the verdict")
-        FLAGGED = "flagged", _("A pipeline asked for a person")
+        FLAGGED = "flagged", _("Somebody asked for a person")
         DISAGREEMENT = "disagreement", _("A near copy was judged otherwise")
         INCONCLUSIVE = "inconclusive", _("The detector cannot tell")
         SAMPLE = "sample", _("Drawn at random, for quality")

@@ -159,11 +159,11 @@ def refuse_deciding(row: ReviewItem, by: User) -> None:
     Raises:
         Refused: it is closed, one's own, or decided by this reviewer already.
     """
+    if row.decisions.filter(by=by, undone_at=None).exists():
+        raise Refused("decided_already")
     if row.status != ReviewItem.Status.OPEN:
         raise Refused("review_not_open")
     refuse_own(row, by)
-    if row.decisions.filter(by=by, undone_at=None).exists():
-        raise Refused("decided_already")
     if row.golden is not None and row.golden.added_by_id == by.pk:
         raise Refused("own_review")
 

@@ -22,6 +22,7 @@ from detection.services.fetching import submit_url
 from detection.services.submission import submit_image
 from detection.uploads import StoredUpload, interrupted, uploaded
 from detection.web.samples import SAMPLES, open_sample
+from ml.header import MAX_PIXELS, MEGAPIXEL
 
 MEGABYTE = 1024 * 1024
 
@@ -71,6 +72,8 @@ def _verify_page(
         "accepted": words.ACCEPTED,
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
         "max_upload_mb": settings.MAX_UPLOAD_BYTES // MEGABYTE,
+        "most_megapixels": MAX_PIXELS["JPEG"] // MEGAPIXEL,
+        "others_megapixels": MAX_PIXELS["WEBP"] // MEGAPIXEL,
         "session": _session_mark(request),
         "fetches_urls": settings.FETCH_URLS,
         "cases": case_choices(signed_in(request)),

@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import signed_in
 from detection.errors import Refused
@@ -21,6 +21,8 @@ from detection.sandbox import sandboxed
 from detection.services import report_links, reports
 from detection.services.reports import KINDS
 from detection.web.detection_page import visible
+
+MADE, KEPT = "report_links_made", 20  # in a session: the forms that made a link
 
 
 class ReportForm(forms.Form):
@@ -34,6 +36,7 @@ class LinkForm(forms.Form):
     life = forms.ChoiceField(choices=ReportLink.Life.choices)
     shows_pictures = forms.BooleanField(required=False)
     gives_original = forms.BooleanField(required=False)
+    once = forms.CharField(max_length=32, required=False)  # which form it was sent from
 
 
 @login_required
@@ -75,18 +78,27 @@ def revoke(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
 
 @never_cache
 @login_required
-@require_POST
+@require_http_methods(["GET", "POST"])
 def share(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
-    """Make a link; its address is on this page, this once."""
+    """Make a link; its address is on this page, this once, and another visit makes no other."""
     report, form = _visible(request, pk), LinkForm(request.POST)
+    if request.method == "GET":
+        return _back(report.detection_id)
     if not form.is_valid():
         raise BadRequest(form.errors.as_json())
+    once, before = form.cleaned_data["once"], request.session.get(MADE, [])
+    if once and once in before:
+        text = _("This link is made, and its address was shown once. If it is lost, make another.")
+        messages.info(request, text)
+        return _back(report.detection_id)
     try:
-        made = report_links.share(by=signed_in(request), report=report, **form.cleaned_data)
+        terms = {name: said for name, said in form.cleaned_data.items() if name != "once"}
+        made = report_links.share(by=signed_in(request), report=report, **terms)
     except Refused as refusal:
         messages.error(request, refusal.detail)
         return _back(report.detection_id)
     link, token = made
+    request.session[MADE] = [*before, once][-KEPT:]
     context = {
         "link": link,
         "address": f"{settings.UNMASK_ORIGIN}{reverse('shared_report', args=[token])}",

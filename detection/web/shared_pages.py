@@ -21,7 +21,7 @@ from deepfake_site.rate_limits import Limit, take
 from detection import storage
 from detection.errors import Refused
 from detection.models import EvidenceLayer, ReportLink
-from detection.report_presentation import BECAUSE, RESULTS
+from detection.report_presentation import RESULTS, because_of
 from detection.reports.pictures import LAYER
 from detection.sandbox import sandboxed
 from detection.services import report_links, reports
@@ -78,7 +78,7 @@ def shared(request: HttpRequest, link: ReportLink, token: str) -> HttpResponse:
             "layers": [one for one in pictures if one["name"] in LAYERS],
             "pictures": [one for one in pictures if one["name"] not in LAYERS],
             "result": RESULTS[standing.state],
-            "because": BECAUSE.get(standing.because, ""),
+            "because": because_of(standing, report),
             "standing": standing,
             "text": content["text"],
         }

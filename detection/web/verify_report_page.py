@@ -10,8 +10,8 @@ from django.views.decorators.http import require_http_methods
 from accounts.client_address import client_network
 from client.report_file import MAX_BYTES
 from deepfake_site.rate_limits import Limit, take
-from detection.report_presentation import BECAUSE, RESULTS
-from detection.services.report_checks import examine
+from detection.report_presentation import RESULTS, because_of
+from detection.services.report_checks import Standing, examine
 
 FROM_NETWORK = Limit(20, 60)
 OVERHEAD_BYTES = 16 * 1024  # of a form around a file
@@ -50,7 +50,7 @@ def _verify_report(request: HttpRequest) -> HttpResponse:
         tone=tone,
         word=word,
         meaning=meaning,
-        because=BECAUSE.get(examined.because, ""),
+        because=because_of(Standing(examined.result, examined.because), examined.report),
         report=examined.report,
     )
 

@@ -166,7 +166,7 @@ DECLARED: dict[str, Access] = {
     "reports/<uuid:pk>/json": own(READ),
     # hers who issued it, the owner's and an administrator's
     "reports/<uuid:pk>/revoke": Access(frozenset({"owner", "admin"}), WRITE, frozenset({"owner"})),
-    "reports/<uuid:pk>/links": own(WRITE),
+    "reports/<uuid:pk>/links": own(READ | WRITE),
     "report-links/<uuid:pk>/revoke": Access(
         frozenset({"owner", "admin"}), WRITE, frozenset({"owner"})
     ),

@@ -4,6 +4,7 @@ import base64
 from urllib.parse import quote
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 
 from tests.detection.api_answers import NO_TEXT, URL, assert_problem
 from tests.factories import (
@@ -109,3 +110,36 @@ def test_a_damaged_cursor_is_an_error_and_not_the_first_page(alice, client_of):
     answer = client_of(alice).get("/api/v1/detections?cursor=zzz")
     assert answer.status_code == 400
     assert answer.json()["errors"][0]["field"] == "cursor"
+
+
+@pytest.mark.parametrize(
+    ("address", "wrong"),
+    [
+        (f"{URL}?verdct=likely_authentic", ["verdct"]),
+        (f"{URL}?limit=2&q=a&page_size=1", ["limit", "page_size"]),
+        (f"{URL}?verdict=likely_authentic&verdict=inconclusive", ["verdict"]),
+        ("/api/v1/cases?order=newest", ["order"]),
+        (f"{URL}/00000000-0000-0000-0000-000000000000?x=1", ["x"]),
+    ],
+)
+def test_a_parameter_that_does_not_exist_or_comes_twice_is_refused(api, address, wrong):
+    """A filter that is misspelt would otherwise give everything."""
+    body = assert_problem(api.get(address), 400, "invalid")
+    assert [one["field"] for one in body["errors"]] == wrong
+
+
+def test_errors_in_lists_name_their_place(api):
+    said = {"url": "https://example.org/hook", "events": ["detection.completed", "nope"]}
+    answer = api.post("/api/v1/webhooks", said, content_type="application/json")
+    [error] = assert_problem(answer, 400, "invalid")["errors"]
+    assert error["field"] == "events.1"
+    assert "ErrorDetail" not in error["detail"]
+
+
+def test_too_many_files_and_too_large_a_body_say_so(api):
+    files = {"image": [SimpleUploadedFile(f"{n}.jpg", b"x") for n in range(101)]}
+    answer = api.post("/api/v1/detections/batch", files)
+    assert "100 files" in assert_problem(answer, 400, "parse_error")["detail"]
+    large = {"title": "x" * 3_000_000}
+    answer = api.post("/api/v1/cases", large, content_type="application/json")
+    assert "file" not in assert_problem(answer, 413, "too_large")["detail"]

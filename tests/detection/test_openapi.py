@@ -50,6 +50,7 @@ def test_each_asks_for_the_form_they_can_read(db, client, built):
 
 
 ONLY_ON_PAGES = {
+    "one_file_only",
     "on_hold",
     "no_tag",
     "too_many_tags",

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 from django.utils.html import escape
@@ -17,11 +17,12 @@ from deepfake_site.logging import without_persons
 from deepfake_site.rate_limits import Limit
 from detection.errors import Refused
 from detection.models import Case, Detection, Image, ModelVersion, Report, ReportLink, Submission
-from detection.services import report_links, reports
+from detection.services import report_links, reports, review
 from detection.services.report_links import share
 from detection.tasks import run_detection
 from tests import images
 from tests.factories import done_row, report_row, submitted
+from tests.review_desk import decided
 
 pytestmark = pytest.mark.django_db
 
@@ -205,6 +206,15 @@ def test_a_later_verdict_is_told_on_the_page(report, alice, opened):
     done_row(alice, later, image=report.detection.image, completed_at=moment)
     _link, token = _shared(report)
     assert "superseded" in opened(token).content.decode()
+
+
+def test_what_a_reviewer_said_since_is_told_on_the_page(report, carol, opened):
+    with transaction.atomic():
+        item = review.open_item(report.detection, "disputed")
+    decided(item, carol, outcome="authentic")
+    _link, token = _shared(report)
+    said = "A reviewer has decided about the image since: Authentic."
+    assert said in opened(token).content.decode()
 
 
 # --- what is kept of it

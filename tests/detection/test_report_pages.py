@@ -71,6 +71,20 @@ def test_a_link_is_shown_once(browser, detection, alice):
     assert "Close this link" in page
 
 
+def test_a_form_makes_one_link_however_often_it_is_sent(browser, detection, alice):
+    """A page is sent again when it is loaded again, and comes back when a language is chosen."""
+    report = report_row(detection, alice)
+    page = browser.get(reverse("detection", args=[detection.pk])).content.decode()
+    once = page.partition('name="once" value="')[2].partition('"')[0]
+    assert len(once) == 32
+    address, form = reverse("report_share", args=[report.pk]), {"life": "7", "once": once}
+    answers = [browser.post(address, form), browser.post(address, form), browser.get(address)]
+    assert [answer.status_code for answer in answers] == [201, 302, 302]
+    assert ReportLink.objects.count() == 1
+    assert "This link is made" in browser.get(answers[1]["Location"]).content.decode()
+    assert browser.post(address, {**form, "once": "another"}).status_code == 201
+
+
 def test_a_link_and_a_report_are_revoked(browser, detection, alice):
     report = report_row(detection, alice)
     browser.post(reverse("report_share", args=[report.pk]), {"life": "7"})

@@ -91,7 +91,7 @@ def test_a_golden_item_looks_like_any_other(desk, carol, dora, alice, model_vers
     assert page.context["shown"].state == "mine"
     assert "olden" not in page.content.decode()
     detection = text_of(desk.get(reverse("detection", args=[row.pk])))
-    assert "In review: A pipeline asked for a person. You hold it." in detection
+    assert "In review: Somebody asked for a person. You hold it." in detection
 
 
 def test_others_are_moderators_too(model_version, alice, item, client_of):
