@@ -20,11 +20,11 @@ class FormPagesMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        is_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
-        if response.status_code != 405 or not is_page or not request.user.is_authenticated:
+        if response.status_code != 405 or not _is_page(request):
             return response
         if _came_from_signing_in(request):
-            messages.warning(request, _("You had to sign in again. Please send it once more."))
+            text = _("You had to sign in again, and what you sent before was not kept.")
+            messages.warning(request, text)
         return redirect(page_above(request.path))
 
 
@@ -33,16 +33,29 @@ def page_above(path: str) -> str:
     parts = path.rstrip("/").split("/")[1:]
     while parts := parts[:-1]:
         above = "/" + "/".join(parts)
-        try:
-            resolve(above)
-        except Resolver404:
-            continue
-        return above
+        for address in (above, f"{above}/"):
+            if _leads_somewhere(address):
+                return address
     return "/"
 
 
+def _leads_somewhere(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
+
+
+def _is_page(request: HttpRequest) -> bool:
+    """Whether a browser asks for a page, for somebody who is signed in."""
+    is_api = request.path.startswith("/api/")
+    is_asked = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+    return is_asked and not is_api and request.user.is_authenticated
+
+
 def _came_from_signing_in(request: HttpRequest) -> bool:
+    """By password, or by the second factor after it."""
     before = urlsplit(request.headers.get("Referer", ""))
-    return before.netloc == request.get_host() and before.path.startswith(
-        resolve_url("account_login")
-    )
+    steps = {resolve_url("account_login"), resolve_url("mfa_authenticate")}
+    return before.netloc == request.get_host() and before.path in steps

@@ -220,10 +220,11 @@ class Worker(ThreadWorker):
         return kept
 
     def _keepalive_after(self, conn: Any, keepalive: Any) -> bool:
-        if keepalive:
-            # The answer said that the connection goes on, and gunicorn would end it if the
-            # application had left more than 64 KiB of a body that it refused.
-            conn.parser.finish_body(time.monotonic() + LEFT_OVER_S, LEFT_OVER_BYTES)
+        # The answer said that the connection goes on, and gunicorn would end it if the application
+        # had left more than 64 KiB of a body that it refused.
+        until = time.monotonic() + LEFT_OVER_S
+        if keepalive and not conn.parser.finish_body(until, LEFT_OVER_BYTES):
+            return False
         # what else comes of a body that was given up would be taken for the next request
         kept = super()._keepalive_after(conn, keepalive)  # type: ignore[misc]  # as above
         return bool(kept) and not _is_given_up(conn)

@@ -205,7 +205,7 @@ class Search:
 
     def _gather(self, source: Source, limit: int | None = None) -> tuple[str, list[Any]]:
         """Rows of a source that fit, in no order; all of them without a limit."""
-        is_few = bool(source.is_shared or self.labelled or self.ids or self.asked.among)
+        is_few = bool(source.is_shared or self.labelled or self.ids)
         part = self._of(source, found_otherwise() if is_few else "")
         if self.words or self.number:
             part = part.and_(self._text(source))

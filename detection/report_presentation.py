@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.utils.functional import Promise
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
@@ -25,7 +26,7 @@ from detection.services.report_checks import (
     standing_of,
 )
 from detection.services.reports import may_revoke
-from detection.services.reviewed import review_of
+from detection.services.reviewed import reviews_of, reviews_shown_to
 
 MOST_SHOWN = 20
 SECTION = {
@@ -86,11 +87,17 @@ BECAUSE: dict[str, str | Promise] = {
 }
 
 
-def because_of(standing: Standing, report: Report | None) -> str | Promise:
-    """What superseded a report; of a reviewer, what they say: whoever has it relies on it."""
+def because_of(
+    standing: Standing, report: Report | None, by: User | AnonymousUser
+) -> str | Promise:
+    """What superseded a report; of a reviewer, what they say: whoever has it relies on it.
+
+    A reviewer who may still decide about the image is not told.
+    """
     if standing.because == LATER_REVIEW and report is not None:
-        review = review_of(report.detection.image_id)
-        if review is not None:
+        image_id = report.detection.image_id
+        known = reviews_shown_to(by, [image_id]) if isinstance(by, User) else reviews_of([image_id])
+        if review := known.get(image_id):
             return gettext("A reviewer has decided about the image since: %(outcome)s.") % {
                 "outcome": Outcome(review.outcome).label
             }

@@ -18,7 +18,7 @@ JSON = "application/json"
 FORM = "multipart/form-data"
 
 # Every operation may answer so.
-ALWAYS = (401, 403, 429, 503)
+ALWAYS = (400, 401, 403, 429, 503)
 PROBLEMS = {
     400: "Malformed: `errors` names the fields, or `code` says what else.",
     401: "No key, or one that is unknown, expired or revoked.",

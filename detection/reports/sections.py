@@ -191,11 +191,12 @@ def _stability(card: VerdictCard) -> Section:
     ]
     if not rows:
         return {}
-    sentence = (
-        _("Every re-saved copy got the same answer.")
-        if all(copy.is_same for copy in card.stability)
-        else _("The answer changes when the picture is merely re-saved or resized.")
-    )
+    if all(copy.is_same for copy in card.stability):
+        sentence = _("Every re-saved copy got the same answer.")
+    elif card.tone in {"authentic", "manipulated"}:
+        sentence = _("It is close: a re-saved or reduced copy by itself would get “cannot tell”.")
+    else:
+        sentence = _("The answer changes when the picture is merely re-saved or resized.")
     head = [_("Copy"), _("Probability"), _("Verdict")]
     return _section(
         "stability",

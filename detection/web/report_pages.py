@@ -86,8 +86,9 @@ def share(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         return _back(report.detection_id)
     if not form.is_valid():
         raise BadRequest(form.errors.as_json())
-    once, before = form.cleaned_data["once"], request.session.get(MADE, [])
-    if once and once in before:
+    form_of = f"{report.pk} {form.cleaned_data['once']}"
+    before = request.session.get(MADE, [])
+    if form_of in before:
         text = _("This link is made, and its address was shown once. If it is lost, make another.")
         messages.info(request, text)
         return _back(report.detection_id)
@@ -98,7 +99,8 @@ def share(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         messages.error(request, refusal.detail)
         return _back(report.detection_id)
     link, token = made
-    request.session[MADE] = [*before, once][-KEPT:]
+    if form.cleaned_data["once"]:
+        request.session[MADE] = [*before, form_of][-KEPT:]
     context = {
         "link": link,
         "address": f"{settings.UNMASK_ORIGIN}{reverse('shared_report', args=[token])}",

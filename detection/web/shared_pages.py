@@ -78,7 +78,7 @@ def shared(request: HttpRequest, link: ReportLink, token: str) -> HttpResponse:
             "layers": [one for one in pictures if one["name"] in LAYERS],
             "pictures": [one for one in pictures if one["name"] not in LAYERS],
             "result": RESULTS[standing.state],
-            "because": because_of(standing, report),
+            "because": because_of(standing, report, request.user),
             "standing": standing,
             "text": content["text"],
         }

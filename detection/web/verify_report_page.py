@@ -50,7 +50,9 @@ def _verify_report(request: HttpRequest) -> HttpResponse:
         tone=tone,
         word=word,
         meaning=meaning,
-        because=because_of(Standing(examined.result, examined.because), examined.report),
+        because=because_of(
+            Standing(examined.result, examined.because), examined.report, request.user
+        ),
         report=examined.report,
     )
 

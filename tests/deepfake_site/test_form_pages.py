@@ -16,6 +16,7 @@ PAGE = {"Accept": "text/html,application/xhtml+xml"}
         ("/history/change", "/history"),
         (f"/cases/{uuid.UUID(int=1)}/notes", f"/cases/{uuid.UUID(int=1)}"),
         (f"/detections/{uuid.UUID(int=1)}/feedback", f"/detections/{uuid.UUID(int=1)}"),
+        ("/accounts/sessions/3/end", "/accounts/sessions/"),
         ("/nowhere/at/all", "/"),
         ("/", "/"),
     ],
@@ -35,6 +36,7 @@ def test_a_browser_is_led_to_it(client_of, alice):
     ("referer", "is_told"),
     [
         ("http://testserver/accounts/login/?next=/history/change", True),
+        ("http://testserver/accounts/2fa/authenticate/", True),
         ("http://elsewhere/accounts/login/", False),
         ("http://testserver/history", False),
     ],
@@ -49,4 +51,5 @@ def test_others_are_told_what_they_were(client_of, client, alice):
     browser = client_of(alice)
     assert browser.get("/history/change").status_code == 405
     assert browser.put("/history/change", headers=PAGE).status_code == 405
+    assert browser.get("/api/v1/notices/seen", headers=PAGE).status_code in {405, 406}
     assert client.get("/history/change", headers=PAGE)["Location"].startswith("/accounts/login/")

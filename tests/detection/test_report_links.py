@@ -215,6 +215,9 @@ def test_what_a_reviewer_said_since_is_told_on_the_page(report, carol, opened):
     _link, token = _shared(report)
     said = "A reviewer has decided about the image since: Authentic."
     assert said in opened(token).content.decode()
+    with transaction.atomic():
+        review.open_item(report.detection, "reopened", previous=item)
+    assert "Authentic." not in opened(token).content.decode()
 
 
 # --- what is kept of it

@@ -83,6 +83,8 @@ def test_a_form_makes_one_link_however_often_it_is_sent(browser, detection, alic
     assert ReportLink.objects.count() == 1
     assert "This link is made" in browser.get(answers[1]["Location"]).content.decode()
     assert browser.post(address, {**form, "once": "another"}).status_code == 201
+    of_another = reverse("report_share", args=[report_row(detection, alice).pk])
+    assert browser.post(of_another, form).status_code == 201
 
 
 def test_a_link_and_a_report_are_revoked(browser, detection, alice):
