@@ -32,6 +32,7 @@ from ml.artifact import (
 )
 from ml.decoder import FILE_READ, MIN_SIDE, CredentialReader, Decoded, Decoder
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
+from ml.header import MAX_PIXELS, MEGAPIXEL
 from ml.inference import Prediction, Predictor
 
 log = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ LOADED_MODELS = 3
 ARTIFACT_FILES = (MODEL_FILE, SIDECAR_FILE)
 # How much of a file this release reads; facts say how much was read when they were found.
 READS = FILE_READ
+# Megapixels that a JPEG or PNG may have, and one of another format.
+MOST_MEGAPIXELS = MAX_PIXELS["JPEG"] // MEGAPIXEL, MAX_PIXELS["WEBP"] // MEGAPIXEL
 PixelBox = tuple[int, int, int, int]
 
 

@@ -80,6 +80,7 @@ FAILURES: dict[str, str | Promise] = {
     "parity_failed": _(
         "The exported model gave other scores than the trained one, so it was thrown away."
     ),
+    "not_here": _("This machine lacks what this way of training needs: see the log."),
     "artifact_invalid": _("The exported model could not be registered: see the log."),
     "version_taken": _("Another model has the name and version that this one would have got."),
     "training_crashed": _("The training program stopped with an error: see the log."),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from accounts.permissions import signed_in
 from detection import words
 from detection.case_presentation import case_choices
+from detection.detector import MOST_MEGAPIXELS
 from detection.errors import Refused
 from detection.limits import rare_fakes
 from detection.models import ModelVersion, Submission
@@ -22,7 +23,6 @@ from detection.services.fetching import submit_url
 from detection.services.submission import submit_image
 from detection.uploads import StoredUpload, interrupted, uploaded
 from detection.web.samples import SAMPLES, open_sample
-from ml.header import MAX_PIXELS, MEGAPIXEL
 
 MEGABYTE = 1024 * 1024
 
@@ -72,8 +72,8 @@ def _verify_page(
         "accepted": words.ACCEPTED,
         "max_upload_bytes": settings.MAX_UPLOAD_BYTES,
         "max_upload_mb": settings.MAX_UPLOAD_BYTES // MEGABYTE,
-        "most_megapixels": MAX_PIXELS["JPEG"] // MEGAPIXEL,
-        "others_megapixels": MAX_PIXELS["WEBP"] // MEGAPIXEL,
+        "most_megapixels": MOST_MEGAPIXELS[0],
+        "others_megapixels": MOST_MEGAPIXELS[1],
         "session": _session_mark(request),
         "fetches_urls": settings.FETCH_URLS,
         "cases": case_choices(signed_in(request)),

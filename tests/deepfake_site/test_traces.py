@@ -49,11 +49,9 @@ def test_an_upload_and_its_verdict_are_one_trace(alice, key_of, settings, spans,
     monkeypatch.setattr(celery_app.conf, "broker_url", settings.REDIS_URL)
     monkeypatch.setattr(doorbell, "_mine", doorbell.local())  # another test's leads elsewhere
     upload = SimpleUploadedFile("planted-name.jpg", images.jpeg_bytes(), "image/jpeg")
-    answer = Client().post(
-        "/api/v1/detections?planted=query",
-        {"image": upload},
-        headers={"Authorization": f"Bearer {key_of(alice)}", "User-Agent": "planted-agent"},
-    )
+    headers = {"Authorization": f"Bearer {key_of(alice)}", "User-Agent": "planted-agent"}
+    assert Client().get("/api/v1/detections?q=planted", headers=headers).status_code == 200
+    answer = Client().post("/api/v1/detections", {"image": upload}, headers=headers)
     assert answer.status_code == 202
     with start_worker(celery_app, pool="solo", perform_ping_check=False, queues="detect"):
         deadline = time.monotonic() + 20

@@ -176,12 +176,13 @@ def test_a_decision_closes_the_item_and_tells(alice, carol, model_version, passe
     assert review.standing(item.detection) == item
 
 
-def test_one_decides_what_one_claimed(alice, carol, model_version):
+def test_one_decides_what_one_claimed(alice, carol, erin, model_version):
     item = opened(alice, model_version)
     said = {"item": item, "by": carol, "outcome": "authentic", "reason": "other"}
     assert refusal(review_decisions.decide, **said) == "review_not_claimed"
     decided(item, carol)
-    assert refusal(review_decisions.decide, **said) == "review_not_open"
+    assert refusal(review_decisions.decide, **said) == "decided_already"
+    assert refusal(review_decisions.decide, **{**said, "by": erin}) == "review_not_open"
 
 
 def test_a_second_opinion_is_blind(alice, carol, erin, model_version, passed_on):

@@ -173,6 +173,6 @@ def test_whoever_checks_a_file_is_told(alice, carol, judged, client):
     review_row(judged, by=carol)
     file = storage.report_path(judged.image_id, report.pk, ".json").open("rb")
     html = client.post("/verify-report", {"report": file}).content.decode()
-    assert "A reviewer has decided about the image since." in html
+    assert "A reviewer has decided about the image since: Authentic." in html
     answer = client.get(f"/api/v1/reports/{report.pk}?sha256={report.json_sha256}").json()
     assert (answer["state"], answer["because"]) == ("superseded", "later_review")
