@@ -220,6 +220,18 @@ def test_what_a_reviewer_said_since_is_told_on_the_page(report, carol, opened):
     assert "Authentic." not in opened(token).content.decode()
 
 
+def test_a_reviewer_who_may_still_decide_is_not_told(report, carol, erin, client_of, opened):
+    with transaction.atomic():
+        item = review.open_item(report.detection, "disputed")
+    decided(item, carol, outcome="authentic")
+    with transaction.atomic():
+        review.open_item(report.detection, "flagged")
+    _link, token = _shared(report)
+    pages = [opened(token), client_of(erin).get(f"/shared/{token}")]
+    told = ["since: Authentic." in page.content.decode() for page in pages]
+    assert told == [True, False]
+
+
 # --- what is kept of it
 
 
