@@ -3,11 +3,12 @@
     python -m benchmarks.hostile_load [--honest 60]
 
 Prints p50, p95 and the worst of an honest upload, until it is accepted and until its verdict is
-read, alone; beside eight clients that each send an honest file and wait for its end; beside one
-that sends every hostile file of `tests.hostile` as fast as it is answered; and beside eight that
-each send a bomb and wait for its end, so that eight are always there. Ten times a second it
-looks at the web processes' memory and at every decoder, and prints the most that any had, beside
-the decoder's limits. With TEST_DATABASE_URL and TEST_REDIS_URL set it runs on PostgreSQL and Redis.
+read, alone; beside eight people who each send an honest file and wait for its end; beside one
+who sends every hostile file of `tests.hostile` as fast as it is answered; and beside one with
+eight connections that each send a bomb and wait for its end, so that eight are always there. Ten
+times a second it looks at the web processes' memory and at every decoder, and prints the most
+that any had, beside the decoder's limits. With TEST_DATABASE_URL and TEST_REDIS_URL set it runs
+on PostgreSQL and Redis.
 """
 
 import argparse
@@ -105,16 +106,19 @@ def _is_fork_of_a_decoder(process: psutil.Process) -> bool:
 
 @contextmanager
 def sending(
-    desk: Installation, headers: httpx.Headers, streams: Sequence[Iterator[bytes]]
+    desk: Installation, keys: Sequence[httpx.Headers], streams: Sequence[Iterator[bytes]]
 ) -> Iterator[Counter[int]]:
     """Meanwhile, one client for each stream sends one file after the other.
 
     Several wait for the end of each; one does not.
+
+    Args:
+        keys: whose each stream is.
     """
     answers, is_over = Counter[int](), threading.Event()
 
-    def send(contents: Iterator[bytes]) -> None:
-        with httpx.Client(base_url=desk.origin, headers=headers, timeout=60) as client:
+    def send(key: httpx.Headers, contents: Iterator[bytes]) -> None:
+        with httpx.Client(base_url=desk.origin, headers=key, timeout=60) as client:
             for content in contents:
                 if is_over.is_set():
                     return
@@ -124,7 +128,8 @@ def sending(
                     time.sleep(PAUSE_S)
                     answer = client.get(f"{URL}/{answer.json()['id']}")
 
-    threads = [threading.Thread(target=send, args=(one,)) for one in streams]
+    whose = zip(keys, streams, strict=False)
+    threads = [threading.Thread(target=send, args=one) for one in whose]
     for thread in threads:
         thread.start()
     try:
@@ -133,6 +138,11 @@ def sending(
         is_over.set()
         for thread in threads:
             thread.join()
+
+
+def key_of_another(desk: Installation, number: int) -> httpx.Headers:
+    with desk.client(desk.add_person(f"p{number}@example.org")) as client:
+        return client.headers
 
 
 def _has_ended(answer: httpx.Response) -> bool:
@@ -177,21 +187,24 @@ def main() -> None:
         try:
             with desk.client() as client, watching(desk) as seen:
                 client.timeout = httpx.Timeout(120)
+                keys = [key_of_another(desk, n) for n in range(AT_ONCE)]
                 measured(client, pictures, WARM_UP)
-                for name, streams in (
-                    ("nothing", []),
+                for name, whose, streams in (
+                    ("nothing", [], []),
                     (
                         f"{AT_ONCE} who send honest files",
+                        keys,
                         [each_its_own(pictures.some(8), numbers) for _ in range(AT_ONCE)],
                     ),
-                    ("one who sends all hostile files", [iter(hostile)]),
+                    ("one who sends all hostile files", keys, [iter(hostile)]),
                     (
-                        f"{AT_ONCE} who send bombs",
+                        f"one who sends bombs, {AT_ONCE} at once",
+                        keys[:1] * AT_ONCE,
                         [each_its_own(bombs, numbers) for _ in range(AT_ONCE)],
                     ),
                 ):
                     first = len(seen.web_mb)
-                    with sending(desk, client.headers, streams) as answers:
+                    with sending(desk, whose, streams) as answers:
                         times = measured(client, pictures, count)
                     waited_s = drain(desk)
                     add_row(table, name, answers, times, seen.web_mb[first:], waited_s)

@@ -20,9 +20,11 @@ if TYPE_CHECKING:
 WITHIN = "whitenoise.middleware.WhiteNoiseMiddleware"  # what stands before it asks and knows little
 NOT_TRACED = "healthz,readyz,metrics,static/"
 REQUEST_ID = "unmask.request_id"
+ANOTHERS = "unmask.another_image"
 # No address, query, header, client, parameter, host of a worker or key of a cache.
 ATTRIBUTES = {
     REQUEST_ID,
+    ANOTHERS,
     "http.method",
     "http.request.method",
     "http.route",
@@ -83,6 +85,14 @@ def stage(name: str) -> AbstractContextManager[object]:
     if _provider is None:
         return nullcontext()
     return _provider.get_tracer("unmask").start_as_current_span(name)
+
+
+def say_whose(*, is_another: bool) -> None:
+    """Whether the task that runs is about another image than the request that rang for it."""
+    if _provider is not None:
+        from opentelemetry.trace import get_current_span
+
+        get_current_span().set_attribute(ANOTHERS, is_another)
 
 
 def stop(**_: Any) -> None:

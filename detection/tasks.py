@@ -56,11 +56,16 @@ REGION_COLUMNS = (
 
 @shared_task
 def run_detection(detection_id: str) -> None:
-    """Judge one image. A repeated delivery finds nothing to claim and returns."""
+    """Judge the image that comes next, which need not be the one that this doorbell names.
+
+    A repeated delivery finds nothing to claim and returns.
+    """
+    worker = leases.process_name(os.getpid())
     with traces.stage("claim"):
-        claim = Detection.objects.claim(detection_id, worker=leases.process_name(os.getpid()))
+        claim = Detection.objects.claim_next(detection_id, worker=worker)
     if claim is None:
         return
+    traces.say_whose(is_another=str(claim.pk) != detection_id)
     try:
         _judge(claim)
     except SoftTimeLimitExceeded:  # what was recorded by then stays

@@ -18,13 +18,13 @@ from accounts import audit
 from accounts.models import User
 from detection.models import outbox
 from detection.models.image import Image, visibility
-from detection.models.leased import Leased, LeasedQuerySet
 from detection.models.registry import ModelVersion
+from detection.models.turns import InTurns, InTurnsQuerySet, indexes_of_turns
 
 Telling = Callable[["Detection"], None]
 
 
-class DetectionQuerySet(LeasedQuerySet["Detection"]):
+class DetectionQuerySet(InTurnsQuerySet["Detection"]):
     def visible_to(self, user: User) -> "DetectionQuerySet":
         """Rows of the images this person may see.
 
@@ -46,11 +46,18 @@ class DetectionQuerySet(LeasedQuerySet["Detection"]):
 
     def claim(self, pk: uuid.UUID | str, *, worker: str) -> "Detection | None":
         """Lease one detection to this worker; None when taken, finished or out of attempts."""
-        won = self.lease(pk, worker=worker, started_at=Now())
-        return self.select_related("image__owner", "model_version").get(pk=pk) if won else None
+        return self._claimed(pk) if self.lease(pk, worker=worker, started_at=Now()) else None
+
+    def claim_next(self, rung_for: uuid.UUID | str, *, worker: str) -> "Detection | None":
+        """As `claim`, of whatever comes next in the queue that this doorbell was rung in."""
+        pk = self.lease_next(rung_for, worker=worker, started_at=Now())
+        return None if pk is None else self._claimed(pk)
+
+    def _claimed(self, pk: uuid.UUID | str) -> "Detection":
+        return self.select_related("image__owner", "model_version").get(pk=pk)
 
 
-class Detection(Leased):
+class Detection(InTurns):
     class Verdict(models.TextChoices):
         LIKELY_AUTHENTIC = "likely_authentic", _("Likely authentic")
         LIKELY_MANIPULATED = "likely_manipulated", _("Likely manipulated")
@@ -129,6 +136,7 @@ class Detection(Leased):
                 condition=Q(status="done"),
                 name="detection_done_oldest_first",
             ),
+            *indexes_of_turns("detection"),
         ]
 
     def __str__(self) -> str:

@@ -90,10 +90,10 @@ class Leased(models.Model):
     def is_finished(self) -> bool:
         return self.status in {self.Status.DONE, self.Status.FAILED}
 
-    def release(self) -> bool:
+    def release(self, **fields: Any) -> bool:
         """Give the row back for another attempt; the attempt just made stays counted."""
-        held = self._held().filter(attempt__lt=F("attempt_limit"))
-        return bool(held.update(status=self.Status.QUEUED, lease_until=None, lease_owner=""))
+        back = {"status": self.Status.QUEUED, "lease_until": None, "lease_owner": "", **fields}
+        return bool(self._held().filter(attempt__lt=F("attempt_limit")).update(**back))
 
     def hand_on(self, **fields: Any) -> bool:
         """End one slice of a long work: the row waits for the next, with a fresh set of attempts.

@@ -198,6 +198,8 @@ def _hand_one(
             defaults={
                 "judged_before": before,
                 "queue": QUEUE,
+                "turn": Detection.objects.next_turn(image.owner_id, QUEUE),
+                "turn_of": image.owner,
                 "created_at": latest + NEXT_TO,
                 "rung_at": timezone.now(),
             },

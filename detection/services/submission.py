@@ -138,7 +138,7 @@ def write(
     found = [_admitted(file, held.get(file.upload.sha256), request) for file in files]
     images = {image.pk: image for image in found if isinstance(image, Image)}
     hidden = _hide(images.values()) if request.is_confidential else set()
-    detections, new = _detections_of(images, version, _queue_for(request.priority))
+    detections, new = _detections_of(images, version, _queue_for(request.priority), by=request.by)
     rows = [
         _Row(file, image, detections[image.pk], said)
         for file, image, said in zip(files, found, metadata, strict=True)
@@ -221,22 +221,31 @@ def _hide(images: Iterable[Image]) -> set[uuid.UUID]:
 
 
 def _detections_of(
-    images: Mapping[uuid.UUID, Image], version: ModelVersion, queue: str
+    images: Mapping[uuid.UUID, Image], version: ModelVersion, queue: str, *, by: User
 ) -> tuple[dict[uuid.UUID, Detection], set[uuid.UUID]]:
-    """Each image's detection by this version, and which images had none before."""
-    now = timezone.now()
-    made = [
-        Detection(image=image, model_version=version, queue=queue, rung_at=now)
-        for image in images.values()
-    ]
-    Detection.objects.bulk_create(made, ignore_conflicts=True)
-    made_ids = {row.pk for row in made}
-    found, new = {}, set()
+    """Each image's detection by this version, and which images had none before.
+
+    The images are held, and so nobody else makes a detection of one meanwhile.
+    """
+    found = {}
     for row in Detection.objects.filter(image__in=images, model_version=version):
         row.image, row.model_version = images[row.image_id], version  # at hand
         found[row.image_id] = row
-        if row.pk in made_ids:
-            new.add(row.image_id)
+    now, new = timezone.now(), set(images) - set(found)
+    turn = Detection.objects.next_turn(by.pk, queue) if new else 0
+    made = [
+        Detection(
+            image=images[pk],
+            model_version=version,
+            queue=queue,
+            turn=turn + place,
+            turn_of=by,
+            rung_at=now,
+        )
+        for place, pk in enumerate(pk for pk in images if pk in new)
+    ]
+    for row in Detection.objects.bulk_create(made):
+        found[row.image_id] = row
     return found, new
 
 
@@ -299,9 +308,18 @@ def _hurry(detection: Detection) -> None:
     waiting = Detection.objects.filter(
         pk=detection.pk, status=Detection.Status.QUEUED, queue=Detection.Queue.BULK
     )
-    if waiting.update(queue=Detection.Queue.DETECT, rung_at=timezone.now()):
+    if waiting.update(
+        queue=Detection.Queue.DETECT,
+        rung_at=timezone.now(),
+        **_new_turn(detection, Detection.Queue.DETECT),
+    ):
         detection.queue = Detection.Queue.DETECT
         _ring_after_commit(detection)
+
+
+def _new_turn(detection: Detection, queue: str) -> dict[str, int]:
+    owner = detection.image.owner_id
+    return {"turn": Detection.objects.next_turn(owner, queue), "turn_of": owner}
 
 
 def retry_detection(*, by: User, detection: Detection) -> bool:
@@ -328,6 +346,7 @@ def _queue_again(detection: Detection) -> tuple[Detection, str, int] | None:
         attempt_limit=limit,
         queued_at=timezone.now(),
         rung_at=timezone.now(),
+        **_new_turn(detection, detection.queue),
     )
     if not won:
         return None

@@ -68,6 +68,7 @@ def test_an_upload_and_its_verdict_are_one_trace(alice, key_of, settings, spans,
         assert found[stage].parent.span_id == task.context.span_id
     assert (request.kind, task.kind) == (SpanKind.SERVER, SpanKind.CONSUMER)
     assert request.attributes["unmask.request_id"] == answer["X-Request-ID"]
+    assert task.attributes["unmask.another_image"] is False
     for mark in ("planted", "umk_", alice.email, "127.0.0.1", "testserver", upload.name):
         assert mark not in _said(spans)
 

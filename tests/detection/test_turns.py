@@ -1,0 +1,194 @@
+"""Of many who wait, each has a row a round, whatever each has sent before."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.utils import timezone
+
+from accounts.models import User
+from detection import tasks
+from detection.models import Detection, ModelVersion
+from detection.services import judging_again
+from detection.services.submission import retry_detection
+from tests.factories import WORKER, detection_row, done_row, running_row, submitted
+from tests.images import jpeg_bytes
+
+pytestmark = pytest.mark.django_db
+
+
+def waiting(owner: User, version, count: int = 1, **fields) -> list[Detection]:
+    """Rows in the order in which a person sent them."""
+    queue = fields.get("queue", "detect")
+    return [
+        detection_row(
+            owner,
+            version,
+            turn=Detection.objects.next_turn(owner.pk, queue),
+            turn_of=owner,
+            **fields,
+        )
+        for _ in range(count)
+    ]
+
+
+def jpeg_of(number: int) -> bytes:
+    return jpeg_bytes() + b"%d" % number
+
+
+def taken(rung_for: Detection) -> uuid.UUID | None:
+    claim = Detection.objects.claim_next(rung_for.pk, worker=WORKER)
+    return claim and claim.pk
+
+
+def ids(*rows: Detection) -> list[uuid.UUID]:
+    return [row.pk for row in rows]
+
+
+def test_one_image_waits_for_one_of_each_other_and_not_for_all_they_sent(
+    alice, bob, carol, model_version
+):
+    many = waiting(alice, model_version, 4)
+    one = waiting(bob, model_version)
+    two = waiting(carol, model_version, 2)
+    order = [taken(row) for row in (*many, *one, *two)]
+    assert order[0] == many[0].pk  # who came first
+    assert set(order[1:3]) == set(ids(*one, two[0]))
+    assert set(order[3:5]) == set(ids(many[1], two[1]))
+    assert order[5:] == ids(*many[2:])
+
+
+def test_whoever_has_nothing_in_work_comes_first_in_a_round(alice, bob, model_version):
+    many = waiting(alice, model_version, 3)
+    taken(many[0])
+    one = waiting(bob, model_version)
+    assert taken(many[1]) == one[0].pk
+    assert taken(one[0]) == many[1].pk
+
+
+def test_who_joins_later_does_not_overtake_what_waited_its_round(alice, bob, model_version):
+    many = waiting(alice, model_version, 5)
+    taken(many[0]), taken(many[1])
+    late = waiting(bob, model_version, 3)
+    order = [taken(many[0]) for _ in range(6)]
+    assert order == ids(late[0], many[2], many[3], late[1], many[4], late[2])
+
+
+def test_every_doorbell_is_worth_one_row_and_no_row_is_left(alice, bob, model_version):
+    rows = [*waiting(alice, model_version, 3), *waiting(bob, model_version, 3)]
+    order = [taken(row) for row in reversed(rows)]
+    assert set(order) == set(ids(*rows))
+    assert [taken(row) for row in rows] == [None] * 6
+
+
+def test_each_queue_has_its_own_turns(alice, bob, model_version):
+    bulk = waiting(alice, model_version, 2, queue="bulk")
+    quick = waiting(bob, model_version)
+    assert taken(bulk[1]) == bulk[0].pk
+    assert taken(quick[0]) == quick[0].pk
+    assert taken(quick[0]) is None  # the bulk queue is another's
+    assert taken(bulk[0]) == bulk[1].pk
+
+
+def test_a_lease_that_ran_out_is_taken_by_its_own_doorbell_before_others(alice, bob, model_version):
+    lost = running_row(alice, model_version)
+    Detection.objects.filter(pk=lost.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
+    waiting(bob, model_version)
+    assert taken(lost) == lost.pk
+
+
+def test_a_doorbell_of_a_row_that_runs_takes_another(alice, model_version):
+    first, second = waiting(alice, model_version, 2)
+    assert taken(first) == first.pk
+    assert taken(first) == second.pk
+
+
+def test_a_doorbell_for_nothing_takes_nothing(alice, model_version):
+    waiting(alice, model_version)
+    assert Detection.objects.claim_next(str(uuid.uuid4()), worker=WORKER) is None
+
+
+def test_what_has_no_attempt_left_is_not_taken(alice, model_version):
+    spent, other = waiting(alice, model_version, 2)
+    Detection.objects.filter(pk=spent.pk).update(attempt=3)
+    assert taken(spent) == other.pk
+    assert taken(spent) is None
+
+
+def test_what_a_release_before_queued_comes_first(alice, bob, model_version):
+    waiting(alice, model_version, 2)
+    old = detection_row(bob, model_version, turn=0, turn_of=None)
+    taken(old)
+    assert taken(old) == old.pk
+
+
+def test_another_attempt_waits_for_what_its_owner_sent_meanwhile(alice, model_version):
+    first, second = waiting(alice, model_version, 2)
+    claim = Detection.objects.claim_next(first.pk, worker=WORKER)
+    assert claim.release()
+    assert taken(first) == second.pk
+    assert taken(first) == first.pk
+
+
+def test_so_does_what_the_storage_could_not_give(alice, model_version):
+    first, second = waiting(alice, model_version, 2)
+    Detection.objects.claim_next(first.pk, worker=WORKER).hand_on()
+    assert taken(second) == second.pk
+    assert taken(first) == first.pk
+
+
+def test_each_request_takes_the_next_round_of_its_owner(alice, bob, model_version):
+    made = [submitted(who, jpeg_of(n)).detection for n, who in enumerate([alice, alice, bob])]
+    assert [(row.turn, row.turn_of) for row in made] == [(0, alice), (1, alice), (0, bob)]
+
+
+def test_the_same_bytes_again_take_no_round(alice, model_version):
+    first, again, other = (submitted(alice, jpeg_of(n)).detection for n in (1, 1, 2))
+    assert (first, other.turn) == (again, 1)
+
+
+def test_who_hurries_joins_the_round_of_the_quick_queue(alice, bob, model_version):
+    for n in range(3):
+        submitted(bob, jpeg_of(n))
+    for n in range(3):
+        last = submitted(alice, jpeg_of(n), priority="bulk").detection
+    assert last.turn == 2
+    submitted(alice, jpeg_of(2))
+    last.refresh_from_db()
+    assert (last.queue, last.turn, last.turn_of) == ("detect", 0, alice)
+
+
+def test_a_retry_joins_its_owners_last_round(alice, model_version):
+    failed = running_row(alice, model_version)
+    failed.fail("decoder_crashed")
+    waiting(alice, model_version, 2)
+    assert retry_detection(by=alice, detection=failed)
+    failed.refresh_from_db()
+    assert (failed.turn, failed.turn_of) == (2, alice)
+
+
+def test_judged_again_is_the_turn_of_the_images_owner(alice, carol, model_version):
+    older = ModelVersion.objects.create(name="fake", version="0", artifact_sha256="e" * 64)
+    row = judging_again.ask(by=carol, detection=done_row(alice, older))
+    assert row.turn_of == alice
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's plans")
+def test_what_comes_next_is_found_by_index(alice, model_version):
+    rows = Detection.objects.waiting_in("detect")
+    following = rows.order_by("turn", "queued_at")[:1].explain()
+    assert "USING INDEX detection_turns (queue=?)" in following
+    last = rows.filter(turn_of=alice).order_by("-turn").values("turn")[:1].explain()
+    assert "detection_turns_of (queue=? AND turn_of_id=?)" in last
+    assert "TEMP B-TREE" not in following + last
+
+
+@pytest.mark.usefixtures("fake_judgement")
+def test_workers_judge_in_turns(alice, bob, model_version):
+    rows = [submitted(alice, jpeg_of(n)).detection for n in range(3)]
+    one = submitted(bob, jpeg_of(9)).detection
+    for row in rows[:2]:
+        tasks.run_detection(str(row.pk))
+    done = Detection.objects.filter(status="done")
+    assert {row.pk for row in done} == {rows[0].pk, one.pk}
