@@ -15,9 +15,9 @@ from accounts.action_words import action_words
 from accounts.models import AuditEvent, User
 from accounts.trail import life_of
 from detection import words
-from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection, Image
+from detection.models import Case, CaseMember, CaseNote, CaseTag, Detection, Image, Outcome
 from detection.presentation import TONES, VerdictCard, verdict_card
-from detection.review_words import ReviewCard, review_card
+from detection.review_words import OUTCOME_TONES, ReviewCard, review_card
 from detection.services.case_summary import Entry
 from detection.services.reviewed import Review, reviews_shown_to
 
@@ -94,6 +94,15 @@ def tallies(counts: dict[str, int]) -> list[Tally]:
     waiting = counts.get(Detection.Status.RUNNING, 0)
     found = counts | {Detection.Status.QUEUED: counts.get(Detection.Status.QUEUED, 0) + waiting}
     return [Tally(label, tone, found[key]) for key, label, tone in OUTCOMES if found.get(key)]
+
+
+def review_tallies(counts: dict[str, int]) -> list[Tally]:
+    """Counts of `reviewed_counts`, in the order of verdicts."""
+    return [
+        Tally(outcome.label, OUTCOME_TONES[outcome], counts[outcome])
+        for outcome in (Outcome.MANIPULATED, Outcome.CANNOT_TELL, Outcome.AUTHENTIC)
+        if counts.get(outcome)
+    ]
 
 
 def shown_entries(entries: Iterable[Entry], reader: User) -> list[ShownEntry]:

@@ -1,6 +1,7 @@
 """What a case holds: counts for lists, rows for pages, and all of it for a report."""
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ from django.db.models import Count, F, OuterRef, Subquery, When
 from accounts.models import User
 from detection.models import Case, CaseImage, CaseMember, CaseNote, Detection, Submission
 from detection.models.newest_first import NewestFirst
+from detection.services.reviewed import reviews_shown_to
 
 # A report of more would neither print nor be read; it says how many there are.
 MOST_IMAGES = 500
@@ -44,6 +46,7 @@ class CaseSummary:
 
     Attributes:
         counts: images by outcome: a verdict, or the status of what has none.
+        reviewed: those that reviewers decided about, by what they said; as `reviewed_counts`.
         image_count, note_count: of all, where `entries` and `notes` are cut short.
     """
 
@@ -53,6 +56,7 @@ class CaseSummary:
     entries: list[Entry]
     notes: list[CaseNote]
     counts: dict[str, int]
+    reviewed: dict[str, int]
     image_count: int
     note_count: int
 
@@ -74,6 +78,7 @@ def case_summary(case: Case, user: User) -> CaseSummary:
         entries=entries_of(row, images[:MOST_IMAGES], user),
         notes=list(with_words(notes)[:MOST_NOTES]),
         counts=counts,
+        reviewed=reviewed_counts(row, user),
         image_count=sum(counts.values()),
         note_count=notes.count(),
     )
@@ -95,6 +100,12 @@ def outcome_counts(case_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, i
     for case_id, name, count in rows:
         found.setdefault(case_id, {})[name or Detection.Status.QUEUED] = count
     return found
+
+
+def reviewed_counts(case: Case, user: User) -> dict[str, int]:
+    """Images of a case that reviewers decided about, by what they said, as far as one is told."""
+    reviews = reviews_shown_to(user, CaseImage.objects.filter(case=case).values("image"))
+    return dict(Counter(review.outcome for review in reviews.values()))
 
 
 def entries_of(case: Case, rows: Iterable[CaseImage], user: User) -> list[Entry]:

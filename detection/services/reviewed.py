@@ -11,6 +11,8 @@ from django.db.models import Exists, OuterRef, Prefetch, QuerySet
 from accounts.models import User
 from detection.models import Decision, ReviewItem
 
+ImageIds = Collection[uuid.UUID] | QuerySet[Any]  # or a question for them, which may find many
+
 
 @dataclass(frozen=True)
 class Review:
@@ -35,7 +37,7 @@ def review_of(image_id: uuid.UUID) -> Review | None:
     return reviews_of([image_id]).get(image_id)
 
 
-def reviews_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
+def reviews_of(image_ids: ImageIds) -> dict[uuid.UUID, Review]:
     """The same for many images, in two queries; those without one are left out.
 
     Where the latest was opened again, what was said before it counts no more either; golden items
@@ -46,7 +48,7 @@ def reviews_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
     return {pk: _review(row) for pk, row in latest.items() if not row.is_reopened}
 
 
-def reviews_shown_to(user: User, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
+def reviews_shown_to(user: User, image_ids: ImageIds) -> dict[uuid.UUID, Review]:
     """As `reviews_of`, without those of images that this reviewer may still decide about.
 
     Nobody is to follow what others said before, be it about an item that measures reviewers.
@@ -71,7 +73,7 @@ def review_in(item: ReviewItem) -> Review:
     return _review(rows.get(pk=item.pk))
 
 
-def _closed(image_ids: Collection[uuid.UUID]) -> QuerySet[Any]:
+def _closed(image_ids: ImageIds) -> QuerySet[Any]:
     """Closed items about these images, the latest last, and whether each was opened again."""
     again = ReviewItem.objects.filter(previous=OuterRef("pk"))
     return (

@@ -19,6 +19,7 @@ from detection.case_presentation import (
     ROLES,
     case_choices,
     history_rows,
+    review_tallies,
     shown_entries,
     shown_notes,
     suggested_tags,
@@ -30,7 +31,13 @@ from detection.models.case import CaseQuerySet
 from detection.paging import Page, page
 from detection.services import cases
 from detection.services.case_people import may_take_over
-from detection.services.case_summary import entries_of, outcome_counts, people_of, with_words
+from detection.services.case_summary import (
+    entries_of,
+    outcome_counts,
+    people_of,
+    reviewed_counts,
+    with_words,
+)
 from detection.web.case_forms import CaseForm, NoteForm
 from detection.web.judging_again_pages import case_section
 
@@ -199,6 +206,7 @@ def _images(request: HttpRequest, row: Case, user: User) -> dict[str, object]:
         "next_cursor": found.next_cursor,
         "is_first_page": not request.GET.get("cursor"),
         "tallies": tallies(counts),
+        "reviewed": review_tallies(reviewed_counts(row, user)),
         "image_count": sum(counts.values()),
     }
 

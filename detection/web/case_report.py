@@ -15,7 +15,14 @@ from django.views.decorators.http import require_GET
 
 from accounts.models import AuditEvent, User
 from accounts.permissions import signed_in
-from detection.case_presentation import ROLES, ShownEntry, shown_entries, shown_notes, tallies
+from detection.case_presentation import (
+    ROLES,
+    ShownEntry,
+    review_tallies,
+    shown_entries,
+    shown_notes,
+    tallies,
+)
 from detection.models import Case, CaseNote
 from detection.presentation import verdict_card
 from detection.services.case_summary import CaseSummary, Entry, case_summary
@@ -37,6 +44,7 @@ def report(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
         "case": found.case,
         "summary": found,
         "tallies": tallies(found.counts),
+        "reviewed": review_tallies(found.reviewed),
         "people": [(person, ROLES[person.role]) for person in found.people],
         "entries": shown_entries(found.entries, user),
         "notes": shown_notes(found.notes, found.case, user),
@@ -57,6 +65,7 @@ def report_json(request: HttpRequest, pk: uuid.UUID) -> JsonResponse:
         "made_at": timezone.now(),
         "people": [{"name": str(one.user), "role": one.role} for one in found.people],
         "counts": found.counts,
+        "reviewed": found.reviewed,
         "image_count": found.image_count,
         "images": [
             _image(request, entry) | _review(beside)

@@ -13,10 +13,11 @@ from django.urls import reverse
 from accounts.models import AuditEvent, User
 from accounts.own_data import write_own_data
 from detection.models import Case, CaseImage, CaseNote, Image
-from detection.services import case_notes, case_people, cases
+from detection.services import case_notes, case_people, cases, review
 from tests.conftest import PASSWORD
 from tests.detection.test_cases import EDITOR, READER, joined
 from tests.factories import detection_row, done_row, image_row
+from tests.review_desk import decided, opened, text_of
 
 pytestmark = pytest.mark.django_db
 ROLES = ("owner", "editor", "reader", "former", "stranger", "moderator", "admin", "auditor")
@@ -261,6 +262,35 @@ def test_a_report_says_what_it_holds_and_is_recorded(case, alice, client_of):
     html = browser.get(f"/cases/{case.pk}/report").content.decode()
     assert "Likely authentic" in html
     assert AuditEvent.objects.filter(action="case.reported").count() == 1
+
+
+def test_what_reviewers_decided_is_counted_beside_what_the_model_said(
+    case, alice, bob, carol, model_version, client_of
+):
+    shown = [opened(alice, model_version) for _ in range(3)]
+    images = [item.detection.image for item in shown]
+    cases.add_images(by=alice, case=case, images=images)
+    for item, outcome in zip(shown, ("manipulated", "manipulated", "authentic"), strict=True):
+        decided(item, carol, outcome)
+    joined(case, bob)
+    for page in (f"/cases/{case.pk}", f"/cases/{case.pk}/report"):
+        words = text_of(client_of(bob).get(page))
+        assert "4 Likely authentic" in words
+        assert "What reviewers decided: 2 Manipulated 1 Authentic" in words
+    body = client_of(bob).get(f"/cases/{case.pk}/report.json").json()
+    assert body["reviewed"] == {"manipulated": 2, "authentic": 1}
+
+
+def test_where_nobody_reviewed_nothing_is_said_of_it(case, alice, client_of):
+    assert "What reviewers decided" not in text_of(client_of(alice).get(f"/cases/{case.pk}"))
+
+
+def test_what_is_looked_at_again_is_not_counted(case, alice, carol, model_version, client_of):
+    item = opened(alice, model_version)
+    cases.add_images(by=alice, case=case, images=[item.detection.image])
+    decided(item, carol, "manipulated")
+    review.reopen(item=item, by=carol)
+    assert "What reviewers decided" not in text_of(client_of(alice).get(f"/cases/{case.pk}"))
 
 
 def test_a_report_that_is_opened_again_is_recorded_once_an_hour_for_each(
