@@ -219,7 +219,15 @@ def queue(owners: Sequence[int], count: int) -> None:
         )
         for n in range(count)
     ]
-    rows = [Detection(image=image, model_version=version) for image in images]
+    rows = [
+        Detection(
+            image=image,
+            model_version=version,
+            turn=n // len(owners),
+            turn_of_id=image.owner_id,
+        )
+        for n, image in enumerate(images)
+    ]
     requests = [
         Submission(
             image=row.image, detection=row, by_id=row.image.owner_id, file_name="a.jpg", via="api"

@@ -15,7 +15,7 @@ from rich.console import Console
 
 from ml import configs
 from ml.alterations import ALTERATIONS, COPIES
-from ml.artifact import DEFAULT_ARTIFACT, Artifact, shipped_hashes
+from ml.artifact import DEFAULT_ARTIFACT, Artifact, artifact_sha256, shipped_hashes
 from ml.datasets.folders import read_sets
 from ml.datasets.manifest import SPLITS, read_manifest
 from ml.datasets.replay import read_learnt
@@ -145,22 +145,56 @@ def export(
     ] = DEFAULT_RATES.max_missed_fake_rate,
     progress: ProgressTo = None,
     register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
+    mixed_with: Annotated[
+        Path | None, typer.Option(help="Another run or artifact, to mix the weights with.")
+    ] = None,
+    share: Annotated[
+        float, typer.Option(min=0, max=1, help="What the run's own weights then count for.")
+    ] = 0.5,
 ) -> None:
     """Turn a finished run into an artifact, with thresholds from validation and test figures."""
-    from ml.export import export_run
+    from ml.export import Mixture, export_run
     from ml.export import register as register_artifact
+    from ml.start import read_start
 
     rates = ErrorRates(max_false_accusation_rate, max_missed_fake_rate)
     run = RunFolder(run_folder)
     with reported(), run.held(), _followed(progress, run) as report:
         seed = run.description()["config"]["seed"]
         manifest = read_data(data, seed=seed, on_read=lambda a, b: report("reading", a, b))
-        artifact = export_run(run, manifest, out, report, version=version, rates=rates)
+        mixture = Mixture(read_start(mixed_with), share) if mixed_with else None
+        artifact = export_run(
+            run, manifest, out, report, version=version, rates=rates, mixture=mixture
+        )
         if register:
             register_artifact(artifact)
     for part in ("val", "test", "test_degraded"):
         console.print(verdict_table(artifact.metrics[part], title=part))
     console.print(f"{out}: SHA-256 {artifact.sha256}", soft_wrap=True)
+
+
+@app.command(name="fit-again")
+def fit_again(
+    artifact: Annotated[Path, typer.Argument(help="An artifact's folder.")],
+    *,
+    data: Data,
+    out: Annotated[Path, typer.Option(help="A new folder for the artifact.")],
+    version: Annotated[str, typer.Option(help="Version to write into the sidecar.")],
+    register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
+) -> None:
+    """Choose an artifact's thresholds and the rest anew, by rules that changed since."""
+    from ml.export import fit_again as fitted_again
+    from ml.export import register as register_artifact
+
+    with reported(), ProgressBars(console) as report:
+        trained = Artifact.read(artifact, registered={artifact_sha256(artifact)}).training
+        seed = trained["config"]["seed"]
+        manifest = read_data(data, seed=seed, on_read=lambda a, b: report("reading", a, b))
+        again = fitted_again(artifact, manifest, out, report, version=version, rates=DEFAULT_RATES)
+        if register:
+            register_artifact(again)
+    console.print(verdict_table(again.metrics["test"], title="test"))
+    console.print(f"{out}: SHA-256 {again.sha256}", soft_wrap=True)
 
 
 @app.command()

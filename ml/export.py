@@ -2,9 +2,11 @@
 
 import importlib
 import json
+import shutil
 import tempfile
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,13 +40,29 @@ from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
 from ml.runtime import onnxruntime
-from ml.start import WEIGHTS_FILE, save_weights
+from ml.start import WEIGHTS_FILE, Start, save_weights
 from ml.steady import load
 
 EMBEDDING = "embedding"
 DOMAIN_IMAGES = 3000
 PARITY_TOLERANCE = 1e-4
 PARITY_IMAGES = 256
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """Weights to mix those of a run with.
+
+    Attributes:
+        share: what the run's own count for, from 0 to 1.
+    """
+
+    start: Start
+    share: float
+
+    def to_json(self) -> dict[str, Any]:
+        """What the artifact's sidecar says of it."""
+        return {"with": self.start.name, "sha256": self.start.sha256, "share": self.share}
 
 
 def export_run(
@@ -55,22 +73,65 @@ def export_run(
     *,
     version: str,
     rates: ErrorRates,
+    mixture: Mixture | None = None,
 ) -> Artifact:
     """Write a new artifact; nothing chosen here has seen a test row.
 
+    Args:
+        mixture: with what the run's weights are mixed, for an artifact of something between.
     Raises:
         RunError: the run is unfinished, spends test rows, used other data, or its graph does
             not give what the checkpoint gives; or `out` exists.
     """
+    state = run.state()
+    told = {**run.description(), "epochs": state.epoch, "best_epoch": state.best_epoch}
+    with _staged(out, told, manifest, report, version=version, rates=rates) as staged:
+        staged.draw(run, mixture)
+        staged.fit()
+    return Artifact.read(out, registered={artifact_sha256(out)})
+
+
+def fit_again(
+    folder: Path,
+    manifest: Manifest,
+    out: Path,
+    report: Report,
+    *,
+    version: str,
+    rates: ErrorRates,
+) -> Artifact:
+    """Write an artifact of the same network with all that is fitted on validation images anew.
+
+    For rules that changed since: what is looked at, how views become one, what makes a veto.
+
+    Raises:
+        RunError: it was trained on other data than these, or `out` exists.
+    """
+    told = Artifact.read(folder, registered={artifact_sha256(folder)}).training
+    with _staged(out, dict(told), manifest, report, version=version, rates=rates) as staged:
+        staged.take(folder)
+        staged.fit()
+    return Artifact.read(out, registered={artifact_sha256(out)})
+
+
+@contextmanager
+def _staged(
+    out: Path,
+    told: dict[str, Any],
+    manifest: Manifest,
+    report: Report,
+    *,
+    version: str,
+    rates: ErrorRates,
+) -> Iterator["_Staged"]:
+    """An artifact in the making, which stands at `out` when all went well."""
     if out.exists():
         raise RunError("not_exportable", f"{out} exists; an artifact is never overwritten")
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as name:
         folder = Path(name) / "artifact"
         folder.mkdir()
-        _Staged(folder, run, manifest, report, version=version, rates=rates).write()
-        sha256 = artifact_sha256(folder)
+        yield _Staged(folder, told, manifest, report, version=version, rates=rates)
         folder.rename(out)
-    return Artifact.read(out, registered={sha256})
 
 
 def register(artifact: Artifact) -> None:
@@ -81,44 +142,63 @@ def register(artifact: Artifact) -> None:
 
 
 class _Staged:
-    """An artifact in the making, in a folder nobody loads from."""
+    """An artifact in the making, in a folder nobody loads from.
+
+    Args:
+        told: what the sidecar will say of its training.
+    """
 
     def __init__(
         self,
         folder: Path,
-        run: RunFolder,
+        told: dict[str, Any],
         manifest: Manifest,
         report: Report,
         *,
         version: str,
         rates: ErrorRates,
     ) -> None:
-        self.folder, self.run, self.manifest = folder, run, manifest
-        self.report, self.version, self.rates = report, version, rates
-        self.told = run.description()
-        self.config = self.told["config"]
+        self.folder, self.told, self.manifest, self.report = folder, told, manifest, report
+        self.version, self.rates = version, rates
+        self.config = told["config"]
         self.network = importlib.import_module(f"ml.networks.{self.config['network']}")
         self.preprocessing = replace(
-            Preprocessing.from_json(self.config["preprocessing"]), views=self.network.VIEWS
+            Preprocessing.from_json(self.config["preprocessing"]),
+            views=self.network.VIEWS,
+            looks=self.network.LOOKS,
         )
         self._refuse_what_may_not_leave()
 
-    def write(self) -> None:
-        trained = load(self.run.result())
-        network = self.network
+    def draw(self, run: RunFolder, mixture: Mixture | None) -> None:
+        """The network's graph and its weights, of a finished run."""
+        trained = load(run.result())
+        if mixture is not None:
+            mixture.start.mix_into(trained, mixture.share)
+            self.told["mixture"] = mixture.to_json()
         path = self.folder / MODEL_FILE
         self.told["weights_sha256"] = save_weights(trained, self.folder / WEIGHTS_FILE)
-        write_graph(network.with_evidence(trained, self.preprocessing.size), path)
+        write_graph(self.network.with_evidence(trained, self.preprocessing.size), path)
         if EMBEDDING in output_names(path):
             embedding = self._embeddings(path)
             append_distance(path, fit_domain(embedding))
-        self._write_sidecar(network.LIMITS, blank(self.preprocessing), {})
+        self._write_sidecar(self.network.LIMITS, blank(self.preprocessing), {})
+        rows = self.manifest.split("val")[:PARITY_IMAGES]
+        check_parity(trained, self._predictor(), self._inputs(rows))
+
+    def take(self, folder: Path) -> None:
+        """The graph and the weights of another artifact, as they are."""
+        for name in (MODEL_FILE, WEIGHTS_FILE):
+            if (folder / name).exists():
+                shutil.copyfile(folder / name, self.folder / name)
+        self._write_sidecar(self.network.LIMITS, blank(self.preprocessing), {})
+
+    def fit(self) -> None:
+        """Everything that validation images decide, and figures of what it then does."""
         rows = self.manifest.split("val")
-        check_parity(trained, self._predictor(), self._inputs(rows[:PARITY_IMAGES]))
         fitted = fit(*self._on_validation(rows), self.preprocessing, self.rates)
-        self._write_sidecar(network.LIMITS, fitted, {})
+        self._write_sidecar(self.network.LIMITS, fitted, {})
         figures = self._figures(fitted)
-        limits = [*network.LIMITS, *measured_limits(figures["test"])]
+        limits = [*self.network.LIMITS, *measured_limits(figures["test"])]
         # with the thresholds that serving will have: its scores are those of the whole path
         self._write_sidecar(limits, fitted, figures, golden_scores(self._predictor()))
 
@@ -203,8 +283,7 @@ class _Staged:
         figures: dict[str, Any],
         golden: dict[str, float] | None = None,
     ) -> None:
-        state, faces = self.run.state(), fitted.face_calibration
-        trained = {**self.told, "epochs": state.epoch, "best_epoch": state.best_epoch}
+        faces = fitted.face_calibration
         sidecar = {
             "format": FORMAT,
             "name": self.config["name"],
@@ -217,7 +296,7 @@ class _Staged:
             "operating_point": fitted.operating_point.to_json(),
             "golden": golden or {},
             "metrics": figures,
-            "training": trained,
+            "training": self.told,
             "licence_notes": self.told["licence_notes"],
             "limits": [line.replace("{side}", str(self.preprocessing.size)) for line in limits],
         }

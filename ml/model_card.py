@@ -57,11 +57,22 @@ VIEWS = {
 }
 
 
+LOOKED = {
+    "mirrored": "mirrored",
+    "closer": "without its outer 6 % on each side",
+    "closer_mirrored": "mirrored without its outer 6 % on each side",
+}
+
+
 def _views(artifact: Artifact) -> str:
     rules, weights = artifact.preprocessing, artifact.combination.to_json()
     judged = [kind for kind in rules.views if weights[kind]]
     kinds = ", ".join(VIEWS[kind] for kind in judged)
     sentence = f"{kinds}, at {rules.size} by {rules.size} pixels, {rules.resample} filter."
+    if others := [LOOKED[name] for name in rules.looks[1:]]:
+        sentence += (
+            f" Each is looked at as it is and {' and '.join(others)}; the mean logit counts."
+        )
     if len(rules.views) == 1:
         return sentence
     shares = ", ".join(f"{kind} {weights[kind]:g}" for kind in judged)
@@ -236,7 +247,16 @@ def _origin(artifact: Artifact) -> str:
 {train["n"]} images ({train["n_real"]} real, {train["n_fake"]} fake), {val["n"]} watched for the
 best epoch: {told["best_epoch"]} of {told["epochs"]}. Learning rate
 {config["learning_rate"]:g}, batch {config["batch_size"]}, seed {config["seed"]},
-Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`."""
+Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`.{_mixture(told)}"""
+
+
+def _mixture(told: dict[str, Any]) -> str:
+    if not (mixture := told.get("mixture")):
+        return ""
+    return f"""
+
+Its weights are {_percent(mixture["share"])} those of this training and the rest those that it began
+from, `{mixture["with"]}`, SHA-256 `{mixture["sha256"]}`."""
 
 
 def _licences(artifact: Artifact) -> str:

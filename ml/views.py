@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from ml.faces import FoundFace
-from ml.preprocess import Preprocessing, face_square
+from ml.preprocess import LOOKS, Preprocessing, face_square
 
 Kind = Literal["whole", "cut", "face"]
 Box = tuple[int, int, int, int]
@@ -84,11 +84,30 @@ def core(views: Sequence[View]) -> list[int]:
 def render(
     image: Image.Image, views: Sequence[View], working: tuple[int, int], rules: Preprocessing
 ) -> np.ndarray:
-    """The views of a picture, or of a copy of it, as bytes (n, size, size, 3)."""
-    whole = (0, 0, *working)
-    return np.stack(
-        [rules.resize(image if view.box == whole else view.of(image, working)) for view in views]
+    """The views of a picture, or of a copy of it, as bytes (n · looks, size, size, 3).
+
+    The looks of a view follow each other. Only the whole is looked at closer: a face's square was
+    chosen, and without its edge `stylegan_ffhq` fell from 0.944 to 0.933.
+    """
+    shown = []
+    for view in views:
+        for look in (LOOKS[name] for name in rules.looks):
+            part = _closer(view, look.share) if view.kind == "whole" else view
+            pixels = rules.resize(
+                image if part.box == (0, 0, *working) else part.of(image, working)
+            )
+            shown.append(pixels[:, ::-1] if look.is_mirrored else pixels)
+    return np.stack(shown)
+
+
+def _closer(view: View, share: float) -> View:
+    if share == 1:
+        return view
+    left, top, right, bottom = view.box
+    across, down = (
+        round((end - start) * (1 - share) / 2) for start, end in ((left, right), (top, bottom))
     )
+    return View(view.kind, (left + across, top + down, right - across, bottom - down))
 
 
 def _cuts(width: int, height: int, side: int) -> list[Box]:

@@ -21,6 +21,7 @@ LIMITS = (
 
 # What of a picture is judged: see `ml.views`.
 VIEWS = ("whole",)
+LOOKS = ("plain",)
 
 
 def build(size: int) -> keras.Model:
