@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -51,6 +52,7 @@ from detection.models.tag import MAX_TAG
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence, fetching, keeping, submission
 from detection.services.idempotency import claim
+from detection.services.reviewed import Said, detections_reviewed
 from detection.uploads import StoredUpload, interrupted, uploaded
 
 
@@ -81,6 +83,12 @@ FILTERS = [
         "person",
         "Of this person's images, by e-mail address; others' for reviewers.",
         maxLength=254,
+    ),
+    query(
+        "review",
+        "About which a review stands that says so, be it any, or that it contradicts the verdict; "
+        "reviewers are not told of what they may still decide.",
+        enum=Said.values,
     ),
     query("order", "`newest` first, unless said otherwise.", enum=Order.values),
     query("cursor", "`next` of the page before, of the same order.", format="cursor"),
@@ -255,10 +263,12 @@ def _asked(request: Request) -> Asked:
             read[field] = reader(text)
         except ValueError as error:
             errors[name] = str(error)
-    among = []
+    among: list[QuerySet[Any]] = []
     for name, rows in (("status", _in_state), ("sha256", _of_bytes), ("batch", _in_batch)):
         if name in read:
             among.append(rows(read.pop(name)))
+    if "review" in read:
+        among.append(detections_reviewed(caller(request), read.pop("review")))
     if "person" in read:
         person = User.objects.filter(email__iexact=read.pop("person").strip()).first()
         me = caller(request)
@@ -341,6 +351,7 @@ READERS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "tag": ("tag", _short(MAX_TAG)),
     "case": ("case", _id),
     "person": ("person", _short(254)),
+    "review": ("review", lambda text: _one_of(Said, text)),
     "order": ("order", lambda text: _one_of(Order, text)),
 }
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, TextChoices
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from detection.models import Decision, ReviewItem
+from detection.models import Decision, Detection, Outcome, ReviewItem
 
 ImageIds = Collection[uuid.UUID] | QuerySet[Any]  # or a question for them, which may find many
 
@@ -61,6 +62,38 @@ def reviews_shown_to(user: User, image_ids: ImageIds) -> dict[uuid.UUID, Review]
     return {pk: review for pk, review in found.items() if pk not in blind}
 
 
+class Said(TextChoices):
+    """What the history can be searched by: an outcome, any, or one that contradicts the verdict."""
+
+    ANY = "any", _("Decided by a reviewer")
+    AUTHENTIC = Outcome.AUTHENTIC.value, _("Reviewer says: authentic")
+    MANIPULATED = Outcome.MANIPULATED.value, _("Reviewer says: manipulated")
+    CANNOT_TELL = Outcome.CANNOT_TELL.value, _("Reviewer cannot tell")
+    CONTRADICTS = "contradicts", _("Reviewer contradicts the verdict")
+
+
+def detections_reviewed(user: User, said: str) -> QuerySet[Detection]:
+    """Detections of images about which a review stands that says so, as far as one is told.
+
+    Args:
+        said: of `Said`; a verdict is contradicted by the opposite outcome.
+    """
+    items = _standing_items().exclude(
+        detection__image__in=ReviewItem.objects.reviewable_by(user).values("detection__image")
+    )
+    if said in Outcome.values:
+        items = items.filter(outcome=said)
+    rows = Detection.objects.filter(image__in=items.values("detection__image"))
+    if said != Said.CONTRADICTS:
+        return rows
+    calls = {Outcome.MANIPULATED: "likely_authentic", Outcome.AUTHENTIC: "likely_manipulated"}
+    opposite = Q()
+    for outcome, verdict in calls.items():
+        about = items.filter(outcome=outcome).values("detection__image")
+        opposite |= Q(verdict=verdict, image__in=about)
+    return rows.filter(opposite)
+
+
 def decided_at(image_id: uuid.UUID) -> datetime | None:
     """When the latest review that stands was decided; None where there is none."""
     latest = _closed([image_id]).values_list("closed_at", "is_reopened").last()
@@ -83,6 +116,16 @@ def _closed(image_ids: ImageIds) -> QuerySet[Any]:
         .annotate(is_reopened=Exists(again))
         .order_by("closed_at")
     )
+
+
+def _standing_items() -> QuerySet[ReviewItem]:
+    """Of each image the latest closed item, where it was not opened again."""
+    closed = ReviewItem.objects.filter(status=ReviewItem.Status.CLOSED, golden=None)
+    later = closed.filter(
+        detection__image=OuterRef("detection__image"), closed_at__gt=OuterRef("closed_at")
+    )
+    again = ReviewItem.objects.filter(previous=OuterRef("pk"))
+    return closed.filter(~Exists(later), ~Exists(again))
 
 
 def _standing_decisions() -> Prefetch:

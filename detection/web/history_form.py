@@ -17,6 +17,7 @@ from detection.history import Asked, Order
 from detection.models import Case, Detection, ImageTag, ModelVersion
 from detection.models.history import Door, Kind
 from detection.models.tag import MAX_TAG
+from detection.services.reviewed import Said, detections_reviewed
 
 MAX_TEXT = 200
 MAX_CHOICES = 200  # of cases and tags offered: the newest, or those one uses
@@ -86,6 +87,9 @@ class HistoryForm(forms.Form):
         label=_("Confidential"),
         required=False,
         choices=[("", _("Either")), ("yes", _("Yes")), ("no", _("No"))],
+    )
+    review = forms.ChoiceField(
+        label=_("Review"), required=False, choices=[("", _("Reviewed or not")), *Said.choices]
     )
     via = forms.ChoiceField(
         label=_("Submitted by"),
@@ -165,6 +169,7 @@ class HistoryForm(forms.Form):
             case=given["case"].pk if "case" in given else None,
             owner=owner,
             order=given.get("order", Order.NEWEST),
+            among=(detections_reviewed(self.by, said),) if (said := given.get("review")) else (),
             is_impossible=is_nobody,
         )
 
@@ -199,7 +204,7 @@ class HistoryForm(forms.Form):
         if isinstance(chosen, date):
             return date_format(chosen, "j M Y")
         choices = dict(getattr(self.fields[name], "choices", ())) if name != "model" else {}
-        is_named = name in {"verdict", "confidential", "via"}
+        is_named = name in {"verdict", "confidential", "review", "via"}
         return str(choices.get(chosen, chosen)) if is_named else str(chosen)
 
     @cached_property

@@ -3,11 +3,12 @@
 import json
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
 from detection import storage
-from detection.models import Decision, GoldenImage
-from detection.services import cases, reports
+from detection.models import Decision, Detection, GoldenImage
+from detection.services import cases, reports, review
 from detection.services.report_checks import Standing, standing_of
 from detection.services.reviewed import review_of, reviews_of
 from tests.factories import done_row, report_row, review_row
@@ -176,3 +177,59 @@ def test_whoever_checks_a_file_is_told(alice, carol, judged, client):
     assert "A reviewer has decided about the image since: Authentic." in html
     answer = client.get(f"/api/v1/reports/{report.pk}?sha256={report.json_sha256}").json()
     assert (answer["state"], answer["because"]) == ("superseded", "later_review")
+
+
+def found(client, query: str) -> set[str]:
+    """Detections that the history shows for a search, by their id."""
+    html = client.get(f"/history?whose=all&{query}").content.decode()
+    return {str(pk) for pk in Detection.objects.values_list("pk", flat=True) if str(pk) in html}
+
+
+def test_the_history_is_searched_by_what_reviewers_decided(
+    alice, carol, judged, model_version, client_of, key_of
+):
+    agreed, none = (
+        done_row(alice, model_version, verdict="likely_authentic", probability=p)
+        for p in (0.1, 0.2)
+    )
+    review_row(judged, outcome="authentic", by=carol)
+    review_row(agreed, outcome="authentic", by=carol)
+    key = {"Authorization": f"Bearer {key_of(alice)}"}
+    browser, wanted = (
+        client_of(alice),
+        {
+            "any": {judged, agreed},
+            "authentic": {judged, agreed},
+            "manipulated": set(),
+            "contradicts": {judged},
+            "": {judged, agreed, none},
+        },
+    )
+    for said, rows in wanted.items():
+        ids = {str(row.pk) for row in rows}
+        assert found(browser, f"review={said}") == ids, said
+        query = f"?review={said}" if said else ""
+        answer = browser.get(f"/api/v1/detections{query}", headers=key).json()
+        assert {row["id"] for row in answer["results"]} == ids, said
+    assert "Reviewer contradicts the verdict" in (
+        browser.get("/history?review=contradicts").content.decode()
+    )
+    assert browser.get("/api/v1/detections?review=maybe", headers=key).status_code == 400
+
+
+def test_a_search_by_reviews_follows_the_latest_that_stands(carol, dora, judged, client_of, alice):
+    review_row(judged, outcome="authentic", by=carol)
+    last = review_row(judged, outcome="cannot_tell", by=dora)
+    assert found(client_of(alice), "review=authentic") == set()
+    assert found(client_of(alice), "review=cannot_tell") == {str(judged.pk)}
+    reopened = review.reopen(item=last, by=carol)
+    assert reopened.previous == last
+    assert found(client_of(alice), "review=any") == set()
+
+
+def test_a_reviewer_who_may_still_decide_does_not_find_it(carol, dora, judged, client_of):
+    review_row(judged, outcome="authentic", by=carol)
+    assert found(client_of(dora), "review=any") == {str(judged.pk)}
+    with transaction.atomic():
+        review.open_item(judged, "disputed")
+    assert found(client_of(dora), "review=any") == set()
