@@ -163,9 +163,7 @@ class _Staged:
         self.config = told["config"]
         self.network = importlib.import_module(f"ml.networks.{self.config['network']}")
         self.preprocessing = replace(
-            Preprocessing.from_json(self.config["preprocessing"]),
-            views=self.network.VIEWS,
-            looks=self.network.LOOKS,
+            Preprocessing.from_json(self.config["preprocessing"]), views=self.network.VIEWS
         )
         self._refuse_what_may_not_leave()
 

@@ -16,9 +16,8 @@ from ml.decision import REASONS, OperatingPoint, Verdict
 from ml.decoder import Decoded, ImageFacts
 from ml.errors import ArtifactError
 from ml.faces import FoundFace, find_faces, require_detector
-from ml.preprocess import Preprocessing
 from ml.quality import Quality
-from ml.stability import transformed, view_of
+from ml.stability import look_of, transformed, view_of
 from ml.views import View, core, plan, render, working_picture
 
 Shares = tuple[float, float, float, float]
@@ -129,10 +128,10 @@ class Predictor:
         clock.lap("preprocess")
         again = [views[at] for at in core(views)]
         copied = view_of(image) if is_whole else picture
-        for copy in transformed(copied, point.stability_transforms).values():
-            resized.append(render(copy, again, picture.size, rules))
+        for name, copy in transformed(copied, point.stability_transforms).items():
+            resized.append(render(copy, again, picture.size, rules, look_of(name)))
         clock.lap("transforms")
-        outputs = self._run(rules.normalise(np.concatenate(resized))).by_view(rules)
+        outputs = self._run(rules.normalise(np.concatenate(resized)))
         clock.lap("network")
         measured = _Measured(decoded.facts, quality.measure(image), views, found, outputs)
         return replace(self._judge(measured, picture.size), timings_ms=clock.laps_ms)
@@ -201,14 +200,6 @@ class _Outputs:
     logit: np.ndarray
     activation: np.ndarray
     distance: np.ndarray | None
-
-    def by_view(self, rules: Preprocessing) -> "_Outputs":
-        """Of several looks at each view: one logit, and what goes with the plain look."""
-        return _Outputs(
-            rules.mean_of_looks(self.logit),
-            rules.first_of_looks(self.activation),
-            None if self.distance is None else rules.first_of_looks(self.distance),
-        )
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ def leave_each_out(
     if not sources:
         raise DatasetError("no source has reals and fakes among the test images")
     network = importlib.import_module(f"ml.networks.{config.network}")
-    rules = replace(config.preprocessing, views=network.VIEWS, looks=network.LOOKS)
+    rules = replace(config.preprocessing, views=network.VIEWS)
     figures = {}
     for name, rows in sources.items():
         without = replace(config, name=f"{config.name}_without_{name}", left_out=name)
@@ -61,12 +61,13 @@ def leave_each_out(
 def _scores(
     model: keras.Model, rows: list[Sample], store: PixelStore, rules: Preprocessing
 ) -> np.ndarray:
-    """Mean score of all looks at the whole picture and its cuts, shape (n,)."""
+    """Mean score of the whole picture and its cuts, shape (n,)."""
     views, owner = [], []
     for at, row in enumerate(rows):
         picture = working_picture(Image.fromarray(store.pixels(row.sha256)))
-        views.append(render(picture, plan(picture.size, [], rules), picture.size, rules))
-        owner += [at] * len(views[-1])
+        planned = plan(picture.size, [], rules)
+        views.append(render(picture, planned, picture.size, rules))
+        owner += [at] * len(planned)
     inputs = rules.normalise(np.concatenate(views))
     score = model.predict(inputs, batch_size=32, verbose=0)[:, 0]
     return np.bincount(owner, weights=score) / np.bincount(owner)

@@ -57,22 +57,11 @@ VIEWS = {
 }
 
 
-LOOKED = {
-    "mirrored": "mirrored",
-    "closer": "without its outer 6 % on each side",
-    "closer_mirrored": "mirrored without its outer 6 % on each side",
-}
-
-
 def _views(artifact: Artifact) -> str:
     rules, weights = artifact.preprocessing, artifact.combination.to_json()
     judged = [kind for kind in rules.views if weights[kind]]
     kinds = ", ".join(VIEWS[kind] for kind in judged)
     sentence = f"{kinds}, at {rules.size} by {rules.size} pixels, {rules.resample} filter."
-    if others := [LOOKED[name] for name in rules.looks[1:]]:
-        sentence += (
-            f" Each is looked at as it is and {' and '.join(others)}; the mean logit counts."
-        )
     if len(rules.views) == 1:
         return sentence
     shares = ", ".join(f"{kind} {weights[kind]:g}" for kind in judged)

@@ -18,28 +18,6 @@ FILTERS: dict[str, Image.Resampling] = {
 # Kinds of views, see `ml.views`.
 VIEWS = ("whole", "cut", "face")
 
-
-@dataclass(frozen=True)
-class Look:
-    """How a view is shown to the network once more; the mean of its looks is the view's logit.
-
-    Attributes:
-        share: of the whole picture's width and height, about its middle; other views stay.
-        is_mirrored: left for right.
-    """
-
-    share: float = 1.0
-    is_mirrored: bool = False
-
-
-# Test-time augmentation: what a network says of nearly the same picture differs by chance.
-LOOKS = {
-    "plain": Look(),
-    "mirrored": Look(is_mirrored=True),
-    "closer": Look(share=0.88),
-    "closer_mirrored": Look(share=0.88, is_mirrored=True),
-}
-
 # A large picture is first averaged down by whole factors to three times the wanted size, which
 # makes a 12 megapixel picture several times cheaper; under six times the wanted size it does
 # nothing.
@@ -56,7 +34,6 @@ class Preprocessing:
         scale: factor from bytes (0 to 255), less `offset`, to the network's range.
         offset: the byte that becomes 0.
         views: kinds of views the network judges, see `ml.views`; the whole picture always.
-        looks: keys of `LOOKS`, with which each view is judged; `plain` is the first.
     """
 
     size: int
@@ -64,7 +41,6 @@ class Preprocessing:
     scale: float
     offset: float = 0.0
     views: tuple[str, ...] = ("whole",)
-    looks: tuple[str, ...] = ("plain",)
 
     def __post_init__(self) -> None:
         if self.size < 1:
@@ -73,16 +49,10 @@ class Preprocessing:
             raise ValueError(f"unknown filter {self.resample!r}; one of {', '.join(FILTERS)}")
         if "whole" not in self.views or not set(self.views) <= set(VIEWS):
             raise ValueError(f"views {self.views}: the whole always, and any of {', '.join(VIEWS)}")
-        if self.looks[:1] != ("plain",) or not set(self.looks) <= set(LOOKS):
-            raise ValueError(f"looks {self.looks}: plain first, then any of {', '.join(LOOKS)}")
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Self:
-        given = dict(value)
-        for name in ("views", "looks"):
-            if name in given:
-                given[name] = tuple(given[name])
-        return cls(**given)
+        return cls(**{**value, "views": tuple(value.get("views", ("whole",)))})
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -103,15 +73,6 @@ class Preprocessing:
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError(f"expected (h, w, 3) uint8, not {pixels.shape} {pixels.dtype}")
         return self.normalise(self.resize(Image.fromarray(pixels)))
-
-    def mean_of_looks(self, values: np.ndarray) -> np.ndarray:
-        """Of values of `ml.views.render`'s pictures, shape (n · looks,): one a view, (n,)."""
-        mean: np.ndarray = values.reshape(-1, len(self.looks)).mean(axis=1)
-        return mean
-
-    def first_of_looks(self, values: np.ndarray) -> np.ndarray:
-        """The same of what cannot be averaged, such as maps: what the plain look gave."""
-        return values[:: len(self.looks)]
 
 
 def face_square(

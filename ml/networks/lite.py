@@ -6,7 +6,7 @@ from ml.networks import efficientnet
 from ml.networks.efficientnet import Plan, with_evidence
 from ml.networks.imagenet import LITE0
 
-__all__ = ["EDGES", "LIMITS", "LOOKS", "PLAN", "VIEWS", "build", "with_evidence"]
+__all__ = ["EDGES", "LIMITS", "PLAN", "VIEWS", "build", "with_evidence"]
 
 # Shown beside verdicts: what this network cannot do, whatever it was trained on. `{side}` is the
 # side of a view, which the run decides.
@@ -21,7 +21,6 @@ LIMITS = (
 # What of a picture is judged: see `ml.views`.
 # Cuts at full size got no weight from validation; see docs/experiments.md.
 VIEWS = ("whole", "face")
-LOOKS = ("plain", "closer_mirrored")
 
 PLAN = Plan(
     blocks=(

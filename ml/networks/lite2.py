@@ -9,9 +9,9 @@ from ml.networks import efficientnet, lite
 from ml.networks.efficientnet import Plan, with_evidence
 from ml.networks.imagenet import LITE2
 
-__all__ = ["LIMITS", "LOOKS", "PLAN", "VIEWS", "build", "with_evidence"]
+__all__ = ["LIMITS", "PLAN", "VIEWS", "build", "with_evidence"]
 
-LIMITS, LOOKS, VIEWS = lite.LIMITS, lite.LOOKS, lite.VIEWS
+LIMITS, VIEWS = lite.LIMITS, lite.VIEWS
 
 PLAN = Plan(
     blocks=(

@@ -15,7 +15,7 @@ from keras import layers
 from ml.networks import lite
 from ml.networks.efficientnet import convolved, load_imagenet, score, trunk, with_evidence
 
-__all__ = ["LIMITS", "LOOKS", "VIEWS", "build", "with_evidence"]
+__all__ = ["LIMITS", "VIEWS", "build", "with_evidence"]
 
 LIMITS = (
     lite.LIMITS[0],
@@ -24,7 +24,6 @@ LIMITS = (
     lite.LIMITS[2],
 )
 VIEWS = ("whole", "cut", "face")
-LOOKS = ("plain",)
 
 # channels and strides of the residual branch, 3x3 each; 16 pixels between its cells
 BRANCH = ((16, 1), (24, 2), (40, 2), (64, 2))

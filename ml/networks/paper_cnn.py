@@ -21,7 +21,6 @@ LIMITS = (
 
 # What of a picture is judged: see `ml.views`.
 VIEWS = ("whole",)
-LOOKS = ("plain",)
 
 
 def build(size: int) -> keras.Model:

@@ -77,14 +77,6 @@ def test_it_names_the_source_whose_reals_are_accused_most(artifact: Artifact):
     assert "the reals of `photoshop`: 20.0 (10.0–30.0) per cent of 40" in card
 
 
-def test_it_says_how_often_a_view_is_looked_at(artifact: Artifact):
-    once = replace(artifact.preprocessing, looks=("plain",))
-    assert "looked at" not in render(replace(artifact, preprocessing=once))
-    twice = replace(once, looks=("plain", "closer_mirrored"))
-    card = render(replace(artifact, preprocessing=twice))
-    assert "as it is and mirrored without its outer 6 % on each side" in card
-
-
 def test_it_says_what_weights_were_mixed(artifact: Artifact):
     mixture = {"with": "lite_full", "sha256": "a" * 64, "share": 0.5}
     training = {**artifact.training, "mixture": mixture}

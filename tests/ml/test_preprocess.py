@@ -1,5 +1,3 @@
-import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,18 +116,3 @@ def test_a_square_is_never_larger_than_the_picture():
 def test_it_refuses_views_it_cannot_plan(views: tuple[str, ...]):
     with pytest.raises(ValueError, match="the whole always"):
         Preprocessing(128, "bicubic", 1 / 255, views=views)
-
-
-@pytest.mark.parametrize("looks", [("mirrored",), ("plain", "upside down"), ()])
-def test_it_refuses_looks_it_does_not_know(looks: tuple[str, ...]):
-    with pytest.raises(ValueError, match="plain first"):
-        Preprocessing(128, "bicubic", 1 / 255, looks=looks)
-
-
-def test_rules_of_an_artifact_before_looks_are_plain_ones():
-    rules = Preprocessing(128, "bicubic", 1 / 255)
-    old = rules.to_json()
-    del old["looks"]
-    assert Preprocessing.from_json(old) == rules
-    more = replace(rules, looks=("plain", "closer_mirrored"))
-    assert Preprocessing.from_json(json.loads(json.dumps(more.to_json()))) == more

@@ -1,18 +1,15 @@
 """ml.views: which parts of a picture are judged when serving."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image
 
 from ml.faces import FoundFace
-from ml.preprocess import LOOKS, Preprocessing
-from ml.stability import TRANSFORMS, transformed
+from ml.preprocess import Preprocessing
+from ml.stability import MIRRORED_LOOK, TRANSFORMS, look_of, transformed
 from ml.views import MAX_FACES, WORKING_SIDE_PX, View, core, plan, render, working_picture
 from tests.images import corners, photo_like
 
-ALL_LOOKS = tuple(LOOKS)
 RULES = Preprocessing(64, "bicubic", 1 / 255, views=("whole", "cut", "face"))
 SIZES = [(64, 64), (80, 60), (100, 60), (200, 150), (1024, 768), (4000, 1), (1, 4000), (1, 1)]
 
@@ -105,8 +102,7 @@ def test_a_part_of_the_picture_itself_is_cut_and_not_resampled():
 def test_no_part_of_a_copy_is_empty(size, name: str):
     image = Image.new("RGB", size, (200, 200, 200))
     copy = transformed(image, [name])[name]
-    rules = replace(RULES, looks=ALL_LOOKS)
-    shown = render(copy, plan(size, [], rules), size, rules)
+    shown = render(copy, plan(size, [], RULES), size, RULES, look_of(name))
     assert shown.min() > 190
 
 
@@ -130,32 +126,25 @@ def test_views_become_one_block_of_bytes():
     np.testing.assert_array_equal(shown[1], np.asarray(image.crop(views[1].box)))
 
 
-def test_each_view_is_followed_by_its_other_looks():
+def test_a_mirrored_copy_shows_the_whole_without_its_edge_and_other_views_as_they_are():
     image = photo_like(200, 150)
     views = plan(image.size, [face(20, 20, 50)], RULES)
-    once = render(image, views, image.size, RULES)
-    shown = render(image, views, image.size, replace(RULES, looks=ALL_LOOKS))
-    assert len(shown) == 4 * len(views)
-    plain, mirrored, closer, both = (shown[at::4] for at in range(4))
-    np.testing.assert_array_equal(plain, once)
-    np.testing.assert_array_equal(mirrored, once[:, :, ::-1])
-    np.testing.assert_array_equal(both, closer[:, :, ::-1])
-    np.testing.assert_array_equal(closer[1:], once[1:])
+    plain = render(image, views, image.size, RULES)
+    shown = render(image, views, image.size, RULES, MIRRORED_LOOK)
+    np.testing.assert_array_equal(shown[1:], plain[1:, :, ::-1])
     middle = RULES.resize(image.crop((12, 9, 188, 141)))
-    np.testing.assert_array_equal(closer[0], middle)
+    np.testing.assert_array_equal(shown[0], middle[:, ::-1])
 
 
-def test_a_look_at_a_copy_shows_the_same_part():
+def test_so_does_one_of_another_size():
     image = photo_like(400, 300)
-    rules = replace(RULES, looks=("plain", "closer"), views=("whole",))
-    views = plan(image.size, [], rules)
-    own = render(image, views, image.size, rules).astype(float)
-    copied = render(image.reduce(2), views, image.size, rules)
-    assert np.abs(own - copied).mean() < 4
+    views = plan(image.size, [], RULES)[:1]
+    own, half = (
+        render(copy, views, image.size, RULES, MIRRORED_LOOK) for copy in (image, image.reduce(2))
+    )
+    assert np.abs(own.astype(float) - half).mean() < 4
 
 
-def test_the_looks_of_a_view_become_one_figure_and_its_first_map():
-    rules = replace(RULES, looks=("plain", "mirrored"))
-    values = np.array([1.0, 3.0, -2.0, 0.0])
-    np.testing.assert_array_equal(rules.mean_of_looks(values), [2.0, -1.0])
-    np.testing.assert_array_equal(rules.first_of_looks(values), [1.0, -2.0])
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_copies_are_mirrored_by_their_name(name: str):
+    assert look_of(name).is_mirrored == name.endswith("mirrored")

@@ -8,7 +8,6 @@ import time
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -29,7 +28,8 @@ from deepfake_site.supervisor import Service, Supervisor
 from detection.models import ModelVersion
 
 READY_PATIENCE_S = 60
-BULK_NICENESS = 10
+# Of what people wait for, answers come before verdicts, and both before the rest.
+VERDICT_NICENESS, BULK_NICENESS = 4, 10
 
 
 class Command(BaseCommand):
@@ -91,22 +91,29 @@ def _services() -> list[Service]:
     return [
         *([_valkey()] if _own_broker() else []),
         Service("web", _gunicorn),
-        _worker("worker", "-Q", "sweep,detect"),
+        _worker("worker", "-Q", "sweep,detect", niceness=VERDICT_NICENESS),
         # A layer of a large picture takes half a minute, in which no verdict waits for it.
-        _worker("evidence", "-Q", "evidence", "-c", "1", gives_way=True),
+        _worker("evidence", "-Q", "evidence", "-c", "1"),
         # Threads, because it waits for others' servers; nobody's verdict waits with it.
-        _worker("deliver", "-Q", "deliver", "-P", "threads", "-c", "8"),
-        _worker("bulk", "-Q", "bulk", "-c", str(settings.BULK_WORKERS), gives_way=True),
+        _worker("deliver", "-Q", "deliver", "-P", "threads", "-c", "8", niceness=0),
+        _worker("bulk", "-Q", "bulk", "-c", str(settings.BULK_WORKERS)),
         # Itself it does little: the training is a process of its own, which gives way still more.
-        _worker("trainer", "-Q", "train", "-P", "solo", gives_way=True),
+        _worker("trainer", "-Q", "train", "-P", "solo"),
         Service("beat", partial(_celery, "beat", "-s", str(settings.RUNTIME_DIR / "beat"))),
     ]
 
 
-def _worker(name: str, *arguments: str, gives_way: bool = False) -> Service:
-    run = partial(_celery, "worker", "--without-gossip", "--without-mingle", "-n", f"{name}@%h")
-    run = partial(_in_the_background, run, *arguments) if gives_way else partial(run, *arguments)
+def _worker(name: str, *arguments: str, niceness: int = BULK_NICENESS) -> Service:
+    """A Celery worker, which gives way to others unless somebody waits for it."""
+    run = partial(_nicely, niceness, "worker", "--without-gossip", "--without-mingle")
+    run = partial(run, "-n", f"{name}@%h", *arguments)
     return Service(name, run, pulse=settings.RUNTIME_DIR / f"{name}.pulse")
+
+
+def _nicely(niceness: int, *arguments: str) -> None:
+    """Give way by so much; what this process starts does so too."""
+    os.nice(niceness)
+    _celery(*arguments)
 
 
 def _celery(*arguments: str) -> None:
@@ -114,12 +121,6 @@ def _celery(*arguments: str) -> None:
     # A container's only user is root; the decoder, not the worker's user, meets hostile bytes.
     warnings.filterwarnings("ignore", category=SecurityWarning)
     celery_app.start(argv=["--quiet", "--skip-checks", *arguments])
-
-
-def _in_the_background(run: Callable[..., None], *arguments: str) -> None:
-    """Give way to whatever somebody waits for; what this process starts does so too."""
-    os.nice(BULK_NICENESS)
-    run(*arguments)
 
 
 def _gunicorn() -> None:
