@@ -206,6 +206,13 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
         _("So many images cannot be added at once. Add them in smaller parts."),
     ),
     "no_verdict_to_report": (409, _("There is no verdict yet that a report could state.")),
+    "decide_before_reporting": (
+        409,
+        _(
+            "This image waits at the review desk, where you may decide about it. A report would "
+            "say what others decided: decide first."
+        ),
+    ),
     "too_many_reports": (429, _("You have made many reports just now. Try again in a minute.")),
     "report_removed": (410, _("The files of this report were removed.")),
     "report_revoked": (409, _("This report was revoked, so it cannot be shared.")),

@@ -20,6 +20,7 @@ from detection.reports import keys, pdf
 from detection.reports.content import Content, content_of
 from detection.reports.order import Order
 from detection.reports.texts import left_to_right
+from detection.services.reviewed import may_still_decide
 from detection.uploads import DISK_IS_FULL
 
 ISSUED_BY_ONE = Limit(30, 60)
@@ -39,10 +40,13 @@ def issue(
     """Make a report about a verdict, sign and keep it: files first, then the row.
 
     Raises:
-        Refused: there is no verdict, its image was being erased, or there were too many just now.
+        Refused: there is no verdict, its image was being erased, there were too many just now, or
+            one may still decide about it at the review desk.
     """
     if detection.status != Detection.Status.DONE:
         raise Refused("no_verdict_to_report")
+    if may_still_decide(by, detection.image_id):  # it says what others decided
+        raise Refused("decide_before_reporting")
     if not take("report", str(by.pk), ISSUED_BY_ONE).is_allowed:
         raise Refused("too_many_reports")
     key, key_row = keys.signing_key()

@@ -62,14 +62,20 @@ def reviews_shown_to(user: User, image_ids: ImageIds) -> dict[uuid.UUID, Review]
     return {pk: review for pk, review in found.items() if pk not in blind}
 
 
+def may_still_decide(user: User, image_id: uuid.UUID) -> bool:
+    """Whether a reviewer is not to be told yet what others say of an image."""
+    items = ReviewItem.objects.reviewable_by(user).filter(detection__image=image_id)
+    return user.is_reviewer and items.exists()
+
+
 class Said(TextChoices):
     """What the history can be searched by: an outcome, any, or one that contradicts the verdict."""
 
-    ANY = "any", _("Decided by a reviewer")
-    AUTHENTIC = Outcome.AUTHENTIC.value, _("Reviewer says: authentic")
-    MANIPULATED = Outcome.MANIPULATED.value, _("Reviewer says: manipulated")
-    CANNOT_TELL = Outcome.CANNOT_TELL.value, _("Reviewer cannot tell")
-    CONTRADICTS = "contradicts", _("Reviewer contradicts the verdict")
+    ANY = "any", _("Decided")
+    AUTHENTIC = Outcome.AUTHENTIC.value, Outcome.AUTHENTIC.label
+    MANIPULATED = Outcome.MANIPULATED.value, Outcome.MANIPULATED.label
+    CANNOT_TELL = Outcome.CANNOT_TELL.value, Outcome.CANNOT_TELL.label
+    CONTRADICTS = "contradicts", _("Contradicts the verdict")
 
 
 def detections_reviewed(user: User, said: str) -> QuerySet[Detection]:

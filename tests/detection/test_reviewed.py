@@ -7,12 +7,14 @@ from django.db import transaction
 from django.utils import timezone
 
 from detection import storage
+from detection.errors import Refused
 from detection.models import Decision, Detection, GoldenImage
 from detection.services import cases, reports, review
 from detection.services.report_checks import Standing, standing_of
 from detection.services.reviewed import review_of, reviews_of
 from tests.factories import done_row, report_row, review_row
 from tests.pdf_text import texts
+from tests.review_desk import decided
 
 pytestmark = pytest.mark.django_db
 
@@ -211,7 +213,7 @@ def test_the_history_is_searched_by_what_reviewers_decided(
         query = f"?review={said}" if said else ""
         answer = browser.get(f"/api/v1/detections{query}", headers=key).json()
         assert {row["id"] for row in answer["results"]} == ids, said
-    assert "Reviewer contradicts the verdict" in (
+    assert "Contradicts the verdict" in (
         browser.get("/history?review=contradicts").content.decode()
     )
     assert browser.get("/api/v1/detections?review=maybe", headers=key).status_code == 400
@@ -233,3 +235,19 @@ def test_a_reviewer_who_may_still_decide_does_not_find_it(carol, dora, judged, c
     with transaction.atomic():
         review.open_item(judged, "disputed")
     assert found(client_of(dora), "review=any") == set()
+
+
+def test_a_report_tells_no_reviewer_what_they_may_still_decide(carol, dora, judged):
+    review_row(judged, outcome="authentic", by=carol)
+    with transaction.atomic():
+        item = review.open_item(judged, "disputed")
+    with pytest.raises(Refused, match="decide first"):
+        reports.issue(by=dora, detection=judged, language="en")
+    decided(item, dora, "manipulated")
+    assert reports.issue(by=dora, detection=judged, language="en").reviewed_at
+
+
+def test_the_owner_may_have_a_report_while_reviewers_look_at_it(alice, judged):
+    with transaction.atomic():
+        review.open_item(judged, "disputed")
+    assert reports.issue(by=alice, detection=judged, language="en")
