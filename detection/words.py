@@ -390,8 +390,6 @@ TRANSFORMS: dict[str, str | Promise] = {
     "scale_75": _("Reduced to three quarters of its size"),
     "jpeg_60": _("Saved again as JPEG, quality 60"),
     "scale_65": _("Reduced to 65 % of its size"),
-    "jpeg_60_mirrored": _("Saved again as JPEG, quality 60, mirrored and a little closer"),
-    "scale_65_mirrored": _("Reduced to 65 % of its size, mirrored and a little closer"),
 }
 
 # Where the images come from that models were measured on; the keys are those of the datasets.

@@ -145,27 +145,17 @@ def export(
     ] = DEFAULT_RATES.max_missed_fake_rate,
     progress: ProgressTo = None,
     register: Annotated[bool, typer.Option(help="Add the hash to the shipped ones.")] = False,
-    mixed_with: Annotated[
-        Path | None, typer.Option(help="Another run or artifact, to mix the weights with.")
-    ] = None,
-    share: Annotated[
-        float, typer.Option(min=0, max=1, help="What the run's own weights then count for.")
-    ] = 0.5,
 ) -> None:
     """Turn a finished run into an artifact, with thresholds from validation and test figures."""
-    from ml.export import Mixture, export_run
+    from ml.export import export_run
     from ml.export import register as register_artifact
-    from ml.start import read_start
 
     rates = ErrorRates(max_false_accusation_rate, max_missed_fake_rate)
     run = RunFolder(run_folder)
     with reported(), run.held(), _followed(progress, run) as report:
         seed = run.description()["config"]["seed"]
         manifest = read_data(data, seed=seed, on_read=lambda a, b: report("reading", a, b))
-        mixture = Mixture(read_start(mixed_with), share) if mixed_with else None
-        artifact = export_run(
-            run, manifest, out, report, version=version, rates=rates, mixture=mixture
-        )
+        artifact = export_run(run, manifest, out, report, version=version, rates=rates)
         if register:
             register_artifact(artifact)
     for part in ("val", "test", "test_degraded"):
@@ -190,7 +180,7 @@ def fit_again(
         trained = Artifact.read(artifact, registered={artifact_sha256(artifact)}).training
         seed = trained["config"]["seed"]
         manifest = read_data(data, seed=seed, on_read=lambda a, b: report("reading", a, b))
-        again = fitted_again(artifact, manifest, out, report, version=version, rates=DEFAULT_RATES)
+        again = fitted_again(artifact, manifest, out, report, version=version)
         if register:
             register_artifact(again)
     console.print(verdict_table(again.metrics["test"], title="test"))

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,29 +40,13 @@ from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder, write_json
 from ml.runtime import onnxruntime
-from ml.start import WEIGHTS_FILE, Start, save_weights
+from ml.start import WEIGHTS_FILE, save_weights
 from ml.steady import load
 
 EMBEDDING = "embedding"
 DOMAIN_IMAGES = 3000
 PARITY_TOLERANCE = 1e-4
 PARITY_IMAGES = 256
-
-
-@dataclass(frozen=True)
-class Mixture:
-    """Weights to mix those of a run with.
-
-    Attributes:
-        share: what the run's own count for, from 0 to 1.
-    """
-
-    start: Start
-    share: float
-
-    def to_json(self) -> dict[str, Any]:
-        """What the artifact's sidecar says of it."""
-        return {"with": self.start.name, "sha256": self.start.sha256, "share": self.share}
 
 
 def export_run(
@@ -73,12 +57,9 @@ def export_run(
     *,
     version: str,
     rates: ErrorRates,
-    mixture: Mixture | None = None,
 ) -> Artifact:
     """Write a new artifact; nothing chosen here has seen a test row.
 
-    Args:
-        mixture: with what the run's weights are mixed, for an artifact of something between.
     Raises:
         RunError: the run is unfinished, spends test rows, used other data, or its graph does
             not give what the checkpoint gives; or `out` exists.
@@ -86,29 +67,25 @@ def export_run(
     state = run.state()
     told = {**run.description(), "epochs": state.epoch, "best_epoch": state.best_epoch}
     with _staged(out, told, manifest, report, version=version, rates=rates) as staged:
-        staged.draw(run, mixture)
+        staged.draw(run)
         staged.fit()
     return Artifact.read(out, registered={artifact_sha256(out)})
 
 
 def fit_again(
-    folder: Path,
-    manifest: Manifest,
-    out: Path,
-    report: Report,
-    *,
-    version: str,
-    rates: ErrorRates,
+    folder: Path, manifest: Manifest, out: Path, report: Report, *, version: str
 ) -> Artifact:
     """Write an artifact of the same network with all that is fitted on validation images anew.
 
-    For rules that changed since: what is looked at, how views become one, what makes a veto.
+    For rules that changed since, such as what makes a veto; to the same error rates.
 
     Raises:
         RunError: it was trained on other data than these, or `out` exists.
     """
-    told = Artifact.read(folder, registered={artifact_sha256(folder)}).training
-    with _staged(out, dict(told), manifest, report, version=version, rates=rates) as staged:
+    before = Artifact.read(folder, registered={artifact_sha256(folder)})
+    point, told = before.operating_point, dict(before.training)
+    rates = ErrorRates(point.max_false_accusation_rate, point.max_missed_fake_rate)
+    with _staged(out, told, manifest, report, version=version, rates=rates) as staged:
         staged.take(folder)
         staged.fit()
     return Artifact.read(out, registered={artifact_sha256(out)})
@@ -167,12 +144,9 @@ class _Staged:
         )
         self._refuse_what_may_not_leave()
 
-    def draw(self, run: RunFolder, mixture: Mixture | None) -> None:
+    def draw(self, run: RunFolder) -> None:
         """The network's graph and its weights, of a finished run."""
         trained = load(run.result())
-        if mixture is not None:
-            mixture.start.mix_into(trained, mixture.share)
-            self.told["mixture"] = mixture.to_json()
         path = self.folder / MODEL_FILE
         self.told["weights_sha256"] = save_weights(trained, self.folder / WEIGHTS_FILE)
         write_graph(self.network.with_evidence(trained, self.preprocessing.size), path)

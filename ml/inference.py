@@ -17,7 +17,7 @@ from ml.decoder import Decoded, ImageFacts
 from ml.errors import ArtifactError
 from ml.faces import FoundFace, find_faces, require_detector
 from ml.quality import Quality
-from ml.stability import look_of, transformed, view_of
+from ml.stability import transformed, view_of
 from ml.views import View, core, plan, render, working_picture
 
 Shares = tuple[float, float, float, float]
@@ -128,8 +128,8 @@ class Predictor:
         clock.lap("preprocess")
         again = [views[at] for at in core(views)]
         copied = view_of(image) if is_whole else picture
-        for name, copy in transformed(copied, point.stability_transforms).items():
-            resized.append(render(copy, again, picture.size, rules, look_of(name)))
+        for copy in transformed(copied, point.stability_transforms).values():
+            resized.append(render(copy, again, picture.size, rules))
         clock.lap("transforms")
         outputs = self._run(rules.normalise(np.concatenate(resized)))
         clock.lap("network")

@@ -236,16 +236,7 @@ def _origin(artifact: Artifact) -> str:
 {train["n"]} images ({train["n_real"]} real, {train["n_fake"]} fake), {val["n"]} watched for the
 best epoch: {told["best_epoch"]} of {told["epochs"]}. Learning rate
 {config["learning_rate"]:g}, batch {config["batch_size"]}, seed {config["seed"]},
-Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`.{_mixture(told)}"""
-
-
-def _mixture(told: dict[str, Any]) -> str:
-    if not (mixture := told.get("mixture")):
-        return ""
-    return f"""
-
-Its weights are {_percent(mixture["share"])} those of this training and the rest those that it began
-from, `{mixture["with"]}`, SHA-256 `{mixture["sha256"]}`."""
+Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`."""
 
 
 def _licences(artifact: Artifact) -> str:

@@ -22,12 +22,8 @@ HELD_APART = ("photographs",)
 
 # Names from `ml.stability.TRANSFORMS`. Of one view of the whole picture: among 489 decided
 # validation images of `paper_cnn`, scale_75 alone unsettled 10, jpeg_85 alone 3 and webp_85 alone
-# 1, for 40 % of a judgement's cost. Of several views: harsher, as such networks are steadier, and
-# shown mirrored, which made the mean of all better at no cost (docs/experiments.md, 2026-11-29).
-STABILITY_TRANSFORMS = {
-    False: ("jpeg_85", "scale_75"),
-    True: ("jpeg_60_mirrored", "scale_65_mirrored"),
-}
+# 1, for 40 % of a judgement's cost. Of several views: harsher, as such networks are steadier.
+STABILITY_TRANSFORMS = {False: ("jpeg_85", "scale_75"), True: ("jpeg_60", "scale_65")}
 
 # A copy of several views may be less sure than its picture; it may not speak for the other side.
 # Of 1,659 validation images, asking every copy for the same verdict decided 56 % as a mean over

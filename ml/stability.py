@@ -5,8 +5,6 @@ from io import BytesIO
 
 from PIL import Image
 
-from ml.views import PLAIN, Look
-
 # Wider than any network input here and cheap to encode: 12 megapixels cost as much as 0.2.
 VIEW_SIDE_PX = 384
 
@@ -45,32 +43,17 @@ def _encoded(image: Image.Image, image_format: str, **options: int) -> Image.Ima
     return Image.open(buffer, formats=[image_format]).convert("RGB")
 
 
-# Of a copy whose name ends so, the views are mirrored, and the whole is shown without its edge.
-MIRRORED = "_mirrored"
-MIRRORED_LOOK = Look(share=0.88, is_mirrored=True)
-
 TRANSFORMS: dict[str, Callable[[Image.Image], Image.Image]] = {
     "jpeg_85": lambda image: jpeg(image, 85),
     "webp_85": lambda image: webp(image, 85),
     "scale_75": lambda image: scaled(image, 0.75),
     "jpeg_60": lambda image: jpeg(image, 60),
     "scale_65": lambda image: scaled(image, 0.65),
-    "jpeg_60_mirrored": lambda image: jpeg(image, 60),
-    "scale_65_mirrored": lambda image: scaled(image, 0.65),
 }
 
 
-def look_of(name: str) -> Look:
-    """How a copy is shown.
-
-    What a network says of nearly the same view differs by chance, and the mean of a picture and its
-    copies, seen otherwise, by less (test-time augmentation).
-    """
-    return MIRRORED_LOOK if name.endswith(MIRRORED) else PLAIN
-
-
 def transformed(view: Image.Image, names: Iterable[str]) -> dict[str, Image.Image]:
-    """A picture, already of the size to be judged at, under each named transform; see `look_of`.
+    """A picture, already of the size to be judged at, under each named transform.
 
     Raises:
         KeyError: a name that is not in `TRANSFORMS`.

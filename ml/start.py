@@ -51,21 +51,6 @@ class Start:
         except ValueError as error:
             raise RunError("run_mismatch", f"{self.path} fits another network") from error
 
-    def mix_into(self, model: keras.Model, share: float) -> None:
-        """Leave so much of a network's own weights, and take the rest from these.
-
-        Between weights that one training led from to the others lies none that is worse than both
-        (WiSE-FT, Wortsman et al., CVPR 2022).
-
-        Raises:
-            RunError: the network is another.
-        """
-        own, begun = model.get_weights(), self._weights()
-        if [one.shape for one in own] != [one.shape for one in begun]:
-            raise RunError("run_mismatch", f"{self.path} fits another network")
-        mixed = [share * one + (1 - share) * other for one, other in zip(own, begun, strict=True)]
-        model.set_weights(mixed)
-
     def _giver(self) -> keras.Model:
         giver: keras.Model = importlib.import_module(f"ml.networks.{self.network}").build(None)
         giver.set_weights(self._weights())

@@ -48,23 +48,6 @@ class View:
         return image.crop((left, top, right, bottom))
 
 
-@dataclass(frozen=True)
-class Look:
-    """How the views of a copy are shown to the network.
-
-    Attributes:
-        share: of the whole picture's width and height, about its middle. Other views stay: a face's
-            square was chosen, and without its edge the AUC of `stylegan_ffhq` fell by 0.01.
-        is_mirrored: left for right.
-    """
-
-    share: float = 1.0
-    is_mirrored: bool = False
-
-
-PLAIN = Look()
-
-
 def working_picture(image: Image.Image) -> Image.Image:
     """The picture with its longer side reduced to `WORKING_SIDE_PX`; never enlarged."""
     if max(image.size) <= WORKING_SIDE_PX:
@@ -99,26 +82,13 @@ def core(views: Sequence[View]) -> list[int]:
 
 
 def render(
-    image: Image.Image,
-    views: Sequence[View],
-    working: tuple[int, int],
-    rules: Preprocessing,
-    look: Look = PLAIN,
+    image: Image.Image, views: Sequence[View], working: tuple[int, int], rules: Preprocessing
 ) -> np.ndarray:
     """The views of a picture, or of a copy of it, as bytes (n, size, size, 3)."""
-    whole, shown = (0, 0, *working), []
-    for view in views:
-        part = _closer(view, look.share) if view.kind == "whole" else view
-        pixels = rules.resize(image if part.box == whole else part.of(image, working))
-        shown.append(pixels[:, ::-1] if look.is_mirrored else pixels)
-    return np.stack(shown)
-
-
-def _closer(view: View, share: float) -> View:
-    left, top, right, bottom = view.box
-    across = round((right - left) * (1 - share) / 2)
-    down = round((bottom - top) * (1 - share) / 2)
-    return View(view.kind, (left + across, top + down, right - across, bottom - down))
+    whole = (0, 0, *working)
+    return np.stack(
+        [rules.resize(image if view.box == whole else view.of(image, working)) for view in views]
+    )
 
 
 def _cuts(width: int, height: int, side: int) -> list[Box]:

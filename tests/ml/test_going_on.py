@@ -115,22 +115,6 @@ def test_it_is_exported_as_any_other(call, read_start, gone_on: Path):
     read_start(gone_on / "artifact")
 
 
-def test_what_lies_between_two_trainings_can_be_exported(
-    call, read_start, gone_on: Path, artifact: Path
-):
-    out = gone_on / "between"
-    call(
-        *("export", gone_on / "run", "--out", out, "--version", "3"),
-        *("--mixed-with", artifact, "--share", 0.25),
-    )
-    told = json.loads((out / "model.json").read_text())["training"]["mixture"]
-    begun = read_start(artifact)
-    assert told == {"with": "desk_small", "sha256": begun.sha256, "share": 0.25}
-    own, other, mixed = (read_start(at)._weights() for at in (gone_on / "run", artifact, out))
-    for one, two, between in zip(own, other, mixed, strict=True):
-        np.testing.assert_allclose(between, 0.25 * one + 0.75 * two, rtol=2e-3, atol=1e-4)
-
-
 def test_an_artifact_is_fitted_again_without_a_training(call, artifact: Path, tmp_path: Path):
     out = tmp_path / "again"
     call("fit-again", artifact, "--out", out, "--version", "1.1")

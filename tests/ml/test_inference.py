@@ -139,20 +139,6 @@ def test_an_answer_that_a_transform_moves_is_unstable(tmp_path: Path, monkeypatc
     assert prediction.probability > 0.9 > 0.1 > prediction.transforms["turn_blue"]
 
 
-def test_a_copy_named_so_is_shown_without_its_edge(tmp_path: Path, monkeypatch):
-    for name in ("same", "same_mirrored"):
-        monkeypatch.setitem(TRANSFORMS, name, lambda image: image)
-    framed = plain(*GREY, side=100)
-    pixels = framed.pixels.copy()
-    pixels[6:-6, 6:-6] = RED
-    point = replace(POINT, stability_transforms=("same", "same_mirrored"))
-    prediction = predictor(tmp_path, point=point).predict([replace(framed, pixels=pixels)])[0]
-    assert prediction.transforms["same"] == pytest.approx(prediction.probability)
-    [whole] = predictor(tmp_path, name="red").predict([plain(*RED, side=100)])
-    assert prediction.transforms["same_mirrored"] == pytest.approx(whole.probability, abs=1e-3)
-    assert prediction.transforms["same"] < prediction.transforms["same_mirrored"]
-
-
 def test_it_says_how_long_each_part_took(tmp_path: Path):
     timings = predictor(tmp_path).predict([plain(*RED)])[0].timings_ms
     assert set(timings) == {"preprocess", "transforms", "network"}

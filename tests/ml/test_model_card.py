@@ -75,13 +75,3 @@ def test_it_names_the_source_whose_reals_are_accused_most(artifact: Artifact):
     }
     card = render(replace(artifact, metrics={**artifact.metrics, "test": changed}))
     assert "the reals of `photoshop`: 20.0 (10.0–30.0) per cent of 40" in card
-
-
-def test_it_says_what_weights_were_mixed(artifact: Artifact):
-    mixture = {"with": "lite_full", "sha256": "a" * 64, "share": 0.5}
-    training = {**artifact.training, "mixture": mixture}
-    card = render(replace(artifact, training=training))
-    assert "50 % those of this training" in card
-    assert f"`lite_full`, SHA-256 `{'a' * 64}`" in card
-    del training["mixture"]
-    assert "those of this training" not in render(replace(artifact, training=training))

@@ -6,7 +6,7 @@ from PIL import Image
 
 from ml.faces import FoundFace
 from ml.preprocess import Preprocessing
-from ml.stability import MIRRORED_LOOK, TRANSFORMS, look_of, transformed
+from ml.stability import TRANSFORMS, transformed
 from ml.views import MAX_FACES, WORKING_SIDE_PX, View, core, plan, render, working_picture
 from tests.images import corners, photo_like
 
@@ -102,7 +102,7 @@ def test_a_part_of_the_picture_itself_is_cut_and_not_resampled():
 def test_no_part_of_a_copy_is_empty(size, name: str):
     image = Image.new("RGB", size, (200, 200, 200))
     copy = transformed(image, [name])[name]
-    shown = render(copy, plan(size, [], RULES), size, RULES, look_of(name))
+    shown = render(copy, plan(size, [], RULES), size, RULES)
     assert shown.min() > 190
 
 
@@ -124,27 +124,3 @@ def test_views_become_one_block_of_bytes():
     assert (shown.shape, shown.dtype) == ((7, 64, 64, 3), np.uint8)
     np.testing.assert_array_equal(shown[0], RULES.resize(image))
     np.testing.assert_array_equal(shown[1], np.asarray(image.crop(views[1].box)))
-
-
-def test_a_mirrored_copy_shows_the_whole_without_its_edge_and_other_views_as_they_are():
-    image = photo_like(200, 150)
-    views = plan(image.size, [face(20, 20, 50)], RULES)
-    plain = render(image, views, image.size, RULES)
-    shown = render(image, views, image.size, RULES, MIRRORED_LOOK)
-    np.testing.assert_array_equal(shown[1:], plain[1:, :, ::-1])
-    middle = RULES.resize(image.crop((12, 9, 188, 141)))
-    np.testing.assert_array_equal(shown[0], middle[:, ::-1])
-
-
-def test_so_does_one_of_another_size():
-    image = photo_like(400, 300)
-    views = plan(image.size, [], RULES)[:1]
-    own, half = (
-        render(copy, views, image.size, RULES, MIRRORED_LOOK) for copy in (image, image.reduce(2))
-    )
-    assert np.abs(own.astype(float) - half).mean() < 4
-
-
-@pytest.mark.parametrize("name", TRANSFORMS)
-def test_copies_are_mirrored_by_their_name(name: str):
-    assert look_of(name).is_mirrored == name.endswith("mirrored")
