@@ -14,6 +14,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import django
@@ -83,10 +84,7 @@ def measure(table: Table, times: int) -> None:
             with connection.cursor() as cursor:
                 cursor.execute("VACUUM ANALYZE detection_detection")
         rows = [wait(others[n % OTHERS], version, 1)[0] for n in range(2 * times)]
-        asked = [
-            spent(lambda n=n: Detection.objects.next_turn(people[n % 9].pk, "detect"))  # type: ignore[misc]
-            for n in range(times)
-        ]
+        asked = [spent(partial(_next_turn, people[n % 9])) for n in range(times)]
         named = [
             spent(lambda row=row: Detection.objects.claim(row.pk, worker=WORKER))  # type: ignore[misc]
             for row in rows[:times]
@@ -101,6 +99,15 @@ def measure(table: Table, times: int) -> None:
         Detection.objects.exclude(turn_of=sender).delete()
         ratio = statistics.median(taken) / statistics.median(named)
         table.add_row(f"{backlog:,}", _shown(asked), _shown(named), _shown(taken), f"{ratio:.1f}")
+
+
+def _next_turn(owner: Any) -> None:
+    from django.db import transaction
+
+    from detection.models import Detection
+
+    with transaction.atomic():
+        Detection.objects.next_turn(owner.pk, "detect")
 
 
 def _shown(laps: list[float]) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from detection.models import Decision, Outcome
-from detection.services.reviewed import Review
+from detection.services.reviewed import OPPOSITE, Review
 
 OUTCOME_TONES: dict[str, str] = {
     Outcome.AUTHENTIC: "authentic",
@@ -33,12 +33,6 @@ class ReviewCard:
     decided_at: datetime
     opinions: int
     differs: bool
-
-
-OPPOSITE = {
-    ("likely_authentic", Outcome.MANIPULATED.value),
-    ("likely_manipulated", Outcome.AUTHENTIC.value),
-}
 
 
 def review_card(review: Review | None, verdict: str) -> ReviewCard | None:

@@ -78,7 +78,7 @@ def _judge(claim: Detection) -> None:
         with traces.stage("judge"):
             judgement = detector.judge(claim.image, claim.model_version)
     except StorageAway:
-        claim.hand_on()  # no fault of the file: it waits, and costs no attempt
+        claim.put_off()  # no fault of the file
         return
     except UnreadableImage as error:
         _fail_or_try_again(claim, error.code)

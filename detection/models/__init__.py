@@ -33,6 +33,7 @@ from detection.models.saved_filter import SavedFilter
 from detection.models.submission import Submission
 from detection.models.tag import ImageTag, Tag
 from detection.models.training import TrainingRun, TrainingSchedule
+from detection.models.turns import LastTurn
 from detection.models.webhook import WebhookDelivery, WebhookEndpoint
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "ImportedFile",
     "Installation",
     "LabelledImage",
+    "LastTurn",
     "ModelVersion",
     "Notice",
     "Outcome",

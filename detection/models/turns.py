@@ -2,24 +2,44 @@
 
 A queue works in rounds, and each round has one row at most of everyone who waits. So a person who
 sends one image waits for one image of each other, however many those have sent before. The round of
-a row is written when it begins to wait and found by index when a worker is free; nothing is kept of
-those who do not wait.
+a row is written when it begins to wait and found by index when a worker is free.
 """
 
 import uuid
+from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Index, Q
+from django.db.models import F, Index, Max, Q, UniqueConstraint
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import Now
 
 from detection.models.leased import Leased, LeasedQuerySet
 
 AnyInTurns = TypeVar("AnyInTurns", bound="InTurns")
-# Of the rows that come next, so many are looked at. One of them is taken by a worker that meets
-# others who want the same; of one round, first that of somebody for whom nothing is done yet.
+# Of the rows that come next, so many are looked at: one is taken by a worker that meets others
+# who want the same, and of one round first that of somebody for whom nothing is done at the moment.
 LOOKED_AT = 16
+PUT_OFF = timedelta(seconds=30)
+
+
+class LastTurn(models.Model):
+    """The last round that a person was given in a queue."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    queue = models.CharField(max_length=8)
+    turn = models.BigIntegerField(default=-1)
+
+    class Meta:
+        constraints = [UniqueConstraint(fields=["owner", "queue"], name="one_last_turn")]
+        indexes = [Index(fields=["queue", "turn"], name="last_turn_of_all")]
+
+    def __str__(self) -> str:
+        return f"{self.owner_id} {self.queue} {self.turn}"
 
 
 class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
@@ -32,47 +52,78 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         """
         return self.filter(status=RawSQL("'queued'", ()), queue=queue)
 
-    def next_turn(self, of: int, queue: str) -> int:
-        """The round for another row of this person: the one in progress, or after their last.
+    def next_turn(self, of: int, queue: str, *, rows: int = 1) -> int:
+        """The first of so many rounds for new rows of this person, as `turn_after`.
 
-        Two requests at once may be given the same one, which costs nobody more than a row.
+        To be asked in the transaction that writes the rows, after it holds their images and before
+        it records events: another request of the same person waits here for its end.
         """
+        last = _last_turn(of, queue)
+        first = self._turn_after(last.turn, of, queue)
+        last.turn = first + rows - 1
+        last.save(update_fields=["turn"])
+        return first
+
+    def turn_after(self, of: int, queue: str) -> int:
+        """The round for another row of this person: after those that wait; or the round in
+        progress, or the one after it where they had their turn in that.
+
+        Holds nothing: two who ask at once are given the same one.
+        """
+        row = LastTurn.objects.filter(owner=of, queue=queue).first()
+        return self._turn_after(row.turn if row else -1, of, queue)
+
+    def _turn_after(self, last: int, of: int, queue: str) -> int:
         waiting = self.waiting_in(queue)
-        last = waiting.filter(turn_of=of).order_by("-turn").values_list("turn", flat=True).first()
-        if last is not None:
-            return last + 1
-        return waiting.order_by("turn").values_list("turn", flat=True).first() or 0
+        own = waiting.filter(turn_of=of).order_by("-turn").values_list("turn", flat=True).first()
+        if own is not None:
+            return own + 1
+        in_progress = waiting.order_by("turn").values_list("turn", flat=True).first()
+        if in_progress is None:  # nobody waits: the last of those that are done with
+            given = LastTurn.objects.filter(queue=queue).aggregate(last=Max("turn"))
+            in_progress = max(0, given["last"] or 0)
+        return in_progress + 1 if last >= in_progress else in_progress
 
     def lease_next(self, rung_for: uuid.UUID | str, *, worker: str, **also: Any) -> Any:
-        """Claim, for this worker, what comes next in the queue that a doorbell was rung in.
+        """Claim, for this worker, what comes next in the queue of the row that a doorbell names.
 
         There is a doorbell for every row, so it need not be the row that this one names: that one
-        is found by another. A lease that ran out is nobody's turn; it is taken by its own doorbell.
+        is found by another. First comes what a dead worker held, whose doorbell is used up.
 
         Returns: the key of the row; None where nothing is left to do.
         """
-        found = self.filter(pk=rung_for).values_list("queue", "status").first()
-        if found is None:
+        queue = self.filter(pk=rung_for).values_list("queue", flat=True).first()
+        if queue is None:
             return None
-        queue, status = found
-        if status == Leased.Status.RUNNING and self.lease(rung_for, worker=worker, **also):
-            return rung_for
-        while candidates := self._candidates(queue):
+        while candidates := self._lost_in(queue) or self._next_in(queue):
             for pk in candidates:
                 if self.lease(pk, worker=worker, **also):
                     return pk
         return None
 
-    def _candidates(self, queue: str) -> list[Any]:
-        waiting = self.waiting_in(queue).filter(attempt__lt=F("attempt_limit"))
-        rows = list(
-            waiting.order_by("turn", "queued_at").values_list("pk", "turn", "turn_of")[:LOOKED_AT]
-        )
+    def _lost_in(self, queue: str) -> Sequence[Any]:
+        running = self.claimable().filter(status=Leased.Status.RUNNING, queue=queue)
+        return list(running.order_by("lease_until").values_list("pk", flat=True)[:LOOKED_AT])
+
+    def _next_in(self, queue: str) -> Sequence[Any]:
+        is_due = Q(lease_until=None) | Q(lease_until__lt=Now())
+        waiting = self.waiting_in(queue).filter(is_due, attempt__lt=F("attempt_limit"))
+        following = waiting.order_by("turn", "queued_at").values_list("pk", "turn", "turn_of")
+        rows = list(following[:LOOKED_AT])
         if len({whose for _pk, _turn, whose in rows}) > 1:
             running = self.open_work().filter(status=Leased.Status.RUNNING, queue=queue)
             served = set(running.values_list("turn_of", flat=True))
             rows.sort(key=lambda row: (row[1], row[2] in served))
         return [pk for pk, _turn, _whose in rows]
+
+
+def _last_turn(of: int, queue: str) -> LastTurn:
+    """What a person was given last, held until the transaction ends."""
+    held = LastTurn.objects.select_for_update().filter(owner=of, queue=queue)
+    if (row := held.first()) is not None:
+        return row
+    LastTurn.objects.bulk_create([LastTurn(owner_id=of, queue=queue)], ignore_conflicts=True)
+    return held.get()
 
 
 def indexes_of_turns(name: str) -> list[Index]:
@@ -103,15 +154,16 @@ class InTurns(Leased):
         abstract = True
 
     def release(self, **fields: Any) -> bool:
-        """Give the row back for another attempt, when its owner's other rows have had theirs."""
-        return super().release(**self._last_turn(), **fields)
+        """Give the row back for another attempt, when others have had their turn."""
+        return super().release(**self._later(), **fields)
 
-    def hand_on(self, **fields: Any) -> bool:
-        """End one slice of a long work; the next waits for its owner's other rows."""
-        return super().hand_on(**self._last_turn(), **fields)
+    def put_off(self) -> bool:
+        """Give the row back, as an attempt that was none; nobody takes it for half a minute."""
+        return self.hand_on(**self._later(), lease_until=Now() + PUT_OFF)
 
-    def _last_turn(self) -> dict[str, int]:
+    def _later(self) -> dict[str, int]:
+        """The turn of a row that had one and came to nothing."""
         if self.turn_of_id is None:
             return {}
         rows: InTurnsQuerySet[Self] = InTurnsQuerySet(type(self))
-        return {"turn": rows.next_turn(self.turn_of_id, self.queue)}
+        return {"turn": rows.turn_after(self.turn_of_id, self.queue)}

@@ -1,7 +1,6 @@
 """What a case holds: counts for lists, rows for pages, and all of it for a report."""
 
 import uuid
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from django.db.models import Count, F, OuterRef, Subquery, When
 from accounts.models import User
 from detection.models import Case, CaseImage, CaseMember, CaseNote, Detection, Submission
 from detection.models.newest_first import NewestFirst
-from detection.services.reviewed import reviews_shown_to
+from detection.services.reviewed import outcome_counts_of
 
 # A report of more would neither print nor be read; it says how many there are.
 MOST_IMAGES = 500
@@ -104,8 +103,7 @@ def outcome_counts(case_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, i
 
 def reviewed_counts(case: Case, user: User) -> dict[str, int]:
     """Images of a case that reviewers decided about, by what they said, as far as one is told."""
-    reviews = reviews_shown_to(user, CaseImage.objects.filter(case=case).values("image"))
-    return dict(Counter(review.outcome for review in reviews.values()))
+    return outcome_counts_of(CaseImage.objects.filter(case=case).values("image"), user)
 
 
 def entries_of(case: Case, rows: Iterable[CaseImage], user: User) -> list[Entry]:

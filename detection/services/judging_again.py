@@ -198,8 +198,8 @@ def _hand_one(
             defaults={
                 "judged_before": before,
                 "queue": QUEUE,
-                "turn": Detection.objects.next_turn(image.owner_id, QUEUE),
-                "turn_of": image.owner,
+                "turn": Detection.objects.next_turn(by.pk, QUEUE),
+                "turn_of": by,
                 "created_at": latest + NEXT_TO,
                 "rung_at": timezone.now(),
             },

@@ -6,13 +6,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, TextChoices
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, TextChoices
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from detection.models import Decision, Detection, Outcome, ReviewItem
 
 ImageIds = Collection[uuid.UUID] | QuerySet[Any]  # or a question for them, which may find many
+
+
+# A verdict, and the outcome that says the opposite.
+OPPOSITE = {
+    ("likely_authentic", Outcome.MANIPULATED.value),
+    ("likely_manipulated", Outcome.AUTHENTIC.value),
+}
 
 
 @dataclass(frozen=True)
@@ -84,20 +91,25 @@ def detections_reviewed(user: User, said: str) -> QuerySet[Detection]:
     Args:
         said: of `Said`; a verdict is contradicted by the opposite outcome.
     """
-    items = _standing_items().exclude(
-        detection__image__in=ReviewItem.objects.reviewable_by(user).values("detection__image")
-    )
+    items = _told_to(user)
     if said in Outcome.values:
         items = items.filter(outcome=said)
-    rows = Detection.objects.filter(image__in=items.values("detection__image"))
     if said != Said.CONTRADICTS:
-        return rows
-    calls = {Outcome.MANIPULATED: "likely_authentic", Outcome.AUTHENTIC: "likely_manipulated"}
+        return Detection.objects.filter(image__in=items.values("detection__image"))
     opposite = Q()
-    for outcome, verdict in calls.items():
+    for verdict, outcome in OPPOSITE:
         about = items.filter(outcome=outcome).values("detection__image")
         opposite |= Q(verdict=verdict, image__in=about)
-    return rows.filter(opposite)
+    return Detection.objects.filter(opposite)
+
+
+def outcome_counts_of(image_ids: ImageIds, user: User) -> dict[str, int]:
+    """Of how many of these images reviewers said what, as far as one is told."""
+    items = _told_to(user).filter(detection__image__in=image_ids)
+    rows = (
+        items.order_by().values_list("outcome").annotate(Count("detection__image", distinct=True))
+    )
+    return dict(rows)
 
 
 def decided_at(image_id: uuid.UUID) -> datetime | None:
@@ -124,14 +136,19 @@ def _closed(image_ids: ImageIds) -> QuerySet[Any]:
     )
 
 
-def _standing_items() -> QuerySet[ReviewItem]:
-    """Of each image the latest closed item, where it was not opened again."""
+def _told_to(user: User) -> QuerySet[ReviewItem]:
+    """Of each image the latest closed item, where it was not opened again, nor one that this
+    person may still decide about is open."""
     closed = ReviewItem.objects.filter(status=ReviewItem.Status.CLOSED, golden=None)
     later = closed.filter(
         detection__image=OuterRef("detection__image"), closed_at__gt=OuterRef("closed_at")
     )
     again = ReviewItem.objects.filter(previous=OuterRef("pk"))
-    return closed.filter(~Exists(later), ~Exists(again))
+    standing = closed.filter(~Exists(later), ~Exists(again))
+    if not user.is_reviewer:
+        return standing
+    to_decide = ReviewItem.objects.reviewable_by(user).values("detection__image")
+    return standing.exclude(detection__image__in=to_decide)
 
 
 def _standing_decisions() -> Prefetch:

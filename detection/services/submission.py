@@ -232,7 +232,7 @@ def _detections_of(
         row.image, row.model_version = images[row.image_id], version  # at hand
         found[row.image_id] = row
     now, new = timezone.now(), set(images) - set(found)
-    turn = Detection.objects.next_turn(by.pk, queue) if new else 0
+    turn = Detection.objects.next_turn(by.pk, queue, rows=len(new)) if new else 0
     made = [
         Detection(
             image=images[pk],
@@ -319,7 +319,7 @@ def _hurry(detection: Detection) -> None:
 
 def _new_turn(detection: Detection, queue: str) -> dict[str, int]:
     owner = detection.image.owner_id
-    return {"turn": Detection.objects.next_turn(owner, queue), "turn_of": owner}
+    return {"turn": Detection.objects.turn_after(owner, queue), "turn_of": owner}
 
 
 def retry_detection(*, by: User, detection: Detection) -> bool:

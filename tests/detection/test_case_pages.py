@@ -7,6 +7,7 @@ from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -279,6 +280,22 @@ def test_what_reviewers_decided_is_counted_beside_what_the_model_said(
         assert "What reviewers decided: 2 Manipulated 1 Authentic" in words
     body = client_of(bob).get(f"/cases/{case.pk}/report.json").json()
     assert body["reviewed"] == {"manipulated": 2, "authentic": 1}
+
+
+def test_who_may_still_decide_is_not_told_how_many_decided(
+    case, alice, dora, carol, model_version, client_of
+):
+    first, second = (opened(alice, model_version) for _ in range(2))
+    images = [item.detection.image for item in (first, second)]
+    cases.add_images(by=alice, case=case, images=images)
+    decided(first, carol, "manipulated")
+    decided(second, carol, "manipulated")
+    with transaction.atomic():
+        review.open_item(first.detection, "disputed")
+    joined(case, dora)
+    page = f"/cases/{case.pk}"
+    assert "What reviewers decided: 1 Manipulated" in text_of(client_of(dora).get(page))
+    assert "What reviewers decided: 2 Manipulated" in text_of(client_of(alice).get(page))
 
 
 def test_where_nobody_reviewed_nothing_is_said_of_it(case, alice, client_of):

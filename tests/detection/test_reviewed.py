@@ -251,3 +251,9 @@ def test_the_owner_may_have_a_report_while_reviewers_look_at_it(alice, judged):
     with transaction.atomic():
         review.open_item(judged, "disputed")
     assert reports.issue(by=alice, detection=judged, language="en")
+
+
+def test_golden_items_are_not_searched_for(alice, carol, judged, model_version, client_of):
+    golden = GoldenImage.objects.create(image=judged.image, outcome="manipulated", added_by=carol)
+    review_row(judged, outcome="authentic", by=carol, golden=golden)
+    assert found(client_of(alice), "review=any") == set()

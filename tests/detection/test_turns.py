@@ -12,7 +12,14 @@ from detection import tasks
 from detection.models import Detection, ModelVersion
 from detection.services import judging_again
 from detection.services.submission import retry_detection
-from tests.factories import WORKER, detection_row, done_row, running_row, submitted
+from tests.factories import (
+    WORKER,
+    detection_row,
+    done_row,
+    in_parallel,
+    running_row,
+    submitted,
+)
 from tests.images import jpeg_bytes
 
 pytestmark = pytest.mark.django_db
@@ -91,11 +98,47 @@ def test_each_queue_has_its_own_turns(alice, bob, model_version):
     assert taken(bulk[0]) == bulk[1].pk
 
 
-def test_a_lease_that_ran_out_is_taken_by_its_own_doorbell_before_others(alice, bob, model_version):
+def test_what_a_dead_worker_held_comes_before_others_whatever_doorbell_rings(
+    alice, bob, model_version
+):
     lost = running_row(alice, model_version)
     Detection.objects.filter(pk=lost.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    waiting(bob, model_version)
-    assert taken(lost) == lost.pk
+    [other] = waiting(bob, model_version)
+    assert taken(other) == lost.pk
+    assert taken(lost) == other.pk
+
+
+def test_people_who_send_one_at_a_time_do_not_keep_others_waiting(
+    alice, bob, carol, dora, model_version
+):
+    many = waiting(alice, model_version, 6)
+    first = [waiting(who, model_version)[0] for who in (bob, carol, dora)]
+    served = []
+    for _ in range(20):  # one worker; whoever has got an answer sends the next at once
+        claim = Detection.objects.claim_next(many[0].pk, worker=WORKER)
+        claim.fail("corrupt")
+        served.append(claim.turn_of_id)
+        if claim.turn_of_id != alice.pk:
+            waiting(claim.turn_of, model_version)
+    assert first[0].turn == many[0].turn
+    assert served.count(alice.pk) == 5
+    assert {served.count(who.pk) for who in (bob, carol, dora)} == {5}
+
+
+def test_who_was_served_last_waits_a_round_and_no_longer(alice, bob, model_version):
+    for _ in range(30):
+        taken(waiting(alice, model_version)[0])
+    [early] = waiting(bob, model_version)
+    late = waiting(alice, model_version, 2)
+    assert [taken(early) for _ in range(3)] == ids(early, *late)
+
+
+def test_erasing_what_waited_costs_no_rounds(alice, bob, model_version):
+    gone = waiting(alice, model_version, 50)
+    Detection.objects.filter(pk__in=ids(*gone)).delete()
+    others = waiting(bob, model_version, 3)
+    [one] = waiting(alice, model_version)
+    assert [taken(one) for _ in range(4)] == ids(others[0], one, *others[1:])
 
 
 def test_a_doorbell_of_a_row_that_runs_takes_another(alice, model_version):
@@ -118,8 +161,8 @@ def test_what_has_no_attempt_left_is_not_taken(alice, model_version):
 
 def test_what_a_release_before_queued_comes_first(alice, bob, model_version):
     waiting(alice, model_version, 2)
+    taken(waiting(alice, model_version)[0])
     old = detection_row(bob, model_version, turn=0, turn_of=None)
-    taken(old)
     assert taken(old) == old.pk
 
 
@@ -131,10 +174,26 @@ def test_another_attempt_waits_for_what_its_owner_sent_meanwhile(alice, model_ve
     assert taken(first) == first.pk
 
 
-def test_so_does_what_the_storage_could_not_give(alice, model_version):
-    first, second = waiting(alice, model_version, 2)
-    Detection.objects.claim_next(first.pk, worker=WORKER).hand_on()
-    assert taken(second) == second.pk
+def test_another_attempt_waits_for_others_even_if_its_owner_has_nothing_else(
+    alice, bob, carol, model_version
+):
+    rows = [waiting(who, model_version, 2)[0] for who in (alice, bob, carol)]
+    Detection.objects.filter(turn_of=alice).exclude(pk=rows[0].pk).delete()
+    claim = Detection.objects.claim_next(rows[0].pk, worker=WORKER)
+    assert claim.pk == rows[0].pk
+    claim.release()
+    assert [taken(rows[0]) for _ in range(3)] == ids(rows[1], rows[2], rows[0])
+
+
+def test_what_the_storage_could_not_give_is_left_alone_for_a_while(alice, bob, model_version):
+    [first] = waiting(alice, model_version)
+    others = waiting(bob, model_version, 3)
+    claim = Detection.objects.claim_next(first.pk, worker=WORKER)
+    assert claim.put_off()
+    assert [taken(first) for _ in range(4)] == [*ids(*others), None]
+    first.refresh_from_db()
+    assert (first.status, first.attempt_limit - first.attempt) == ("queued", 3)
+    Detection.objects.filter(pk=first.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     assert taken(first) == first.pk
 
 
@@ -168,10 +227,17 @@ def test_a_retry_joins_its_owners_last_round(alice, model_version):
     assert (failed.turn, failed.turn_of) == (2, alice)
 
 
-def test_judged_again_is_the_turn_of_the_images_owner(alice, carol, model_version):
+def test_judged_again_is_the_turn_of_whoever_asked(alice, carol, model_version):
     older = ModelVersion.objects.create(name="fake", version="0", artifact_sha256="e" * 64)
     row = judging_again.ask(by=carol, detection=done_row(alice, older))
-    assert row.turn_of == alice
+    assert row.turn_of == carol
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_at_once_get_rounds_of_their_own(alice, model_version):
+    numbers = iter(range(100))
+    in_parallel(lambda: submitted(alice, jpeg_of(next(numbers))), times=6)
+    assert set(Detection.objects.values_list("turn", flat=True)) == set(range(6))
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="about SQLite's plans")
