@@ -193,7 +193,8 @@ def desk_section(detection: Detection, user: User) -> DeskSection | None:
     if detection.status != Detection.Status.DONE:
         return None
     item = open_item_of(detection, user)
-    is_blind = detection.review_items.reviewable_by(user).exists()
+    to_decide = ReviewItem.objects.reviewable_by(user)
+    is_blind = to_decide.filter(detection__image=detection.image_id).exists()
     return DeskSection(
         open_item=item,
         reasons=[reason_words(code) for code in item.reasons] if item else [],

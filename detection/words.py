@@ -209,8 +209,8 @@ REFUSALS: dict[str, tuple[int, str | Promise]] = {
     "decide_before_reporting": (
         409,
         _(
-            "This image waits at the review desk, where you may decide about it. A report would "
-            "say what others decided: decide first."
+            "Reviewers decided about this image, and you may still decide as well. The report says "
+            "what they decided: decide first, or wait until somebody has."
         ),
     ),
     "too_many_reports": (429, _("You have made many reports just now. Try again in a minute.")),

@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any, Self, TypeVar
 
 from django.conf import settings
-from django.db import models
+from django.db import connections, models, transaction
 from django.db.models import F, Index, Max, Q, UniqueConstraint
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Now
@@ -53,36 +53,29 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         return self.filter(status=RawSQL("'queued'", ()), queue=queue)
 
     def next_turn(self, of: int, queue: str, *, rows: int = 1) -> int:
-        """The first of so many rounds for new rows of this person, as `turn_after`.
+        """The first of so many rounds for rows of this person: after those that wait; or the round
+        in progress, or the one after it where they had their turn in that.
 
-        To be asked in the transaction that writes the rows, after it holds their images and before
-        it records events: another request of the same person waits here for its end.
+        To be asked in the transaction that writes the rows, after it holds images, before it holds
+        detections: another request of the same person waits here for its end.
         """
-        last = _last_turn(of, queue)
-        first = self._turn_after(last.turn, of, queue)
+        last, waiting = _last_turn(of, queue), self.waiting_in(queue)
+        own = waiting.filter(turn_of=of).order_by("-turn").values_list("turn", flat=True).first()
+        if own is not None:
+            first = own + 1
+        else:
+            now = self.waiting_in(queue).due().order_by("turn").values_list("turn", flat=True)
+            if (in_progress := now.first()) is None:  # the last of those that are done with
+                given = LastTurn.objects.filter(queue=queue).aggregate(last=Max("turn"))
+                in_progress = max(0, given["last"])
+            first = in_progress + 1 if last.turn >= in_progress else in_progress
         last.turn = first + rows - 1
         last.save(update_fields=["turn"])
         return first
 
-    def turn_after(self, of: int, queue: str) -> int:
-        """The round for another row of this person: after those that wait; or the round in
-        progress, or the one after it where they had their turn in that.
-
-        Holds nothing: two who ask at once are given the same one.
-        """
-        row = LastTurn.objects.filter(owner=of, queue=queue).first()
-        return self._turn_after(row.turn if row else -1, of, queue)
-
-    def _turn_after(self, last: int, of: int, queue: str) -> int:
-        waiting = self.waiting_in(queue)
-        own = waiting.filter(turn_of=of).order_by("-turn").values_list("turn", flat=True).first()
-        if own is not None:
-            return own + 1
-        in_progress = waiting.order_by("turn").values_list("turn", flat=True).first()
-        if in_progress is None:  # nobody waits: the last of those that are done with
-            given = LastTurn.objects.filter(queue=queue).aggregate(last=Max("turn"))
-            in_progress = max(0, given["last"] or 0)
-        return in_progress + 1 if last >= in_progress else in_progress
+    def due(self) -> Self:
+        """Without those that were put off a moment ago."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
 
     def lease_next(self, rung_for: uuid.UUID | str, *, worker: str, **also: Any) -> Any:
         """Claim, for this worker, what comes next in the queue of the row that a doorbell names.
@@ -97,17 +90,26 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
             return None
         while candidates := self._lost_in(queue) or self._next_in(queue):
             for pk in candidates:
-                if self.lease(pk, worker=worker, **also):
+                if self._lease_unless_held(pk, worker=worker, **also):
                     return pk
+            if self.lease(candidates[0], worker=worker, **also):  # wait for whoever holds it
+                return candidates[0]
         return None
+
+    def _lease_unless_held(self, pk: Any, **fields: Any) -> bool:
+        """As `lease`; False where another transaction has the row, which may go on for a while."""
+        if not connections[self.db].features.has_select_for_update_skip_locked:
+            return self.lease(pk, **fields)
+        with transaction.atomic():
+            row = self.filter(pk=pk).select_for_update(skip_locked=True, no_key=True)
+            return row.exists() and self.lease(pk, **fields)
 
     def _lost_in(self, queue: str) -> Sequence[Any]:
         running = self.claimable().filter(status=Leased.Status.RUNNING, queue=queue)
         return list(running.order_by("lease_until").values_list("pk", flat=True)[:LOOKED_AT])
 
     def _next_in(self, queue: str) -> Sequence[Any]:
-        is_due = Q(lease_until=None) | Q(lease_until__lt=Now())
-        waiting = self.waiting_in(queue).filter(is_due, attempt__lt=F("attempt_limit"))
+        waiting = self.waiting_in(queue).due().filter(attempt__lt=F("attempt_limit"))
         following = waiting.order_by("turn", "queued_at").values_list("pk", "turn", "turn_of")
         rows = list(following[:LOOKED_AT])
         if len({whose for _pk, _turn, whose in rows}) > 1:
@@ -155,15 +157,17 @@ class InTurns(Leased):
 
     def release(self, **fields: Any) -> bool:
         """Give the row back for another attempt, when others have had their turn."""
-        return super().release(**self._later(), **fields)
+        with transaction.atomic():
+            return super().release(**self._later(), **fields)
 
     def put_off(self) -> bool:
         """Give the row back, as an attempt that was none; nobody takes it for half a minute."""
-        return self.hand_on(**self._later(), lease_until=Now() + PUT_OFF)
+        with transaction.atomic():
+            return self.hand_on(**self._later(), lease_until=Now() + PUT_OFF)
 
     def _later(self) -> dict[str, int]:
-        """The turn of a row that had one and came to nothing."""
+        """The turn of a row that had one and comes to nothing."""
         if self.turn_of_id is None:
             return {}
         rows: InTurnsQuerySet[Self] = InTurnsQuerySet(type(self))
-        return {"turn": rows.turn_after(self.turn_of_id, self.queue)}
+        return {"turn": rows.next_turn(self.turn_of_id, self.queue)}

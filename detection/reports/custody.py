@@ -9,7 +9,7 @@ from accounts.action_words import action_words
 from accounts.models import AuditEvent
 from accounts.presentation import ROLES
 from accounts.trail import life_of
-from detection.models import Image
+from detection.models import Image, ReviewItem
 
 MOST_EVENTS = 100
 
@@ -30,8 +30,17 @@ class Custody:
 
 
 def custody_of(image: Image) -> Custody:
-    """People are numbered in the order in which they first appear: the same number, one person."""
-    events = list(life_of("image", str(image.pk)))
+    """People are numbered in the order in which they first appear: the same number, one person.
+
+    That an image measures reviewers is left out: they may be among those who read it.
+    """
+    of_golden = ReviewItem.objects.filter(detection__image=image, golden__isnull=False)
+    untold = {("reviewitem", str(pk)) for pk in of_golden.values_list("pk", flat=True)}
+    events = [
+        event
+        for event in life_of("image", str(image.pk))
+        if event.target_type != "goldenimage" and (event.target_type, event.target_id) not in untold
+    ]
     people: dict[int, int] = {}
     for event in events:
         if event.actor_id is not None:

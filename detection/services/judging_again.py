@@ -138,7 +138,7 @@ def fail_exhausted() -> int:
 
 def _is_somebody_waiting() -> bool:
     """Whether an image waits that was submitted, or the last handful still does."""
-    queued = Detection.objects.filter(status=Detection.Status.QUEUED)
+    queued = Detection.objects.filter(status=Detection.Status.QUEUED).due()
     if queued.filter(judged_before=None).exists():
         return True
     return queued.exclude(judged_before=None).count() >= HANDFUL
@@ -192,18 +192,18 @@ def _hand_one(
         image = Image.objects.select_related("owner").held_fast(before.image_id)
         # of several that judged before, the one judged again need not be the latest
         latest = image.detections.aggregate(at=Max("created_at"))["at"]
-        row, is_new = Detection.objects.get_or_create(
-            image=image,
-            model_version=version,
-            defaults={
-                "judged_before": before,
-                "queue": QUEUE,
-                "turn": Detection.objects.next_turn(by.pk, QUEUE),
-                "turn_of": by,
-                "created_at": latest + NEXT_TO,
-                "rung_at": timezone.now(),
-            },
-        )
+        row = Detection.objects.filter(image=image, model_version=version).first()
+        if is_new := row is None:
+            row = Detection.objects.create(
+                image=image,
+                model_version=version,
+                judged_before=before,
+                queue=QUEUE,
+                turn=Detection.objects.next_turn(by.pk, QUEUE),
+                turn_of=by,
+                created_at=latest + NEXT_TO,
+                rung_at=timezone.now(),
+            )
         row.image = image
         if is_new:
             if order is not None:

@@ -11,6 +11,7 @@ from accounts.models import User
 from detection import storage
 from detection.errors import Refused
 from detection.models import Image, Report, ReportLink, ReportLinkView
+from detection.services.reviewed import refuse_to_tell
 
 
 def may_share(user: User, image: Image) -> bool:
@@ -32,8 +33,10 @@ def share(
         life: one of `ReportLink.Life`.
         gives_original: whether it leads to the original as well; the owner alone may allow that.
     Raises:
-        Refused: the report was revoked or removed, or is not this person's to share.
+        Refused: the report was revoked or removed, is not this person's to share, or says what
+            they are not to be told yet.
     """
+    refuse_to_tell(by, report)
     with transaction.atomic():
         image = Image.objects.select_related("owner").held_fast(report.detection.image_id)
         if not may_share(by, image):

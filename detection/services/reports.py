@@ -20,7 +20,7 @@ from detection.reports import keys, pdf
 from detection.reports.content import Content, content_of
 from detection.reports.order import Order
 from detection.reports.texts import left_to_right
-from detection.services.reviewed import may_still_decide
+from detection.services.reviewed import is_hidden_from, refuse_to_tell
 from detection.uploads import DISK_IS_FULL
 
 ISSUED_BY_ONE = Limit(30, 60)
@@ -41,11 +41,11 @@ def issue(
 
     Raises:
         Refused: there is no verdict, its image was being erased, there were too many just now, or
-            one may still decide about it at the review desk.
+            it would say what others decided while one may still decide as well.
     """
     if detection.status != Detection.Status.DONE:
         raise Refused("no_verdict_to_report")
-    if may_still_decide(by, detection.image_id):  # it says what others decided
+    if is_hidden_from(by, detection.image_id):
         raise Refused("decide_before_reporting")
     if not take("report", str(by.pk), ISSUED_BY_ONE).is_allowed:
         raise Refused("too_many_reports")
@@ -88,8 +88,9 @@ def record_download(*, by: User, report: Report, kind: str) -> bytes:
     """The bytes of a report for somebody who sees it; that they had it is recorded.
 
     Raises:
-        Refused: its files are gone.
+        Refused: its files are gone, or it says what others decided while one may still decide.
     """
+    refuse_to_tell(by, report)
     data = file_of(report, f".{kind}")
     with transaction.atomic():
         _record("report.viewed", report, by=by, after={"kind": kind})

@@ -109,10 +109,10 @@ def blind_to(user: User, items: Collection[ReviewItem]) -> set[uuid.UUID]:
 
     Nobody is to follow what others said of it: neither on an open item nor on an earlier one.
     """
-    detections = {item.detection_id for item in items}
-    to_decide = ReviewItem.objects.reviewable_by(user).filter(detection__in=detections)
-    blind = set(to_decide.values_list("detection", flat=True))
-    return {item.pk for item in items if item.detection_id in blind}
+    images = {item.detection.image_id for item in items}
+    to_decide = ReviewItem.objects.reviewable_by(user).filter(detection__image__in=images)
+    blind = set(to_decide.values_list("detection__image", flat=True))
+    return {item.pk for item in items if item.detection.image_id in blind}
 
 
 def may_know(user: User, item: ReviewItem, row: Decision, *, even_undone: bool = False) -> bool:

@@ -10,7 +10,8 @@ from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Tex
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from detection.models import Decision, Detection, Outcome, ReviewItem
+from detection.errors import Refused
+from detection.models import Decision, Detection, Outcome, Report, ReviewItem
 
 ImageIds = Collection[uuid.UUID] | QuerySet[Any]  # or a question for them, which may find many
 
@@ -69,10 +70,20 @@ def reviews_shown_to(user: User, image_ids: ImageIds) -> dict[uuid.UUID, Review]
     return {pk: review for pk, review in found.items() if pk not in blind}
 
 
-def may_still_decide(user: User, image_id: uuid.UUID) -> bool:
-    """Whether a reviewer is not to be told yet what others say of an image."""
-    items = ReviewItem.objects.reviewable_by(user).filter(detection__image=image_id)
-    return user.is_reviewer and items.exists()
+def is_hidden_from(user: User, image_id: uuid.UUID) -> bool:
+    """Whether a review of this image stands that this reviewer is not to be told of yet."""
+    return bool(reviews_of([image_id])) and not reviews_shown_to(user, [image_id])
+
+
+def refuse_to_tell(by: User, report: Report) -> None:
+    """Of a report, as of everything else, as far as one is told.
+
+    Raises:
+        Refused: it says what others decided, and this reviewer may still decide about the image.
+    """
+    is_anothers = report.reviewed_at is not None and report.by_id != by.pk
+    if is_anothers and is_hidden_from(by, report.detection.image_id):
+        raise Refused("decide_before_reporting")
 
 
 class Said(TextChoices):

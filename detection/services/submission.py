@@ -232,21 +232,38 @@ def _detections_of(
         row.image, row.model_version = images[row.image_id], version  # at hand
         found[row.image_id] = row
     now, new = timezone.now(), set(images) - set(found)
-    turn = Detection.objects.next_turn(by.pk, queue, rows=len(new)) if new else 0
     made = [
-        Detection(
-            image=images[pk],
-            model_version=version,
-            queue=queue,
-            turn=turn + place,
-            turn_of=by,
-            rung_at=now,
-        )
-        for place, pk in enumerate(pk for pk in images if pk in new)
+        Detection(image=images[pk], model_version=version, queue=queue, turn_of=by, rung_at=now)
+        for pk in images
+        if pk in new
     ]
+    again = [row for row in found.values() if _is_to_wait_again(row, queue)]
+    _give_turns([*made, *again], queue, by=by)
     for row in Detection.objects.bulk_create(made):
         found[row.image_id] = row
     return found, new
+
+
+def _is_to_wait_again(row: Detection, queue: str) -> bool:
+    """Whether a request for this queue brings it another try, or a quicker queue."""
+    return row.failure_code in MENDED_BY_UPLOAD or (
+        row.status == Detection.Status.QUEUED and row.queue != queue == Detection.Queue.DETECT
+    )
+
+
+def _give_turns(rows: Iterable[Detection], queue: str, *, by: User) -> None:
+    """Write into these rows when they come up, each in the queue in which it will wait.
+
+    Before any detection is held; in the order of the queues, as everybody does.
+    """
+    waiting: dict[str, list[Detection]] = {}
+    for row in rows:
+        waits_in = row.queue if row.failure_code else queue
+        waiting.setdefault(waits_in, []).append(row)
+    for waits_in, group in sorted(waiting.items()):
+        first = Detection.objects.next_turn(by.pk, waits_in, rows=len(group))
+        for turn, row in enumerate(group, first):
+            row.turn, row.turn_of = turn, by
 
 
 def _submission(row: _Row, request: Request, case: Case | None) -> Submission:
@@ -286,6 +303,7 @@ def _followed_up(
         events += cases.enter_submitted(submission.case, image, by)
     if submission.callback_url:
         detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
+        detection.turn, detection.turn_of_id = row.detection.turn, row.detection.turn_of_id
     if is_new_work:
         _ring_after_commit(detection)
     elif detection.failure_code in MENDED_BY_UPLOAD:
@@ -310,21 +328,19 @@ def _hurry(detection: Detection) -> None:
     )
     if waiting.update(
         queue=Detection.Queue.DETECT,
+        turn=detection.turn,
+        turn_of=detection.turn_of_id,
         rung_at=timezone.now(),
-        **_new_turn(detection, Detection.Queue.DETECT),
     ):
         detection.queue = Detection.Queue.DETECT
         _ring_after_commit(detection)
 
 
-def _new_turn(detection: Detection, queue: str) -> dict[str, int]:
-    owner = detection.image.owner_id
-    return {"turn": Detection.objects.turn_after(owner, queue), "turn_of": owner}
-
-
 def retry_detection(*, by: User, detection: Detection) -> bool:
     """Queue a failed detection for another set of attempts; False when it is not failed."""
     with transaction.atomic():
+        detection.turn_of_id = detection.turn_of_id or detection.image.owner_id
+        detection.turn = Detection.objects.next_turn(detection.turn_of_id, detection.queue)
         queued_again = _queue_again(detection)
         if queued_again:
             _record_retry(by, *queued_again)
@@ -346,7 +362,8 @@ def _queue_again(detection: Detection) -> tuple[Detection, str, int] | None:
         attempt_limit=limit,
         queued_at=timezone.now(),
         rung_at=timezone.now(),
-        **_new_turn(detection, detection.queue),
+        turn=detection.turn,
+        turn_of=detection.turn_of_id,
     )
     if not won:
         return None

@@ -6,10 +6,11 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.models import AuditEvent
 from detection import storage
 from detection.errors import Refused
-from detection.models import Decision, Detection, GoldenImage
-from detection.services import cases, reports, review
+from detection.models import Decision, Detection, GoldenImage, ReportLink
+from detection.services import cases, report_links, reports, review, review_golden
 from detection.services.report_checks import Standing, standing_of
 from detection.services.reviewed import review_of, reviews_of
 from tests.factories import done_row, report_row, review_row
@@ -237,14 +238,48 @@ def test_a_reviewer_who_may_still_decide_does_not_find_it(carol, dora, judged, c
     assert found(client_of(dora), "review=any") == set()
 
 
-def test_a_report_tells_no_reviewer_what_they_may_still_decide(carol, dora, judged):
+def test_a_report_tells_no_reviewer_what_they_may_still_decide(alice, carol, dora, judged):
     review_row(judged, outcome="authentic", by=carol)
+    told = reports.issue(by=alice, detection=judged, language="en")
     with transaction.atomic():
         item = review.open_item(judged, "disputed")
     with pytest.raises(Refused, match="decide first"):
         reports.issue(by=dora, detection=judged, language="en")
+    with pytest.raises(Refused, match="decide first"):
+        reports.record_download(by=dora, report=told, kind="pdf")
+    with pytest.raises(Refused, match="decide first"):
+        report_links.share(by=dora, report=told, life=ReportLink.Life.WEEK)
+    assert reports.record_download(by=alice, report=told, kind="pdf")
     decided(item, dora, "manipulated")
     assert reports.issue(by=dora, detection=judged, language="en").reviewed_at
+    assert reports.record_download(by=dora, report=told, kind="json")
+
+
+def test_a_reviewer_may_have_a_report_that_tells_of_nobody(dora, judged):
+    with transaction.atomic():
+        review.open_item(judged, "disputed")
+    assert reports.issue(by=dora, detection=judged, language="en").reviewed_at is None
+
+
+def test_a_report_does_not_say_that_an_image_measures_reviewers(alice, dora, judged):
+    review_golden.add(by=dora, detection=judged, outcome="manipulated")
+    assert "golden_image.added" in AuditEvent.objects.values_list("action", flat=True)
+    report = reports.issue(by=alice, detection=judged, language="en")
+    said = storage.read(storage.report_path(judged.image_id, report.pk, ".json")).decode()
+    assert "submission" in said or "detection" in said
+    assert "golden" not in said
+
+
+def test_what_is_judged_again_is_as_blind(alice, carol, dora, judged, other_version, client_of):
+    review_row(judged, outcome="authentic", by=carol)
+    again = done_row(alice, other_version, image=judged.image)
+    page = f"/detections/{judged.pk}"
+    assert "A reviewer says: Authentic" in client_of(dora).get(page).content.decode()
+    with transaction.atomic():
+        review.open_item(again, "disputed")
+    html = client_of(dora).get(page).content.decode()
+    assert "A reviewer says" not in html
+    assert "Reviewed" not in html
 
 
 def test_the_owner_may_have_a_report_while_reviewers_look_at_it(alice, judged):

@@ -4,20 +4,21 @@ import uuid
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import User
 from detection import tasks
 from detection.models import Detection, ModelVersion
-from detection.services import judging_again
-from detection.services.submission import retry_detection
+from detection.services import batches, judging_again
+from detection.services.submission import Request, retry_detection
 from tests.factories import (
     WORKER,
     detection_row,
     done_row,
     in_parallel,
     running_row,
+    stored_upload,
     submitted,
 )
 from tests.images import jpeg_bytes
@@ -216,6 +217,43 @@ def test_who_hurries_joins_the_round_of_the_quick_queue(alice, bob, model_versio
     submitted(alice, jpeg_of(2))
     last.refresh_from_db()
     assert (last.queue, last.turn, last.turn_of) == ("detect", 0, alice)
+
+
+def test_what_is_hurried_one_after_the_other_takes_a_round_each(alice, bob, model_version):
+    for n in range(4):
+        submitted(alice, jpeg_of(n), priority="bulk")
+    others = waiting(bob, model_version, 3)
+    hurried = []
+    for n in range(4):
+        row = submitted(alice, jpeg_of(n)).detection
+        Detection.objects.filter(pk=row.pk).update(status="running", lease_until=None)
+        row.refresh_from_db()
+        hurried.append((row.queue, row.turn))
+    assert [row.turn for row in others] == [0, 1, 2]
+    assert hurried == [("detect", 0), *[("detect", 1)] * 3]
+
+
+def test_many_that_are_hurried_by_one_request_take_a_round_each(alice, model_version):
+    known = [submitted(alice, jpeg_of(n), priority="bulk") for n in range(3)]
+    uploads = [stored_upload(jpeg_of(n)) for n in range(3)]
+    with batches.kept(uploads, by=alice) as files, transaction.atomic():
+        batches.accept(files, uploads, Request(alice, "api"), [{}] * 3)
+    rows = Detection.objects.filter(pk__in=[one.detection_id for one in known])
+    assert set(rows.values_list("queue", "turn")) == {("detect", n) for n in range(3)}
+
+
+def test_what_is_left_alone_holds_no_round(alice, bob, carol, model_version):
+    [stuck] = waiting(alice, model_version)
+    Detection.objects.claim_next(stuck.pk, worker=WORKER).put_off()
+    many = waiting(bob, model_version, 4)
+    served = []
+    for _ in range(6):
+        if not Detection.objects.waiting_in("detect").filter(turn_of=carol).exists():
+            waiting(carol, model_version)
+        claim = Detection.objects.claim_next(many[0].pk, worker=WORKER)
+        claim.fail("corrupt")
+        served.append(claim.turn_of_id)
+    assert served.count(bob.pk) == served.count(carol.pk) == 3
 
 
 def test_a_retry_joins_its_owners_last_round(alice, model_version):
