@@ -7,6 +7,7 @@ import shutil
 import socket
 import time
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -101,7 +102,10 @@ def test_what_waits_is_judged_once_the_bucket_is_back(
     endpoint, settings.S3_ENDPOINT = settings.S3_ENDPOINT, "http://127.0.0.1:9"
     for _ in range(settings.MAX_ATTEMPTS + 1):
         run_detection(str(one.detection_id))
-        assert Detection.objects.get().status == Detection.Status.QUEUED
+        row = Detection.objects.get()
+        assert row.status == Detection.Status.QUEUED
+        assert row.lease_until > timezone.now()  # and until then nobody takes it
+        Detection.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
     settings.S3_ENDPOINT = endpoint
     run_detection(str(one.detection_id))
     assert Detection.objects.get().status == Detection.Status.DONE

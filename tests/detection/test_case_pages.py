@@ -17,8 +17,8 @@ from detection.models import Case, CaseImage, CaseNote, Image
 from detection.services import case_notes, case_people, cases, review
 from tests.conftest import PASSWORD
 from tests.detection.test_cases import EDITOR, READER, joined
-from tests.factories import detection_row, done_row, image_row
-from tests.review_desk import decided, opened, text_of
+from tests.factories import detection_row, done_row, image_row, review_row
+from tests.review_desk import text_of
 
 pytestmark = pytest.mark.django_db
 ROLES = ("owner", "editor", "reader", "former", "stranger", "moderator", "admin", "auditor")
@@ -268,11 +268,10 @@ def test_a_report_says_what_it_holds_and_is_recorded(case, alice, client_of):
 def test_what_reviewers_decided_is_counted_beside_what_the_model_said(
     case, alice, bob, carol, model_version, client_of
 ):
-    shown = [opened(alice, model_version) for _ in range(3)]
-    images = [item.detection.image for item in shown]
-    cases.add_images(by=alice, case=case, images=images)
-    for item, outcome in zip(shown, ("manipulated", "manipulated", "authentic"), strict=True):
-        decided(item, carol, outcome)
+    shown = [done_row(alice, model_version) for _ in range(3)]
+    cases.add_images(by=alice, case=case, images=[row.image for row in shown])
+    for row, outcome in zip(shown, ("manipulated", "manipulated", "authentic"), strict=True):
+        review_row(row, outcome=outcome, by=carol)
     joined(case, bob)
     for page in (f"/cases/{case.pk}", f"/cases/{case.pk}/report"):
         words = text_of(client_of(bob).get(page))
@@ -285,13 +284,12 @@ def test_what_reviewers_decided_is_counted_beside_what_the_model_said(
 def test_who_may_still_decide_is_not_told_how_many_decided(
     case, alice, dora, carol, model_version, client_of
 ):
-    first, second = (opened(alice, model_version) for _ in range(2))
-    images = [item.detection.image for item in (first, second)]
-    cases.add_images(by=alice, case=case, images=images)
-    decided(first, carol, "manipulated")
-    decided(second, carol, "manipulated")
+    rows = [done_row(alice, model_version) for _ in range(2)]
+    cases.add_images(by=alice, case=case, images=[row.image for row in rows])
+    for row in rows:
+        review_row(row, outcome="manipulated", by=carol)
     with transaction.atomic():
-        review.open_item(first.detection, "disputed")
+        review.open_item(rows[0], "disputed")
     joined(case, dora)
     page = f"/cases/{case.pk}"
     assert "What reviewers decided: 1 Manipulated" in text_of(client_of(dora).get(page))
@@ -303,10 +301,9 @@ def test_where_nobody_reviewed_nothing_is_said_of_it(case, alice, client_of):
 
 
 def test_what_is_looked_at_again_is_not_counted(case, alice, carol, model_version, client_of):
-    item = opened(alice, model_version)
-    cases.add_images(by=alice, case=case, images=[item.detection.image])
-    decided(item, carol, "manipulated")
-    review.reopen(item=item, by=carol)
+    row = done_row(alice, model_version)
+    cases.add_images(by=alice, case=case, images=[row.image])
+    review.reopen(item=review_row(row, outcome="manipulated", by=carol), by=carol)
     assert "What reviewers decided" not in text_of(client_of(alice).get(f"/cases/{case.pk}"))
 
 

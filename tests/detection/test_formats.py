@@ -304,7 +304,8 @@ def test_the_next_image_is_judged_after_one_that_killed_the_decoder(door, dying_
     _judged()
     door.send(_built("png"))
     good = Detection.objects.get(image__format="PNG")
-    run_detection(str(good.pk))
+    for _ in range(2):  # the first tries the other once more, which is before it in line
+        run_detection(str(good.pk))
     good.refresh_from_db()
     assert good.status == "done"
 
