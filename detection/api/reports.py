@@ -127,7 +127,7 @@ def _file_of(kind: str, media_type: str) -> Any:
         tags=["Reports"],
         responses={
             (200, media_type): OpenApiTypes.BINARY,
-            **{(code, MEDIA_TYPE): ref("Problem") for code in (401, 403, 404, 410, 429)},
+            **{(code, MEDIA_TYPE): ref("Problem") for code in (401, 403, 404, 409, 410, 429)},
         },
     )
 

@@ -64,18 +64,21 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         if own is not None:
             first = own + 1
         else:
-            now = self.waiting_in(queue).due().order_by("turn").values_list("turn", flat=True)
-            if (in_progress := now.first()) is None:  # the last of those that are done with
-                given = LastTurn.objects.filter(queue=queue).aggregate(last=Max("turn"))
-                in_progress = max(0, given["last"])
+            in_progress = self._in_progress(queue)
             first = in_progress + 1 if last.turn >= in_progress else in_progress
         last.turn = first + rows - 1
         last.save(update_fields=["turn"])
         return first
 
-    def due(self) -> Self:
-        """Without those that were put off a moment ago."""
-        return self.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+    def _in_progress(self, queue: str) -> int:
+        """The lowest round of what waits, which what was put off says last; else the last of
+        those that are done with."""
+        waiting = self.waiting_in(queue).order_by("turn").values_list("turn", flat=True)
+        for rounds in (waiting.filter(lease_until=None), waiting):
+            if (lowest := rounds.first()) is not None:
+                return lowest
+        given = LastTurn.objects.filter(queue=queue).aggregate(last=Max("turn"))
+        return max(0, given["last"])
 
     def lease_next(self, rung_for: uuid.UUID | str, *, worker: str, **also: Any) -> Any:
         """Claim, for this worker, what comes next in the queue of the row that a doorbell names.
@@ -88,7 +91,7 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         queue = self.filter(pk=rung_for).values_list("queue", flat=True).first()
         if queue is None:
             return None
-        while candidates := self._lost_in(queue) or self._next_in(queue):
+        while candidates := [*self._lost_in(queue), *self._next_in(queue)]:
             for pk in candidates:
                 if self._lease_unless_held(pk, worker=worker, **also):
                     return pk
@@ -109,7 +112,8 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         return list(running.order_by("lease_until").values_list("pk", flat=True)[:LOOKED_AT])
 
     def _next_in(self, queue: str) -> Sequence[Any]:
-        waiting = self.waiting_in(queue).due().filter(attempt__lt=F("attempt_limit"))
+        is_due = Q(lease_until=None) | Q(lease_until__lt=Now())
+        waiting = self.waiting_in(queue).filter(is_due, attempt__lt=F("attempt_limit"))
         following = waiting.order_by("turn", "queued_at").values_list("pk", "turn", "turn_of")
         rows = list(following[:LOOKED_AT])
         if len({whose for _pk, _turn, whose in rows}) > 1:

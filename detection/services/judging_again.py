@@ -138,7 +138,7 @@ def fail_exhausted() -> int:
 
 def _is_somebody_waiting() -> bool:
     """Whether an image waits that was submitted, or the last handful still does."""
-    queued = Detection.objects.filter(status=Detection.Status.QUEUED).due()
+    queued = Detection.objects.filter(status=Detection.Status.QUEUED)
     if queued.filter(judged_before=None).exists():
         return True
     return queued.exclude(judged_before=None).count() >= HANDFUL

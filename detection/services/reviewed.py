@@ -81,8 +81,10 @@ def refuse_to_tell(by: User, report: Report) -> None:
     Raises:
         Refused: it says what others decided, and this reviewer may still decide about the image.
     """
-    is_anothers = report.reviewed_at is not None and report.by_id != by.pk
-    if is_anothers and is_hidden_from(by, report.detection.image_id):
+    if report.reviewed_at is None or report.by_id == by.pk:
+        return
+    to_decide = ReviewItem.objects.reviewable_by(by)
+    if to_decide.filter(detection__image=report.detection.image_id).exists():
         raise Refused("decide_before_reporting")
 
 

@@ -138,9 +138,10 @@ def write(
     found = [_admitted(file, held.get(file.upload.sha256), request) for file in files]
     images = {image.pk: image for image in found if isinstance(image, Image)}
     hidden = _hide(images.values()) if request.is_confidential else set()
-    detections, new = _detections_of(images, version, _queue_for(request.priority), by=request.by)
+    queue = _queue_for(request.priority)
+    detections, new, turns = _detections_of(images, version, queue, by=request.by)
     rows = [
-        _Row(file, image, detections[image.pk], said)
+        _Row(file, image, detections[image.pk], said, turns.get(image.pk))
         for file, image, said in zip(files, found, metadata, strict=True)
         if isinstance(image, Image)
     ]
@@ -175,6 +176,19 @@ class _Row:
     image: Image
     detection: Detection
     metadata: dict[str, Any]
+    turn: "_Turn | None"
+
+
+@dataclass(frozen=True)
+class _Turn:
+    """When a row of a person comes up, in the queue in which it is to wait."""
+
+    of: int
+    queue: str
+    number: int
+
+    def columns(self) -> dict[str, int]:
+        return {"turn": self.number, "turn_of": self.of}
 
 
 def _images_of(files: Sequence[Kept], request: Request) -> dict[str, Image]:
@@ -222,8 +236,9 @@ def _hide(images: Iterable[Image]) -> set[uuid.UUID]:
 
 def _detections_of(
     images: Mapping[uuid.UUID, Image], version: ModelVersion, queue: str, *, by: User
-) -> tuple[dict[uuid.UUID, Detection], set[uuid.UUID]]:
-    """Each image's detection by this version, and which images had none before.
+) -> tuple[dict[uuid.UUID, Detection], set[uuid.UUID], dict[uuid.UUID, _Turn]]:
+    """By image: its detection by this version, whether it had none before, and when what is to
+    wait comes up.
 
     The images are held, and so nobody else makes a detection of one meanwhile.
     """
@@ -232,38 +247,41 @@ def _detections_of(
         row.image, row.model_version = images[row.image_id], version  # at hand
         found[row.image_id] = row
     now, new = timezone.now(), set(images) - set(found)
+    wanted = {pk: queue for pk in images if pk in new}
+    for pk, row in found.items():
+        if row.failure_code in MENDED_BY_UPLOAD:
+            wanted[pk] = row.queue
+        elif queue == Detection.Queue.DETECT != row.queue and not row.is_finished:
+            wanted[pk] = queue  # should it wait, it waits there
+    turns = _turns_of(wanted, by=by)
     made = [
-        Detection(image=images[pk], model_version=version, queue=queue, turn_of=by, rung_at=now)
+        Detection(
+            image=images[pk],
+            model_version=version,
+            queue=queue,
+            turn=turns[pk].number,
+            turn_of=by,
+            rung_at=now,
+        )
         for pk in images
         if pk in new
     ]
-    again = [row for row in found.values() if _is_to_wait_again(row, queue)]
-    _give_turns([*made, *again], queue, by=by)
     for row in Detection.objects.bulk_create(made):
         found[row.image_id] = row
-    return found, new
+    return found, new, turns
 
 
-def _is_to_wait_again(row: Detection, queue: str) -> bool:
-    """Whether a request for this queue brings it another try, or a quicker queue."""
-    return row.failure_code in MENDED_BY_UPLOAD or (
-        row.status == Detection.Status.QUEUED and row.queue != queue == Detection.Queue.DETECT
-    )
-
-
-def _give_turns(rows: Iterable[Detection], queue: str, *, by: User) -> None:
-    """Write into these rows when they come up, each in the queue in which it will wait.
+def _turns_of(wanted: Mapping[uuid.UUID, str], *, by: User) -> dict[uuid.UUID, _Turn]:
+    """A turn for each image, in the queue that is named for it.
 
     Before any detection is held; in the order of the queues, as everybody does.
     """
-    waiting: dict[str, list[Detection]] = {}
-    for row in rows:
-        waits_in = row.queue if row.failure_code else queue
-        waiting.setdefault(waits_in, []).append(row)
-    for waits_in, group in sorted(waiting.items()):
-        first = Detection.objects.next_turn(by.pk, waits_in, rows=len(group))
-        for turn, row in enumerate(group, first):
-            row.turn, row.turn_of = turn, by
+    turns: dict[uuid.UUID, _Turn] = {}
+    for queue in sorted(set(wanted.values())):
+        group = [pk for pk, named in wanted.items() if named == queue]
+        first = Detection.objects.next_turn(by.pk, queue, rows=len(group))
+        turns |= {pk: _Turn(by.pk, queue, number) for number, pk in enumerate(group, first)}
+    return turns
 
 
 def _submission(row: _Row, request: Request, case: Case | None) -> Submission:
@@ -295,7 +313,7 @@ def _followed_up(
     is_hidden_now: bool,
 ) -> Written:
     """What a submission brings about: the doorbell, another try, its case, its callback."""
-    image, detection, by = row.image, row.detection, submission.by
+    image, detection, by, turn = row.image, row.detection, submission.by, row.turn
     events: list[Callable[[], object]] = []
     if is_hidden_now:
         events += custody.withdraw(image, by=by)
@@ -303,14 +321,13 @@ def _followed_up(
         events += cases.enter_submitted(submission.case, image, by)
     if submission.callback_url:
         detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
-        detection.turn, detection.turn_of_id = row.detection.turn, row.detection.turn_of_id
     if is_new_work:
         _ring_after_commit(detection)
-    elif detection.failure_code in MENDED_BY_UPLOAD:
-        if queued_again := _queue_again(detection):
+    elif turn is not None and detection.failure_code in MENDED_BY_UPLOAD:
+        if turn.queue == detection.queue and (queued_again := _queue_again(detection, turn)):
             events.append(partial(_record_retry, by, *queued_again))
-    elif submission.priority == Submission.Priority.INTERACTIVE:
-        _hurry(detection)
+    elif turn is not None:
+        _hurry(detection, turn)
     if row.file.is_restored:
         events.append(partial(_record_restoration, by, image))
     if is_hidden_now:
@@ -321,33 +338,28 @@ def _followed_up(
     return Written(submission, tuple(events))
 
 
-def _hurry(detection: Detection) -> None:
+def _hurry(detection: Detection, turn: _Turn) -> None:
     """Somebody waits for what lay in the bulk queue: it goes to the quick one."""
     waiting = Detection.objects.filter(
         pk=detection.pk, status=Detection.Status.QUEUED, queue=Detection.Queue.BULK
     )
-    if waiting.update(
-        queue=Detection.Queue.DETECT,
-        turn=detection.turn,
-        turn_of=detection.turn_of_id,
-        rung_at=timezone.now(),
-    ):
-        detection.queue = Detection.Queue.DETECT
+    if waiting.update(queue=turn.queue, rung_at=timezone.now(), **turn.columns()):
+        detection.queue = turn.queue
         _ring_after_commit(detection)
 
 
 def retry_detection(*, by: User, detection: Detection) -> bool:
     """Queue a failed detection for another set of attempts; False when it is not failed."""
+    of, queue = detection.turn_of_id or detection.image.owner_id, detection.queue
     with transaction.atomic():
-        detection.turn_of_id = detection.turn_of_id or detection.image.owner_id
-        detection.turn = Detection.objects.next_turn(detection.turn_of_id, detection.queue)
-        queued_again = _queue_again(detection)
+        turn = _Turn(of, queue, Detection.objects.next_turn(of, queue))
+        queued_again = _queue_again(detection, turn)
         if queued_again:
             _record_retry(by, *queued_again)
     return queued_again is not None
 
 
-def _queue_again(detection: Detection) -> tuple[Detection, str, int] | None:
+def _queue_again(detection: Detection, turn: _Turn) -> tuple[Detection, str, int] | None:
     """The detection, how it had failed, and its new limit; None when it is not failed."""
     limit = detection.attempt + Detection._meta.get_field("attempt_limit").default
     won = Detection.objects.filter(
@@ -362,8 +374,7 @@ def _queue_again(detection: Detection) -> tuple[Detection, str, int] | None:
         attempt_limit=limit,
         queued_at=timezone.now(),
         rung_at=timezone.now(),
-        turn=detection.turn,
-        turn_of=detection.turn_of_id,
+        **turn.columns(),
     )
     if not won:
         return None

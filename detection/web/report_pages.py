@@ -60,8 +60,11 @@ def download(request: HttpRequest, pk: uuid.UUID, kind: str) -> HttpResponse:
     report = _visible(request, pk)
     try:
         data = reports.record_download(by=signed_in(request), report=report, kind=kind)
-    except Refused:
-        raise Http404 from None
+    except Refused as refusal:
+        if refusal.code != "decide_before_reporting":
+            raise Http404 from None
+        messages.error(request, refusal.detail)
+        return _back(report.detection_id)
     return report_file(report, kind, data)
 
 

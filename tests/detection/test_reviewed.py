@@ -255,6 +255,19 @@ def test_a_report_tells_no_reviewer_what_they_may_still_decide(alice, carol, dor
     assert reports.record_download(by=dora, report=told, kind="json")
 
 
+def test_a_report_stays_untold_when_its_review_is_looked_at_again(
+    alice, carol, dora, judged, client_of
+):
+    item = review_row(judged, outcome="authentic", by=carol)
+    told = reports.issue(by=alice, detection=judged, language="en")
+    review.reopen(item=item, by=carol)
+    with pytest.raises(Refused, match="decide first"):
+        reports.record_download(by=dora, report=told, kind="pdf")
+    answer = client_of(dora).get(f"/reports/{told.pk}/pdf", follow=True)
+    assert "decide first" in answer.content.decode()
+    assert reports.record_download(by=alice, report=told, kind="pdf")
+
+
 def test_a_reviewer_may_have_a_report_that_tells_of_nobody(dora, judged):
     with transaction.atomic():
         review.open_item(judged, "disputed")

@@ -10,7 +10,7 @@ from django.utils import timezone
 from accounts.models import User
 from detection import tasks
 from detection.models import Detection, ModelVersion
-from detection.services import batches, judging_again
+from detection.services import batches, judging_again, submission
 from detection.services.submission import Request, retry_detection
 from tests.factories import (
     WORKER,
@@ -240,6 +240,36 @@ def test_many_that_are_hurried_by_one_request_take_a_round_each(alice, model_ver
         batches.accept(files, uploads, Request(alice, "api"), [{}] * 3)
     rows = Detection.objects.filter(pk__in=[one.detection_id for one in known])
     assert set(rows.values_list("queue", "turn")) == {("detect", n) for n in range(3)}
+
+
+def test_after_an_outage_nobody_waits_for_all_that_one_had_sent(alice, bob, model_version):
+    many = waiting(alice, model_version, 5)
+    for row in many:
+        Detection.objects.claim_next(row.pk, worker=WORKER).put_off()
+    [one] = waiting(bob, model_version)
+    Detection.objects.filter(turn_of=alice).update(
+        lease_until=timezone.now() - timedelta(seconds=1)
+    )
+    assert one.pk in [taken(one), taken(one)]
+
+
+def test_what_was_read_as_running_waits_in_the_quick_queue_by_a_turn_of_that(
+    alice, bob, model_version, monkeypatch
+):
+    for n in range(3):
+        last = submitted(alice, jpeg_of(n), priority="bulk").detection
+    waiting(bob, model_version, 1)
+    Detection.objects.filter(pk=last.pk).update(status="running", attempt=1)
+    held = submission._turns_of
+
+    def released_meanwhile(*args, **named):
+        Detection.objects.filter(pk=last.pk).update(status="queued")
+        return held(*args, **named)
+
+    monkeypatch.setattr(submission, "_turns_of", released_meanwhile)
+    submitted(alice, jpeg_of(2))
+    last.refresh_from_db()
+    assert (last.queue, last.turn) == ("detect", 0)
 
 
 def test_what_is_left_alone_holds_no_round(alice, bob, carol, model_version):
