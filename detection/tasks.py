@@ -58,7 +58,7 @@ REGION_COLUMNS = (
 def run_detection(detection_id: str) -> None:
     """Judge the image that comes next, which need not be the one that this doorbell names.
 
-    A repeated delivery finds nothing to claim and returns.
+    A delivery for which nothing is left to claim returns.
     """
     worker = leases.process_name(os.getpid())
     with traces.stage("claim"):

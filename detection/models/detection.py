@@ -49,7 +49,7 @@ class DetectionQuerySet(InTurnsQuerySet["Detection"]):
         return self._claimed(pk) if self.lease(pk, worker=worker, started_at=Now()) else None
 
     def claim_next(self, rung_for: uuid.UUID | str, *, worker: str) -> "Detection | None":
-        """As `claim`, of whatever comes next in the queue that this doorbell was rung in."""
+        """As `claim`, of whatever comes next in the queue of the row that a doorbell names."""
         pk = self.lease_next(rung_for, worker=worker, started_at=Now())
         return None if pk is None else self._claimed(pk)
 

@@ -13,9 +13,6 @@ from accounts.models import User
 from detection.errors import Refused
 from detection.models import Decision, Detection, Outcome, Report, ReviewItem
 
-ImageIds = Collection[uuid.UUID] | QuerySet[Any]  # or a question for them, which may find many
-
-
 # A verdict, and the outcome that says the opposite.
 OPPOSITE = {
     ("likely_authentic", Outcome.MANIPULATED.value),
@@ -46,7 +43,7 @@ def review_of(image_id: uuid.UUID) -> Review | None:
     return reviews_of([image_id]).get(image_id)
 
 
-def reviews_of(image_ids: ImageIds) -> dict[uuid.UUID, Review]:
+def reviews_of(image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
     """The same for many images, in two queries; those without one are left out.
 
     Where the latest was opened again, what was said before it counts no more either; golden items
@@ -57,7 +54,7 @@ def reviews_of(image_ids: ImageIds) -> dict[uuid.UUID, Review]:
     return {pk: _review(row) for pk, row in latest.items() if not row.is_reopened}
 
 
-def reviews_shown_to(user: User, image_ids: ImageIds) -> dict[uuid.UUID, Review]:
+def reviews_shown_to(user: User, image_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Review]:
     """As `reviews_of`, without those of images that this reviewer may still decide about.
 
     Nobody is to follow what others said before, be it about an item that measures reviewers.
@@ -116,7 +113,7 @@ def detections_reviewed(user: User, said: str) -> QuerySet[Detection]:
     return Detection.objects.filter(opposite)
 
 
-def outcome_counts_of(image_ids: ImageIds, user: User) -> dict[str, int]:
+def outcome_counts_of(image_ids: QuerySet[Any], user: User) -> dict[str, int]:
     """Of how many of these images reviewers said what, as far as one is told."""
     items = _told_to(user).filter(detection__image__in=image_ids)
     rows = (
@@ -137,7 +134,7 @@ def review_in(item: ReviewItem) -> Review:
     return _review(rows.get(pk=item.pk))
 
 
-def _closed(image_ids: ImageIds) -> QuerySet[Any]:
+def _closed(image_ids: Collection[uuid.UUID]) -> QuerySet[Any]:
     """Closed items about these images, the latest last, and whether each was opened again."""
     again = ReviewItem.objects.filter(previous=OuterRef("pk"))
     return (

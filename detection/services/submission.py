@@ -326,7 +326,7 @@ def _followed_up(
     elif turn is not None and detection.failure_code in MENDED_BY_UPLOAD:
         if turn.queue == detection.queue and (queued_again := _queue_again(detection, turn)):
             events.append(partial(_record_retry, by, *queued_again))
-    elif turn is not None:
+    elif turn is not None and turn.queue != detection.queue:
         _hurry(detection, turn)
     if row.file.is_restored:
         events.append(partial(_record_restoration, by, image))

@@ -272,6 +272,19 @@ def test_what_was_read_as_running_waits_in_the_quick_queue_by_a_turn_of_that(
     assert (last.queue, last.turn) == ("detect", 0)
 
 
+def test_the_same_bytes_twice_in_a_bulk_request_ring_once(
+    alice, model_version, rung, django_capture_on_commit_callbacks
+):
+    uploads = [stored_upload(jpeg_of(1)) for _ in range(2)]
+    with (
+        django_capture_on_commit_callbacks(execute=True),
+        batches.kept(uploads, by=alice) as files,
+        transaction.atomic(),
+    ):
+        batches.accept(files, uploads, Request(alice, "api", priority="bulk"), [{}] * 2)
+    assert rung == [str(Detection.objects.get().pk)]
+
+
 def test_what_is_left_alone_holds_no_round(alice, bob, carol, model_version):
     [stuck] = waiting(alice, model_version)
     Detection.objects.claim_next(stuck.pk, worker=WORKER).put_off()
