@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -188,6 +189,32 @@ def fit_again(
 
 
 @app.command()
+def mix(
+    base: Annotated[Path, typer.Argument(help="Folder of an artifact with weights.")],
+    *,
+    part: Annotated[
+        list[str], typer.Option(help="RUN:SHARE, a finished run that started with them.")
+    ],
+    run_folder: Annotated[Path, typer.Option("--run", help="A new folder, to be exported.")],
+    name: Annotated[str, typer.Option(help="What the network will be called.")],
+) -> None:
+    """Move a network's weights a part of the way to what further trainings of it learnt."""
+    from ml.mixing import Part
+    from ml.mixing import mix as mixed
+
+    run, parts = RunFolder(run_folder), []
+    for each in part:
+        folder, _, share = each.rpartition(":")
+        try:
+            parts.append(Part(RunFolder(Path(folder)), float(share)))
+        except ValueError as error:
+            raise typer.BadParameter(f"{each} is not RUN:SHARE") from error
+    with reported(), run.held():
+        mixed(base, parts, run, name)
+    console.print(f"Run kept in {run_folder}", soft_wrap=True)
+
+
+@app.command()
 def evaluate(
     *,
     data: Labelled,
@@ -253,12 +280,19 @@ def leave_one_out(
 ) -> None:
     """Train once without each source, and measure on that source's test images."""
     from ml.leave_one_out import leave_each_out
+    from ml.training import train as train_network
 
     with reported(), ProgressBars(console) as bars:
         manifest = read_manifest(data)
         chosen, prepared = named_config(config), cache or runs / "cache"
-        figures = leave_each_out(chosen, manifest, runs, prepared, bars, drawers=drawers)
+        trained = partial(train_network, drawers=drawers)
+        figures = leave_each_out(chosen, manifest, runs, prepared, bars, train=trained)
     write_json(out, figures)
+    print_left_out(figures)
+
+
+def print_left_out(figures: dict[str, Any]) -> None:
+    """What was found of each source that was left out, a line each."""
     for source, row in figures["sources"].items():
         console.print(f"{source}: AUC {row['auc']['value']}, n = {row['n']}")
 

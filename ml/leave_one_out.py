@@ -1,6 +1,7 @@
 """A short training without each source, measured on just that source: what is news to it."""
 
 import importlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from ml.datasets.pixel_store import PixelStore, pixel_store
 from ml.errors import DatasetError
 from ml.evaluation import APART, POOLED, score_report
 from ml.experiment import TrainingConfig
+from ml.faces import find_faces
 from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder
 from ml.steady import load
-from ml.training import train
 from ml.views import plan, render, working_picture
+
+# `ml.training.train`, or the same in bfloat16: config, data, run, cache and report go in.
+Train = Callable[[TrainingConfig, Manifest, RunFolder, Path, Report], object]
 
 
 def leave_each_out(
@@ -29,11 +33,11 @@ def leave_each_out(
     cache: Path,
     report: Report,
     *,
-    drawers: int = 0,
+    train: Train,
 ) -> dict[str, Any]:
     """Plain classification of each left-out source's test images, by views as served.
 
-    A source needs both classes among the test images. Faces get no view of their own here.
+    A source needs both classes among the test images.
 
     Raises:
         DatasetError: no source has both.
@@ -50,7 +54,7 @@ def leave_each_out(
     for name, rows in sources.items():
         without = replace(config, name=f"{config.name}_without_{name}", left_out=name)
         run = RunFolder(runs / name)
-        train(without, manifest, run, cache, report, drawers=drawers)
+        train(without, manifest, run, cache, report)
         model = load(run.result())
         store = pixel_store(rows, cache, lambda a, b: report("test images", a, b))
         score = _scores(model, rows, store, rules)
@@ -61,11 +65,12 @@ def leave_each_out(
 def _scores(
     model: keras.Model, rows: list[Sample], store: PixelStore, rules: Preprocessing
 ) -> np.ndarray:
-    """Mean score of the whole picture and its cuts, shape (n,)."""
+    """Mean score of a picture's views, shape (n,)."""
     views, owner = [], []
     for at, row in enumerate(rows):
         picture = working_picture(Image.fromarray(store.pixels(row.sha256)))
-        planned = plan(picture.size, [], rules)
+        faces = find_faces(np.asarray(picture)) if "face" in rules.views else []
+        planned = plan(picture.size, faces, rules)
         views.append(render(picture, planned, picture.size, rules))
         owner += [at] * len(planned)
     inputs = rules.normalise(np.concatenate(views))

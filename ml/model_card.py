@@ -236,7 +236,22 @@ def _origin(artifact: Artifact) -> str:
 {train["n"]} images ({train["n_real"]} real, {train["n_fake"]} fake), {val["n"]} watched for the
 best epoch: {told["best_epoch"]} of {told["epochs"]}. Learning rate
 {config["learning_rate"]:g}, batch {config["batch_size"]}, seed {config["seed"]},
-Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`."""
+Keras {told["keras"]}. Manifest SHA-256 `{told["manifest_sha256"]}`.{_mixed(told)}"""
+
+
+def _mixed(told: dict[str, Any]) -> str:
+    """What `ml.mixing` did with the weights, where they are a mixture."""
+    parts = [
+        f"{part['share']:g} of the way to `{part['name']}` ({part['epochs']} epochs, "
+        f"{part['n']} of the images)"
+        for part in told.get("mixed", ())
+    ]
+    if not parts:
+        return ""
+    begun = told["config"]["starts_from"]
+    return f"""
+
+These are the figures of `{begun}`. Its weights were then moved: {"; ".join(parts)}."""
 
 
 def _licences(artifact: Artifact) -> str:

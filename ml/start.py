@@ -45,23 +45,24 @@ class Start:
         """
         try:
             if self.network == model.name:
-                model.set_weights(self._weights())
+                model.set_weights(self.weights())
             else:
                 _give_parts(self._giver(), model)
         except ValueError as error:
             raise RunError("run_mismatch", f"{self.path} fits another network") from error
 
-    def _giver(self) -> keras.Model:
-        giver: keras.Model = importlib.import_module(f"ml.networks.{self.network}").build(None)
-        giver.set_weights(self._weights())
-        return giver
-
-    def _weights(self) -> list[np.ndarray]:
+    def weights(self) -> list[np.ndarray]:
+        """As Keras lists those of this network, float32."""
         if self.path.name != WEIGHTS_FILE:
             trained = load(self.path, compile=False)
             return list(trained.get_weights())
         with np.load(self.path, allow_pickle=False) as stored:
             return [stored[f"w{at}"].astype(np.float32) for at in range(len(stored.files))]
+
+    def _giver(self) -> keras.Model:
+        giver: keras.Model = importlib.import_module(f"ml.networks.{self.network}").build(None)
+        giver.set_weights(self.weights())
+        return giver
 
 
 def _give_parts(giver: keras.Model, taker: keras.Model) -> None:
@@ -85,24 +86,25 @@ def read_start(folder: Path) -> Start:
         run = RunFolder(folder)
         path = run.result()
         config = run.description()["config"]
-        return Start(config["name"], config["network"], path, _sha256(path))
+        return Start(config["name"], config["network"], path, file_sha256(path))
     path = folder / WEIGHTS_FILE
     if not path.exists():
         raise RunError("run_missing", f"{folder} holds neither a run nor {WEIGHTS_FILE}")
     training = json.loads((folder / SIDECAR_FILE).read_text())["training"]
-    if training.get("weights_sha256") != _sha256(path):
+    if training.get("weights_sha256") != file_sha256(path):
         raise RunError("run_mismatch", f"{path} is not what was exported with its artifact")
     config = training["config"]
-    return Start(config["name"], config["network"], path, _sha256(path))
+    return Start(config["name"], config["network"], path, file_sha256(path))
 
 
 def save_weights(model: keras.Model, path: Path) -> str:
     """Write a network's weights in half precision; gives the file's SHA-256."""
     arrays = {f"w{at}": w.astype(np.float16) for at, w in enumerate(model.get_weights())}
     np.savez_compressed(path, **arrays)
-    return _sha256(path)
+    return file_sha256(path)
 
 
-def _sha256(path: Path) -> str:
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

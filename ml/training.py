@@ -53,7 +53,7 @@ def train(
     replay = _replay(config, learnt) if first else None
     if replay is not None:
         chosen = Selection(with_replay(chosen.train, replay), chosen.val)
-    selection = _without(chosen, config.left_out)
+    selection = without(chosen, config.left_out)
     told = describe(config, manifest, selection)
     if first is not None:
         told["start_sha256"] = first.sha256
@@ -72,7 +72,8 @@ def train(
     return result
 
 
-def _without(chosen: Selection, source: str | None) -> Selection:
+def without(chosen: Selection, source: str | None) -> Selection:
+    """The same but for a source that is neither learnt from nor watched."""
     train, val = (
         tuple(row for row in rows if row.source != source) for rows in (chosen.train, chosen.val)
     )

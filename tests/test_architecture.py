@@ -15,6 +15,7 @@ TRAINERS = {
     "ml/training.py",
     "ml/feeds.py",
     "ml/leave_one_out.py",
+    "ml/mixing.py",
     "ml/start.py",
     "ml/steady.py",
     "ml/export.py",

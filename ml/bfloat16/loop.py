@@ -27,7 +27,7 @@ from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
 from ml.start import Start
 from ml.steady import HUBER_DELTA, load
-from ml.training import describe
+from ml.training import describe, without
 
 # What is kept is an exponential mean of the weights: over about this share of the steps so far.
 AVERAGED_SHARE = 1 / 19
@@ -43,11 +43,13 @@ def train(
     cache: Path,
     report: Report,
     *,
-    start: Start,
+    start: Start | None,
     drawers: int = 1,
 ) -> dict[str, Any]:
     """Train on views, or take up a run where it was interrupted; as `ml.training.train`.
 
+    Args:
+        start: the first weights; ImageNet's where there is none.
     Raises:
         DatasetError: files that cannot be read; all are listed.
         RunError: the config asks for what this loop does not do, the kernels cannot be compiled
@@ -55,19 +57,22 @@ def train(
             other scores than Keras, or what it learns is no longer a number.
     """
     schedule = config.views
-    others = config.frozen, config.left_out, config.patience, config.replay_share
-    if schedule is None or any(others) or start.name != config.starts_from:
+    others = config.frozen, config.patience, config.replay_share
+    begins_with = start.name if start else None
+    if schedule is None or any(others) or begins_with != config.starts_from:
         raise RunError("run_mismatch", f"{config.name} cannot be trained in bfloat16 from this")
     _compiled()
-    selection = config.select(manifest, config.seed)
+    chosen = config.select(manifest, config.seed)
+    selection = without(chosen, config.left_out)
     told = describe(config, manifest, selection)
-    run.claim({**told, "start_sha256": start.sha256, "engine": f"bfloat16 {torch.__version__}"})
+    engine = f"bfloat16 {torch.__version__}"
+    run.claim({**told, "start_sha256": start.sha256 if start else None, "engine": engine})
     opened = open_feed(
         config,
         selection,
         cache,
         lambda name: lambda done, total: report(name, done, total),
-        stored=selection,
+        stored=chosen,
         drawers=drawers,
     )
     with closing(opened) as feed:
@@ -89,14 +94,15 @@ class _Loop:
         *,
         run: RunFolder,
         report: Report,
-        start: Start,
+        start: Start | None,
     ) -> None:
         self.config, self.schedule, self.feed = config, schedule, feed
         self.run, self.report = run, report
         torch.manual_seed(config.seed)
         module = importlib.import_module(f"ml.networks.{config.network}")
         self.model: keras.Model = module.build(None)
-        start.give_to(self.model)
+        if start:
+            start.give_to(self.model)
         self.network = Network(module.PLAN)
         self.network.take(self.model)
         self._agree(feed.val_images[:8])

@@ -15,6 +15,9 @@ NOT_FAKES_ONCE_REDUCED = frozenset({"autoencoder"})
 # Kept for calibration, thresholds and false accusations alone.
 NEVER_TRAINED_ON = frozenset({"photographs"})
 
+# Their fakes are generated from edge to edge; those of the others are genuine beside the face.
+GENERATED_WHOLLY = frozenset({"autoencoder", "gan_portraits", "stylegan_ffhq", "text_to_image"})
+
 # Of each source and label: what a measurement that costs much is made on.
 PART = 50
 
@@ -44,6 +47,15 @@ def all_manipulations(manifest: Manifest, seed: int) -> Selection:
     return Selection(
         train=tuple(s for s in manifest.split("train") if s.source not in NEVER_TRAINED_ON),
         val=tuple(s for s in manifest.split("val") if s.source not in NEVER_TRAINED_ON),
+    )
+
+
+def generated_wholly(manifest: Manifest, seed: int) -> Selection:
+    """`all_manipulations`, of the sources whose fakes a generator made from edge to edge."""
+    chosen = all_manipulations(manifest, seed)
+    return Selection(
+        train=tuple(s for s in chosen.train if s.source in GENERATED_WHOLLY),
+        val=tuple(s for s in chosen.val if s.source in GENERATED_WHOLLY),
     )
 
 

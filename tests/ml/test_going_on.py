@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -123,6 +124,37 @@ def test_an_artifact_is_fitted_again_without_a_training(call, artifact: Path, tm
     before, after = (json.loads((at / "model.json").read_text()) for at in (artifact, out))
     assert (before.pop("version"), after.pop("version")) == ("1", "1.1")
     assert before == after
+
+
+def mixed(artifact: Path, part: str, run: Path) -> Result:
+    arguments = ["mix", artifact, "--part", part, "--run", run, "--name", "both"]
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def test_a_mixture_lies_as_far_between_as_was_said(
+    call, read_start, artifact: Path, gone_on: Path, tmp_path: Path
+):
+    done = mixed(artifact, f"{gone_on / 'run'}:0.25", tmp_path / "run")
+    assert done.exit_code == 0, done.output
+    ends = [read_start(folder).weights() for folder in (artifact, gone_on / "run")]
+    for first, last, own in zip(*ends, read_start(tmp_path / "run").weights(), strict=True):
+        np.testing.assert_allclose(own, 0.75 * first + 0.25 * last, atol=1e-6)
+    call("export", tmp_path / "run", "--out", tmp_path / "artifact", "--version", "3")
+    sidecar = json.loads((tmp_path / "artifact" / "model.json").read_text())
+    [part] = sidecar["training"]["mixed"]
+    assert (sidecar["name"], part["name"], part["share"], part["epochs"]) == (
+        *("both", "desk_small", 0.25, 1),
+    )
+
+
+def test_what_began_elsewhere_is_not_mixed_in(artifact: Path, tmp_path: Path):
+    done = mixed(artifact, f"{artifact.parent / 'run'}:0.5", tmp_path / "run")
+    assert done.exit_code == 3
+    assert "began with other weights" in " ".join(done.output.split())
+
+
+def test_a_part_without_a_share_is_refused(artifact: Path, gone_on: Path, tmp_path: Path):
+    assert mixed(artifact, str(gone_on / "run"), tmp_path / "run").exit_code == 2
 
 
 def test_weights_of_another_network_are_refused(read_start, artifact: Path, data: Path, tmp_path):

@@ -9,6 +9,7 @@ from ml.configs.paper_cnn import CONFIG as DEFAULT
 from ml.datasets.manifest import Manifest, Sample
 from ml.datasets.selections import (
     all_manipulations,
+    generated_wholly,
     original_protocol,
     visible_manipulations,
 )
@@ -50,6 +51,13 @@ def test_it_never_trains_on_photographs_kept_for_thresholds(manifest: Manifest):
 def test_a_run_on_every_manipulation_keeps_autoencoders_and_no_test_row(manifest: Manifest):
     selection = all_manipulations(manifest, seed=1)
     assert {s.source for s in selection.train} == {"stylegan_ffhq", "dfdc", "autoencoder"}
+    assert {s.split for s in selection.train} == {"train"}
+    assert {s.split for s in selection.val} == {"val"}
+
+
+def test_a_specialist_for_generated_pictures_sees_no_swapped_face(manifest: Manifest):
+    selection = generated_wholly(manifest, seed=1)
+    assert {s.source for s in selection.train} == {"stylegan_ffhq", "autoencoder"}
     assert {s.split for s in selection.train} == {"train"}
     assert {s.split for s in selection.val} == {"val"}
 

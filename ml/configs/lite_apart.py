@@ -1,0 +1,39 @@
+"""The default network on a schedule short enough to be run once without each source.
+
+KERAS_BACKEND=torch python -m ml.bfloat16 lite_apart --data path/to/manifest.csv \
+    --run runs/apart --without-each runs/apart.json
+From ImageNet weights: a start that knew the source would be no test. Most pairs are two halves
+of one photograph, one of them blended or passed through an autoencoder: what tells them apart is
+what tells of no source.
+"""
+
+from dataclasses import replace
+
+from ml.configs.lite_full import CONFIG as FULL
+from ml.configs.lite_full import RECIPE
+from ml.experiment import ViewSchedule
+
+SIZES = (160,) * 3 + (192,) * 2
+
+CONFIG = replace(
+    FULL,
+    name="lite_apart",
+    epochs=len(SIZES),
+    batch_size=64,
+    learning_rate=6e-4,
+    views=ViewSchedule(
+        sizes=SIZES,
+        recipe=replace(
+            RECIPE,
+            aligned_share=0.15,
+            blended_share=0.35,
+            crop_share=0.25,
+            face_share=0.40,
+        ),
+        steps_per_epoch=64,
+        warmup_steps=50,
+        watched=128,
+    ),
+    starts_from=None,
+    is_exportable=False,
+)

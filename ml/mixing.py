@@ -1,0 +1,90 @@
+"""One network of several trainings that began with the same weights: a part of what each learnt.
+
+The weights are those of the beginning, moved by a share of the way to each training's. Between
+trainings that began alike lies a plateau on which the network ranks as well as at either end, at
+the cost of one network.
+Source: Ilharco et al., Editing Models with Task Arithmetic, ICLR 2023.
+"""
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ml.artifact import SIDECAR_FILE
+from ml.errors import RunError
+from ml.run_folder import RunFolder, RunState
+from ml.start import Start, file_sha256, read_start
+
+# Said of a training by the artifact it became, and not by the run of a mixture.
+_OF_THE_ARTIFACT = ("epochs", "best_epoch", "weights_sha256")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A finished run, and the share of the way to its weights."""
+
+    run: RunFolder
+    share: float
+
+
+def mix(base: Path, parts: Sequence[Part], run: RunFolder, name: str) -> None:
+    """Make a finished run of an artifact's weights and of runs that started with them.
+
+    Args:
+        base: folder of an artifact with weights.
+        name: of the network, once it is an artifact.
+    Raises:
+        RunError: a run is unfinished, did not start with these weights, used other data or
+            spends test rows; or the folder holds another run.
+    """
+    start = read_start(base)
+    told = json.loads((base / SIDECAR_FILE).read_text())["training"]
+    described = [_described(part, start, told) for part in parts]
+    kept = {key: value for key, value in told.items() if key not in _OF_THE_ARTIFACT}
+    config = {**told["config"], "name": name, "starts_from": start.name}
+    mixed = {**kept, "config": config, "mixed": described, "start_sha256": start.sha256}
+    run.claim(mixed)
+    epoch = told["epochs"]
+    _mixed(start, parts, config).save(run.checkpoint(epoch))
+    run.record(RunState(), RunState(epoch=epoch, best_epoch=told["best_epoch"], is_finished=True))
+
+
+def _described(part: Part, start: Start, told: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of a part; refuses one that does not belong."""
+    own = part.run.description()
+    config = own["config"]
+    same = {
+        "began with other weights": own.get("start_sha256") == start.sha256,
+        "learnt from other data": own["manifest_sha256"] == told["manifest_sha256"],
+        "is of another network": config["network"] == start.network,
+        "learnt from test rows": config["is_exportable"],
+    }
+    for text, holds in same.items():
+        if not holds:
+            raise RunError("run_mismatch", f"{part.run.path} {text}")
+    state = part.run.state()
+    return {
+        "name": config["name"],
+        "share": part.share,
+        "epochs": state.epoch,
+        "n": own["train"]["n"],
+        "weights_sha256": file_sha256(part.run.result()),
+    }
+
+
+def _mixed(start: Start, parts: Sequence[Part], config: dict[str, Any]) -> keras.Model:
+    # views come in several sizes
+    size = None if config["views"] else config["preprocessing"]["size"]
+    model: keras.Model = importlib.import_module(f"ml.networks.{start.network}").build(size)
+    base = moved = start.weights()
+    for part in parts:
+        learnt = read_start(part.run.path).weights()
+        steps = [part.share * (after - before) for before, after in zip(base, learnt, strict=True)]
+        moved = [weights + step for weights, step in zip(moved, steps, strict=True)]
+    model.set_weights(moved)
+    return model
