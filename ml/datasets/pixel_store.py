@@ -1,5 +1,6 @@
 """Decoded images of a data set in one file, at the size they are judged at, with their faces."""
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -71,12 +72,15 @@ def pixel_store(samples: Sequence[Sample], folder: Path, on_step: OnStep) -> Pix
     files = "\n".join(sorted({sample.sha256 for sample in samples}))
     name = hashlib.sha256(f"{VERSION}\n{files}".encode()).hexdigest()[:32]
     data, index = folder / f"{name}.bin", folder / f"{name}.json"
-    if not index.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        written = _write(samples, data, on_step)
-        unfinished = index.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(written))
-        unfinished.replace(index)
+    folder.mkdir(parents=True, exist_ok=True)
+    with index.with_suffix(".lock").open("w") as lock:
+        # another run that prepares the same images is waited for; the lock ends with its process
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not index.exists():
+            written = _write(samples, data, on_step)
+            unfinished = index.with_suffix(".unfinished")
+            unfinished.write_text(json.dumps(written))
+            unfinished.replace(index)
     return PixelStore.opened(index)
 
 
