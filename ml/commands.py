@@ -190,10 +190,11 @@ def fit_again(
 
 @app.command()
 def mix(
-    base: Annotated[Path, typer.Argument(help="Folder of an artifact with weights.")],
+    base: Annotated[Path, typer.Argument(help="An artifact with weights, or what is kept of one.")],
     *,
     part: Annotated[
-        list[str], typer.Option(help="RUN:SHARE, a finished run that started with them.")
+        list[str],
+        typer.Option(help="FOLDER:SHARE, a training that started with them; may be repeated."),
     ],
     run_folder: Annotated[Path, typer.Option("--run", help="A new folder, to be exported.")],
     name: Annotated[str, typer.Option(help="What the network will be called.")],
@@ -206,9 +207,9 @@ def mix(
     for each in part:
         folder, _, share = each.rpartition(":")
         try:
-            parts.append(Part(RunFolder(Path(folder)), float(share)))
+            parts.append(Part(Path(folder), float(share)))
         except ValueError as error:
-            raise typer.BadParameter(f"{each} is not RUN:SHARE") from error
+            raise typer.BadParameter(f"{each} is not FOLDER:SHARE") from error
     with reported(), run.held():
         mixed(base, parts, run, name)
     console.print(f"Run kept in {run_folder}", soft_wrap=True)

@@ -17,8 +17,8 @@ import keras
 
 from ml.artifact import SIDECAR_FILE
 from ml.errors import RunError
-from ml.run_folder import RunFolder, RunState
-from ml.start import Start, file_sha256, read_start
+from ml.run_folder import RUN_FILE, RunFolder, RunState
+from ml.start import Start, read_start
 
 # Said of a training by the artifact it became, and not by the run of a mixture.
 _OF_THE_ARTIFACT = ("epochs", "best_epoch", "weights_sha256")
@@ -26,24 +26,23 @@ _OF_THE_ARTIFACT = ("epochs", "best_epoch", "weights_sha256")
 
 @dataclass(frozen=True)
 class Part:
-    """A finished run, and the share of the way to its weights."""
+    """A finished run, or the weights that are kept of one, and the share of the way to them."""
 
-    run: RunFolder
+    folder: Path
     share: float
 
 
 def mix(base: Path, parts: Sequence[Part], run: RunFolder, name: str) -> None:
-    """Make a finished run of an artifact's weights and of runs that started with them.
+    """Make a finished run of a network's weights and of those of trainings that started with them.
 
     Args:
-        base: folder of an artifact with weights.
+        base: folder of an artifact with weights, or of what is kept of one.
         name: of the network, once it is an artifact.
     Raises:
-        RunError: a run is unfinished, did not start with these weights, used other data or
+        RunError: a part is unfinished, did not start with these weights, used other data or
             spends test rows; or the folder holds another run.
     """
-    start = read_start(base)
-    told = json.loads((base / SIDECAR_FILE).read_text())["training"]
+    start, told = read_start(base), _training(base)
     described = [_described(part, start, told) for part in parts]
     kept = {key: value for key, value in told.items() if key not in _OF_THE_ARTIFACT}
     config = {**told["config"], "name": name, "starts_from": start.name}
@@ -54,26 +53,34 @@ def mix(base: Path, parts: Sequence[Part], run: RunFolder, name: str) -> None:
     run.record(RunState(), RunState(epoch=epoch, best_epoch=told["best_epoch"], is_finished=True))
 
 
+def _training(folder: Path) -> dict[str, Any]:
+    """What a run was told and how far it came, as the artifacts say it of theirs."""
+    if not (folder / RUN_FILE).exists():
+        told: dict[str, Any] = json.loads((folder / SIDECAR_FILE).read_text())["training"]
+        return told
+    run = RunFolder(folder)
+    state = run.state()
+    return {**run.description(), "epochs": state.epoch, "best_epoch": state.best_epoch}
+
+
 def _described(part: Part, start: Start, told: dict[str, Any]) -> dict[str, Any]:
     """What is kept of a part; refuses one that does not belong."""
-    own = part.run.description()
-    config = own["config"]
-    same = {
+    learnt, own = read_start(part.folder), _training(part.folder)
+    belongs = {
         "began with other weights": own.get("start_sha256") == start.sha256,
+        "is of another network": learnt.network == start.network,
         "learnt from other data": own["manifest_sha256"] == told["manifest_sha256"],
-        "is of another network": config["network"] == start.network,
-        "learnt from test rows": config["is_exportable"],
+        "learnt from test rows": own["config"]["is_exportable"],
     }
-    for text, holds in same.items():
+    for text, holds in belongs.items():
         if not holds:
-            raise RunError("run_mismatch", f"{part.run.path} {text}")
-    state = part.run.state()
+            raise RunError("run_mismatch", f"{part.folder} {text}")
     return {
-        "name": config["name"],
+        "name": learnt.name,
         "share": part.share,
-        "epochs": state.epoch,
+        "epochs": own["epochs"],
         "n": own["train"]["n"],
-        "weights_sha256": file_sha256(part.run.result()),
+        "weights_sha256": learnt.sha256,
     }
 
 
@@ -83,7 +90,7 @@ def _mixed(start: Start, parts: Sequence[Part], config: dict[str, Any]) -> keras
     model: keras.Model = importlib.import_module(f"ml.networks.{start.network}").build(size)
     base = moved = start.weights()
     for part in parts:
-        learnt = read_start(part.run.path).weights()
+        learnt = read_start(part.folder).weights()
         steps = [part.share * (after - before) for before, after in zip(base, learnt, strict=True)]
         moved = [weights + step for weights, step in zip(moved, steps, strict=True)]
     model.set_weights(moved)

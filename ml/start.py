@@ -86,25 +86,24 @@ def read_start(folder: Path) -> Start:
         run = RunFolder(folder)
         path = run.result()
         config = run.description()["config"]
-        return Start(config["name"], config["network"], path, file_sha256(path))
+        return Start(config["name"], config["network"], path, _sha256(path))
     path = folder / WEIGHTS_FILE
     if not path.exists():
         raise RunError("run_missing", f"{folder} holds neither a run nor {WEIGHTS_FILE}")
     training = json.loads((folder / SIDECAR_FILE).read_text())["training"]
-    if training.get("weights_sha256") != file_sha256(path):
+    if training.get("weights_sha256") != _sha256(path):
         raise RunError("run_mismatch", f"{path} is not what was exported with its artifact")
     config = training["config"]
-    return Start(config["name"], config["network"], path, file_sha256(path))
+    return Start(config["name"], config["network"], path, _sha256(path))
 
 
 def save_weights(model: keras.Model, path: Path) -> str:
     """Write a network's weights in half precision; gives the file's SHA-256."""
     arrays = {f"w{at}": w.astype(np.float16) for at, w in enumerate(model.get_weights())}
     np.savez_compressed(path, **arrays)
-    return file_sha256(path)
+    return _sha256(path)
 
 
-def file_sha256(path: Path) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
+def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()

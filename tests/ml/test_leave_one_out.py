@@ -1,0 +1,70 @@
+"""Slow: imports Keras."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.configs.desk_small import CONFIG
+from ml.datasets.manifest import read_manifest
+from ml.errors import DatasetError
+from ml.run_folder import RunFolder, RunState
+from tests.ml.test_going_on import drawn
+from tests.ml.tiny import write_manifest
+
+pytestmark = pytest.mark.slow
+
+
+def ignore(stage: str, done: int, total: int, note: str = "") -> None:
+    """Progress nobody watches."""
+
+
+def red_network():
+    """P(fake) of the mean colour: red pictures are fakes, blue ones real."""
+    import keras
+
+    image = keras.Input((CONFIG.preprocessing.size, CONFIG.preprocessing.size, 3))
+    colour = keras.layers.GlobalAveragePooling2D()(image)
+    score = keras.layers.Dense(1, "sigmoid", name="score")
+    model = keras.Model(image, score(colour))
+    score.set_weights([np.array([[9.0], [0.0], [-9.0]]), np.zeros(1)])
+    return model
+
+
+class Trainer:
+    """Trains nothing; notes what it was told to leave out."""
+
+    def __init__(self) -> None:
+        self.left_out = []
+
+    def __call__(self, config, manifest, run: RunFolder, cache, report) -> None:
+        self.left_out.append((config.left_out, config.name))
+        run.claim({"config": {"checkpoint": "last"}})
+        red_network().save(run.checkpoint(1))
+        run.record(RunState(), RunState(epoch=1, is_finished=True))
+
+
+def left_out(folder: Path, counts: dict[str, dict[str, int]], trainer: Trainer):
+    from ml.leave_one_out import leave_each_out
+
+    rows = [row for source, count in counts.items() for row in drawn(folder, source, count)]
+    manifest = read_manifest(write_manifest(folder, rows))
+    runs, cache = folder / "runs", folder / "cache"
+    return leave_each_out(CONFIG, manifest, runs, cache, ignore, train=trainer)
+
+
+def test_each_source_is_judged_by_what_was_trained_without_it(tmp_path: Path):
+    trainer = Trainer()
+    figures = left_out(tmp_path, {"old": {"test": 4}, "new": {"train": 3, "test": 6}}, trainer)
+    assert trainer.left_out == [
+        ("new", "desk_small_without_new"),
+        ("old", "desk_small_without_old"),
+    ]
+    found = {name: (row["n"], row["auc"]["value"]) for name, row in figures["sources"].items()}
+    assert found == {"new": (12, 1.0), "old": (8, 1.0)}
+    assert figures["mean_auc"] == 1.0
+
+
+def test_without_test_images_there_is_nothing_to_judge(tmp_path: Path):
+    with pytest.raises(DatasetError):
+        left_out(tmp_path, {"old": {"train": 4}}, Trainer())
