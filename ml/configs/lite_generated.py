@@ -1,7 +1,7 @@
 """A specialist: pictures that a generator made from edge to edge, and nothing else.
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_generated --data path/to/manifest.csv \
-    --run runs/generated --start ml/starts/lite_full
+    --run runs/generated --start ml/artifacts/default
 """
 
 from ml.configs import lite_steady

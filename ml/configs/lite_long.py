@@ -1,7 +1,7 @@
 """A third training of the default, not shipped: as many views again, at 224 and 256 pixels.
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_long --data path/to/manifest.csv --run runs/long \
-    --start ml/starts/lite_full
+    --start ml/artifacts/default
 Every layer learns, and every view is shown twice, the second time as somebody would save it again.
 `python -m ml train` trains it too, in three times the time.
 """

@@ -1,7 +1,7 @@
 """A short further training of the default, whose aim is one answer about a picture and its copy.
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_pull --data path/to/manifest.csv --run runs/pull \
-    --start ml/starts/lite_full
+    --start ml/artifacts/default
 At half of `lite_full`'s rate and with a strong pull between a view and its copy: what the
 pull teaches comes within few epochs, and more of them only teach the images by heart.
 """

@@ -1,7 +1,7 @@
 """A further training of the default at 256 pixels, on views cut as serving cuts them.
 
 python -m ml train lite_served --data path/to/manifest.csv --run runs/served \
-    --start ml/starts/lite_full
+    --start ml/artifacts/default
 The pull between a view and its copy is half of `lite_steady`'s, and faces keep the share that they
 have in `lite_full`: `lite_steady` lost them.
 """

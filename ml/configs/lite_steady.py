@@ -1,7 +1,7 @@
 """A further training of the default, not shipped: one answer about a picture and its copy.
 
 python -m ml train lite_steady --data path/to/manifest.csv --run runs/steady \
-    --start ml/starts/lite_full
+    --start ml/artifacts/default
 Every view is shown twice, nearly as it is and as somebody would save it again, and the loss asks
 for one logit. The first showing is damaged less than before, for the traces that a second save
 wears away; sources that lagged are drawn more often. The last epoch sees what is served.
