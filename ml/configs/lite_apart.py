@@ -2,7 +2,7 @@
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_apart --data path/to/manifest.csv \
     --run runs/apart --without-each runs/apart.json
-From ImageNet weights: a start that knew the source would be no test. Most pairs are two halves
+From ImageNet weights: a start that knew the source would be no test. Half of the pairs are two halves
 of one photograph, one of them blended or passed through an autoencoder: what tells them apart is
 what tells of no source.
 """
@@ -11,13 +11,15 @@ from dataclasses import replace
 
 from ml.configs.lite_full import CONFIG as FULL
 from ml.configs.lite_full import RECIPE
+from ml.datasets.selections import all_manipulations_watching_few
 from ml.experiment import ViewSchedule
 
-SIZES = (160,) * 3 + (192,) * 2
+SIZES = (160,) * 3 + (224,)
 
 CONFIG = replace(
     FULL,
     name="lite_apart",
+    select=all_manipulations_watching_few,
     epochs=len(SIZES),
     batch_size=64,
     learning_rate=6e-4,
@@ -32,7 +34,6 @@ CONFIG = replace(
         ),
         steps_per_epoch=64,
         warmup_steps=50,
-        watched=128,
     ),
     starts_from=None,
     is_exportable=False,

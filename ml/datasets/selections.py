@@ -21,6 +21,9 @@ GENERATED_WHOLLY = frozenset({"autoencoder", "gan_portraits", "stylegan_ffhq", "
 # Of each source and label: what a measurement that costs much is made on.
 PART = 50
 
+# Of each source and label: what a short training is watched by.
+FEW = 10
+
 # Of each source and label: old images are there to be kept in mind, and preparing them costs.
 MOST_OLD = 500
 
@@ -57,6 +60,13 @@ def generated_wholly(manifest: Manifest, seed: int) -> Selection:
         train=tuple(s for s in chosen.train if s.source in GENERATED_WHOLLY),
         val=tuple(s for s in chosen.val if s.source in GENERATED_WHOLLY),
     )
+
+
+def all_manipulations_watching_few(manifest: Manifest, seed: int) -> Selection:
+    """`all_manipulations`, with few validation images: they say whether it learns, and no more."""
+    chosen = all_manipulations(manifest, seed)
+    watched = thinned(chosen.val, lambda row: (row.source, row.label), FEW)
+    return Selection(train=chosen.train, val=tuple(watched))
 
 
 def thinned(

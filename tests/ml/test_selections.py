@@ -9,6 +9,7 @@ from ml.configs.paper_cnn import CONFIG as DEFAULT
 from ml.datasets.manifest import Manifest, Sample
 from ml.datasets.selections import (
     all_manipulations,
+    all_manipulations_watching_few,
     generated_wholly,
     original_protocol,
     visible_manipulations,
@@ -53,6 +54,15 @@ def test_a_run_on_every_manipulation_keeps_autoencoders_and_no_test_row(manifest
     assert {s.source for s in selection.train} == {"stylegan_ffhq", "dfdc", "autoencoder"}
     assert {s.split for s in selection.train} == {"train"}
     assert {s.split for s in selection.val} == {"val"}
+
+
+def test_a_short_training_learns_from_as_much_and_is_watched_by_less(manifest: Manifest):
+    short, whole = (
+        select(manifest, seed=1) for select in (all_manipulations_watching_few, all_manipulations)
+    )
+    assert short.train == whole.train
+    assert len(whole.val) == 120
+    assert len(short.val) == len(set(short.val) & set(whole.val)) == 60
 
 
 def test_a_specialist_for_generated_pictures_sees_no_swapped_face(manifest: Manifest):
