@@ -209,7 +209,7 @@ def mix(
         try:
             parts.append(Part(Path(folder), float(share)))
         except ValueError as error:
-            raise typer.BadParameter(f"{each} is not FOLDER:SHARE") from error
+            raise typer.BadParameter(f"{each} is not FOLDER:SHARE, 0 to 1") from error
     with reported(), run.held():
         mixed(base, parts, run, name)
     console.print(f"Run kept in {run_folder}", soft_wrap=True)

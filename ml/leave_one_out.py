@@ -12,7 +12,7 @@ from PIL import Image
 
 from ml.datasets.manifest import Manifest, Sample
 from ml.datasets.pixel_store import PixelStore, pixel_store
-from ml.errors import DatasetError
+from ml.errors import DatasetError, RunError
 from ml.evaluation import APART, POOLED, score_report
 from ml.experiment import TrainingConfig
 from ml.faces import find_faces
@@ -41,7 +41,10 @@ def leave_each_out(
 
     Raises:
         DatasetError: no source has both.
+        RunError: the config starts with weights that know the sources.
     """
+    if config.starts_from:
+        raise RunError("run_mismatch", f"{config.name} starts from {config.starts_from}")
     test = [row for row in manifest.split("test") if row.source not in APART]
     names = sorted({row.source for row in test})
     by_name = {name: [row for row in test if row.source == name] for name in names}

@@ -20,3 +20,8 @@ def licence_notes(samples: Sequence[Sample]) -> list[str]:
     lines = [f"{source}: {licence}, {n} images" for (source, licence), n in sorted(counts.items())]
     is_restricted = any(word in f"{line} ".lower() for line in lines for word in RESTRICTING)
     return [*lines, WARNING] if is_restricted else lines
+
+
+def named_in(notes: Sequence[str]) -> set[str]:
+    """The sources of such lines, each with its licence."""
+    return {line.rpartition(", ")[0] for line in notes if line != WARNING}

@@ -17,6 +17,7 @@ import keras
 
 from ml.artifact import SIDECAR_FILE
 from ml.errors import RunError
+from ml.licences import named_in
 from ml.run_folder import RUN_FILE, RunFolder, RunState
 from ml.start import Start, read_start
 
@@ -26,10 +27,18 @@ _OF_THE_ARTIFACT = ("epochs", "best_epoch", "weights_sha256")
 
 @dataclass(frozen=True)
 class Part:
-    """A finished run, or the weights that are kept of one, and the share of the way to them."""
+    """A finished run, or the weights that are kept of one, and the share of the way to them.
+
+    Raises:
+        ValueError: the share is not above 0 and at most 1.
+    """
 
     folder: Path
     share: float
+
+    def __post_init__(self) -> None:
+        if not 0 < self.share <= 1:
+            raise ValueError(f"share must be above 0 and at most 1, not {self.share}")
 
 
 def mix(base: Path, parts: Sequence[Part], run: RunFolder, name: str) -> None:
@@ -39,13 +48,17 @@ def mix(base: Path, parts: Sequence[Part], run: RunFolder, name: str) -> None:
         base: folder of an artifact with weights, or of what is kept of one.
         name: of the network, once it is an artifact.
     Raises:
-        RunError: a part is unfinished, did not start with these weights, used other data or
-            spends test rows; or the folder holds another run.
+        RunError: the first is a mixture itself; a part is unfinished, did not start with its
+            weights, used other data or other sources, or spends test rows; or the folder holds
+            another run.
     """
     start, told = read_start(base), _training(base)
+    if "mixed" in told:
+        raise RunError("run_mismatch", f"{base} is a mixture itself")
     described = [_described(part, start, told) for part in parts]
     kept = {key: value for key, value in told.items() if key not in _OF_THE_ARTIFACT}
-    config = {**told["config"], "name": name, "starts_from": start.name}
+    # there is one checkpoint, whichever epoch the first was best at
+    config = {**told["config"], "name": name, "starts_from": start.name, "checkpoint": "last"}
     mixed = {**kept, "config": config, "mixed": described, "start_sha256": start.sha256}
     run.claim(mixed)
     epoch = told["epochs"]
@@ -70,6 +83,8 @@ def _described(part: Part, start: Start, told: dict[str, Any]) -> dict[str, Any]
         "began with other weights": own.get("start_sha256") == start.sha256,
         "is of another network": learnt.network == start.network,
         "learnt from other data": own["manifest_sha256"] == told["manifest_sha256"],
+        "learnt from other sources": named_in(own["licence_notes"])
+        <= named_in(told["licence_notes"]),
         "learnt from test rows": own["config"]["is_exportable"],
     }
     for text, holds in belongs.items():

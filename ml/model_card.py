@@ -251,7 +251,8 @@ def _mixed(told: dict[str, Any]) -> str:
     begun = told["config"]["starts_from"]
     return f"""
 
-These are the figures of `{begun}`. Its weights were then moved: {"; ".join(parts)}."""
+The figures of this section are those of `{begun}`.
+Its weights were then moved: {"; ".join(parts)}."""
 
 
 def _licences(artifact: Artifact) -> str:

@@ -1,5 +1,6 @@
 """`KERAS_BACKEND=torch python -m ml.bfloat16 CONFIG --data MANIFEST --run FOLDER [--start FOLDER]`.
 
+With `--without-each FILE` it trains once without each source, in folders within the run's.
 `benchmarks/bfloat16.py` names the two settings that keep memory at hand.
 """
 
@@ -26,7 +27,9 @@ def main(
     config: Annotated[str, typer.Argument(help="A module of ml/configs that learns from views.")],
     *,
     data: Annotated[Path, typer.Option(exists=True, help="A manifest.")],
-    run_folder: Annotated[Path, typer.Option("--run", help="Where the run keeps its state.")],
+    run_folder: Annotated[
+        Path, typer.Option("--run", help="Where the run keeps its state, or the runs theirs.")
+    ],
     start: Annotated[
         Path | None,
         typer.Option(help="A finished run or an artifact with weights [default: ImageNet's]."),
@@ -47,6 +50,8 @@ def main(
     chosen, run, kept = named_config(config), RunFolder(run_folder), cache or run_folder / "cache"
     with reported(), run.held(), ProgressBars(console) as bars:
         manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: bars("reading", a, b))
+        if without_each and start:
+            raise typer.BadParameter("a start that knew the source left out would be no test")
         begun = read_start(start) if start else None
         trained = partial(train, start=begun, drawers=drawers)
         if without_each:

@@ -98,7 +98,7 @@ class _Loop:
     ) -> None:
         self.config, self.schedule, self.feed = config, schedule, feed
         self.run, self.report = run, report
-        torch.manual_seed(config.seed)
+        keras.utils.set_random_seed(config.seed)  # PyTorch's too
         module = importlib.import_module(f"ml.networks.{config.network}")
         self.model: keras.Model = module.build(None)
         if start:

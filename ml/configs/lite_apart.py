@@ -2,9 +2,9 @@
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_apart --data path/to/manifest.csv \
     --run runs/apart --without-each runs/apart.json
-From ImageNet weights: a start that knew the source would be no test. Half of the pairs are two halves
-of one photograph, one of them blended or passed through an autoencoder: what tells them apart is
-what tells of no source.
+From ImageNet weights: a start that knew the source would be no test. Half of the pairs are a
+photograph and the same one blended or passed through an autoencoder: what tells these apart tells
+of no source. 16,384 views for each source, about four minutes; wanted is a mean AUC of 0.70.
 """
 
 from dataclasses import replace

@@ -2,6 +2,9 @@
 
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_generated --data path/to/manifest.csv \
     --run runs/generated --start ml/artifacts/default
+For mixing (`ml/mixing.py`) alone: it learnt from a part of the sources, and export refuses it.
+57,600 showings in about twenty minutes; expected are AUCs of 0.96 and 0.95 on `stylegan_ffhq` and
+`text_to_image`.
 """
 
 from ml.configs import lite_steady

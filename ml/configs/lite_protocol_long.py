@@ -3,7 +3,8 @@
 KERAS_BACKEND=torch python -m ml.bfloat16 lite_protocol_long --data path/to/manifest.csv \
     --run runs/protocol_long
 Nothing but the 3,200 training images and ImageNet weights goes in. The last epoch counts, so
-watching the test images chooses nothing.
+watching the test images chooses nothing. 65,536 views in about twenty minutes; wanted is an
+accuracy of 0.925.
 """
 
 from dataclasses import replace

@@ -11,6 +11,7 @@ from PIL import Image
 
 from ml.datasets.augment import Degradation
 from ml.datasets.manifest import Sample
+from ml.datasets.prepared import prepare_once
 from ml.decoder import MIN_SIDE, Decoded, Decoder
 from ml.errors import DatasetError, UnreadableImage
 from ml.preprocess import Preprocessing
@@ -73,8 +74,8 @@ def _cached(
     samples: Sequence[Sample], make: _Plain | _Degraded, key: str, folder: Path, on_step: OnStep
 ) -> np.ndarray:
     path = folder / f"{key}.npy"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
+
+    def prepare() -> None:
         size = make.preprocessing.size
         unfinished = path.with_suffix(".unfinished")
         shape = (len(samples), make.copies, size, size, 3)
@@ -82,6 +83,8 @@ def _cached(
         _fill(arrays, samples, make, on_step)
         arrays.flush()
         unfinished.replace(path)
+
+    prepare_once(path, prepare)
     return np.load(path, mmap_mode="r")
 
 

@@ -1,6 +1,5 @@
 """Decoded images of a data set in one file, at the size they are judged at, with their faces."""
 
-import fcntl
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from ml.datasets.arrays import decode_checked
 from ml.datasets.manifest import Sample
+from ml.datasets.prepared import prepare_once
 from ml.decoder import Decoder
 from ml.errors import DatasetError, UnreadableImage
 from ml.faces import find_faces
@@ -72,15 +72,14 @@ def pixel_store(samples: Sequence[Sample], folder: Path, on_step: OnStep) -> Pix
     files = "\n".join(sorted({sample.sha256 for sample in samples}))
     name = hashlib.sha256(f"{VERSION}\n{files}".encode()).hexdigest()[:32]
     data, index = folder / f"{name}.bin", folder / f"{name}.json"
-    folder.mkdir(parents=True, exist_ok=True)
-    with index.with_suffix(".lock").open("w") as lock:
-        # another run that prepares the same images is waited for; the lock ends with its process
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not index.exists():
-            written = _write(samples, data, on_step)
-            unfinished = index.with_suffix(".unfinished")
-            unfinished.write_text(json.dumps(written))
-            unfinished.replace(index)
+
+    def prepare() -> None:
+        written = _write(samples, data, on_step)
+        unfinished = index.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(written))
+        unfinished.replace(index)
+
+    prepare_once(index, prepare)
     return PixelStore.opened(index)
 
 

@@ -1,6 +1,7 @@
 """Slow: a network that goes on from an exported artifact, and what an export refuses to state."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,10 +13,12 @@ from click.testing import Result
 from PIL import Image
 from typer.testing import CliRunner
 
+from ml.artifact import Artifact, artifact_sha256
 from ml.commands import app
 from ml.configs.desk_small import CONFIG
 from ml.datasets.manifest import read_manifest
 from ml.errors import RunError
+from ml.model_card import render
 from ml.run_folder import RunFolder
 from tests.images import encode
 from tests.ml.tiny import write_manifest
@@ -126,35 +129,80 @@ def test_an_artifact_is_fitted_again_without_a_training(call, artifact: Path, tm
     assert before == after
 
 
-def mixed(artifact: Path, part: str, run: Path) -> Result:
-    arguments = ["mix", artifact, "--part", part, "--run", run, "--name", "both"]
+@pytest.fixture(scope="module")
+def gone_on_again(call, artifact: Path, tmp_path_factory) -> Path:
+    """A third run, from the first one's artifact too."""
+    folder = tmp_path_factory.mktemp("third")
+    call(
+        *("train", "desk_small", "--run", folder / "run", "--epochs", 1, "--start", artifact),
+        *("--seed", 7, "--learning-rate", 0.01),
+    )
+    return folder
+
+
+def mixed(base: Path, run: Path, *parts: str) -> Result:
+    named = [word for part in parts for word in ("--part", part)]
+    arguments = ["mix", base, *named, "--run", run, "--name", "both"]
     return CliRunner().invoke(app, [*map(str, arguments)])
 
 
+def told_otherwise(artifact: Path, folder: Path, **changed: object) -> Path:
+    """A copy of an artifact whose sidecar says something else of its training."""
+    shutil.copytree(artifact, folder)
+    sidecar = json.loads((folder / "model.json").read_text())
+    sidecar["training"] |= changed
+    (folder / "model.json").write_text(json.dumps(sidecar))
+    return folder
+
+
 def test_a_mixture_lies_as_far_between_as_was_said(
-    call, read_start, artifact: Path, gone_on: Path, tmp_path: Path
+    call, read_start, artifact: Path, gone_on: Path, gone_on_again: Path, tmp_path: Path
 ):
-    done = mixed(artifact, f"{gone_on / 'run'}:0.25", tmp_path / "run")
+    runs = gone_on / "run", gone_on_again / "run"
+    # whichever epoch was the best: there is one checkpoint
+    base = told_otherwise(artifact, tmp_path / "base", best_epoch=1)
+    done = mixed(base, tmp_path / "run", f"{runs[0]}:0.25", f"{runs[1]}:0.5")
     assert done.exit_code == 0, done.output
-    ends = [read_start(folder).weights() for folder in (artifact, gone_on / "run")]
-    for first, last, own in zip(*ends, read_start(tmp_path / "run").weights(), strict=True):
-        np.testing.assert_allclose(own, 0.75 * first + 0.25 * last, atol=1e-6)
+    ends = [read_start(folder).weights() for folder in (artifact, *runs, tmp_path / "run")]
+    for first, one, other, own in zip(*ends, strict=True):
+        np.testing.assert_allclose(own, 0.25 * first + 0.25 * one + 0.5 * other, atol=1e-5)
     call("export", tmp_path / "run", "--out", tmp_path / "artifact", "--version", "3")
-    sidecar = json.loads((tmp_path / "artifact" / "model.json").read_text())
-    [part] = sidecar["training"]["mixed"]
-    assert (sidecar["name"], part["name"], part["share"], part["epochs"]) == (
-        *("both", "desk_small", 0.25, 1),
+    training = json.loads((tmp_path / "artifact" / "model.json").read_text())["training"]
+    said = [(part["name"], part["share"], part["epochs"]) for part in training["mixed"]]
+    assert said == [("desk_small", 0.25, 1), ("desk_small", 0.5, 1)]
+    card = render(
+        Artifact.read(tmp_path / "artifact", registered={artifact_sha256(tmp_path / "artifact")})
     )
+    assert "0.25 of the way to `desk_small` (1 epochs" in card
+    again = mixed(tmp_path / "artifact", tmp_path / "other", f"{runs[0]}:0.25")
+    assert "is a mixture itself" in " ".join(again.output.split())
 
 
-def test_what_began_elsewhere_is_not_mixed_in(artifact: Path, tmp_path: Path):
-    done = mixed(artifact, f"{artifact.parent / 'run'}:0.5", tmp_path / "run")
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"start_sha256": "0" * 64}, "began with other weights"),
+        ({"manifest_sha256": "0" * 64}, "learnt from other data"),
+        ({"licence_notes": ["elsewhere: none stated, 3 images"]}, "learnt from other sources"),
+        ({"config": {"is_exportable": False}}, "learnt from test rows"),
+    ],
+)
+def test_what_does_not_belong_is_not_mixed_in(
+    read_start, artifact: Path, tmp_path: Path, changed: dict[str, Any], text: str
+):
+    training = json.loads((artifact / "model.json").read_text())["training"]
+    changed = {"start_sha256": read_start(artifact).sha256} | changed
+    if "config" in changed:
+        changed["config"] = training["config"] | changed["config"]
+    part = told_otherwise(artifact, tmp_path / "part", **changed)
+    done = mixed(artifact, tmp_path / "run", f"{part}:0.5")
     assert done.exit_code == 3
-    assert "began with other weights" in " ".join(done.output.split())
+    assert text in " ".join(done.output.split())
 
 
-def test_a_part_without_a_share_is_refused(artifact: Path, gone_on: Path, tmp_path: Path):
-    assert mixed(artifact, str(gone_on / "run"), tmp_path / "run").exit_code == 2
+@pytest.mark.parametrize("share", ["", ":", ":1.5", ":nan", ":0"])
+def test_a_share_that_is_none_is_refused(artifact: Path, gone_on: Path, tmp_path: Path, share: str):
+    assert mixed(artifact, tmp_path / "run", f"{gone_on / 'run'}{share}").exit_code == 2
 
 
 def test_weights_of_another_network_are_refused(read_start, artifact: Path, data: Path, tmp_path):

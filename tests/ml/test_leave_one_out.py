@@ -1,5 +1,6 @@
 """Slow: imports Keras."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from ml.configs.desk_small import CONFIG
 from ml.datasets.manifest import read_manifest
-from ml.errors import DatasetError
+from ml.errors import DatasetError, RunError
 from ml.run_folder import RunFolder, RunState
 from tests.ml.test_going_on import drawn
 from tests.ml.tiny import write_manifest
@@ -19,20 +20,20 @@ def ignore(stage: str, done: int, total: int, note: str = "") -> None:
     """Progress nobody watches."""
 
 
-def red_network():
-    """P(fake) of the mean colour: red pictures are fakes, blue ones real."""
+def red_network(gain: float):
+    """P(fake) of the mean colour: with a gain, red pictures are fakes and blue ones real."""
     import keras
 
     image = keras.Input((CONFIG.preprocessing.size, CONFIG.preprocessing.size, 3))
     colour = keras.layers.GlobalAveragePooling2D()(image)
     score = keras.layers.Dense(1, "sigmoid", name="score")
     model = keras.Model(image, score(colour))
-    score.set_weights([np.array([[9.0], [0.0], [-9.0]]), np.zeros(1)])
+    score.set_weights([np.array([[gain], [0.0], [-gain]]), np.zeros(1)])
     return model
 
 
 class Trainer:
-    """Trains nothing; notes what it was told to leave out."""
+    """Trains nothing; what is made without the source `new` takes red pictures for real."""
 
     def __init__(self) -> None:
         self.left_out = []
@@ -40,7 +41,7 @@ class Trainer:
     def __call__(self, config, manifest, run: RunFolder, cache, report) -> None:
         self.left_out.append((config.left_out, config.name))
         run.claim({"config": {"checkpoint": "last"}})
-        red_network().save(run.checkpoint(1))
+        red_network(-9.0 if config.left_out == "new" else 9.0).save(run.checkpoint(1))
         run.record(RunState(), RunState(epoch=1, is_finished=True))
 
 
@@ -61,10 +62,20 @@ def test_each_source_is_judged_by_what_was_trained_without_it(tmp_path: Path):
         ("old", "desk_small_without_old"),
     ]
     found = {name: (row["n"], row["auc"]["value"]) for name, row in figures["sources"].items()}
-    assert found == {"new": (12, 1.0), "old": (8, 1.0)}
-    assert figures["mean_auc"] == 1.0
+    assert found == {"new": (12, 0.0), "old": (8, 1.0)}
+    assert figures["mean_auc"] == 0.5
 
 
 def test_without_test_images_there_is_nothing_to_judge(tmp_path: Path):
     with pytest.raises(DatasetError):
         left_out(tmp_path, {"old": {"train": 4}}, Trainer())
+
+
+def test_weights_that_know_the_sources_are_refused(tmp_path: Path):
+    from ml.leave_one_out import leave_each_out
+
+    rows = drawn(tmp_path, "old", {"test": 2})
+    manifest = read_manifest(write_manifest(tmp_path, rows))
+    config = replace(CONFIG, starts_from="lite_full")
+    with pytest.raises(RunError, match="starts from lite_full"):
+        leave_each_out(config, manifest, tmp_path, tmp_path, ignore, train=Trainer())

@@ -1,9 +1,7 @@
 import json
 import pickle
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from time import sleep
 
 import numpy as np
 import pytest
@@ -54,22 +52,6 @@ def test_the_largest_face_is_kept_where_there_is_one(samples):
     assert box.tolist() == [1.5, 2.0, 50.0, 60.0]
     np.testing.assert_array_equal(landmarks, FACE.landmarks)
     assert store.face(samples[1].sha256) is None
-
-
-def test_two_at_once_prepare_them_once(samples, monkeypatch):
-    decoded, checked = [], module.decode_checked
-
-    def slowly(decoder, sample):
-        decoded.append(sample.sha256)
-        sleep(0.1)
-        return checked(decoder, sample)
-
-    monkeypatch.setattr(module, "decode_checked", slowly)
-    with ThreadPoolExecutor(2) as pool:
-        stores = list(pool.map(stored, [samples, samples]))
-    assert len(decoded) == len(samples)
-    for store in stores:
-        assert all(store.pixels(sample.sha256).any() for sample in samples)
 
 
 def test_the_second_time_nothing_is_decoded_again(samples, monkeypatch):
