@@ -31,7 +31,7 @@ from ml.model_card import render
 from ml.operating_point import DEFAULT_RATES, ErrorRates
 from ml.progress import ProgressBars, ProgressFile, Report, told_both
 from ml.run_folder import RunFolder, write_json
-from ml.tables import score_table, verdict_table
+from ml.tables import left_out_table, score_table, verdict_table
 
 
 class CellChoice(StrEnum):
@@ -200,18 +200,15 @@ def mix(
     name: Annotated[str, typer.Option(help="What the network will be called.")],
 ) -> None:
     """Move a network's weights a part of the way to what further trainings of it learnt."""
-    from ml.mixing import Part
-    from ml.mixing import mix as mixed
+    from ml import mixing
 
-    run, parts = RunFolder(run_folder), []
-    for each in part:
-        folder, _, share = each.rpartition(":")
-        try:
-            parts.append(Part(Path(folder), float(share)))
-        except ValueError as error:
-            raise typer.BadParameter(f"{each} is not FOLDER:SHARE, 0 to 1") from error
+    run = RunFolder(run_folder)
+    try:
+        parts = [mixing.Part.parse(each) for each in part]
+    except ValueError as error:
+        raise typer.BadParameter(f"not FOLDER:SHARE: {error}") from error
     with reported(), run.held():
-        mixed(base, parts, run, name)
+        mixing.mix(base, parts, run, name)
     console.print(f"Run kept in {run_folder}", soft_wrap=True)
 
 
@@ -289,13 +286,7 @@ def leave_one_out(
         trained = partial(train_network, drawers=drawers)
         figures = leave_each_out(chosen, manifest, runs, prepared, bars, train=trained)
     write_json(out, figures)
-    print_left_out(figures)
-
-
-def print_left_out(figures: dict[str, Any]) -> None:
-    """What was found of each source that was left out, a line each."""
-    for source, row in figures["sources"].items():
-        console.print(f"{source}: AUC {row['auc']['value']}, n = {row['n']}")
+    console.print(left_out_table(figures))
 
 
 @app.command()

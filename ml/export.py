@@ -64,9 +64,7 @@ def export_run(
         RunError: the run is unfinished, spends test rows, used other data, or its graph does
             not give what the checkpoint gives; or `out` exists.
     """
-    state = run.state()
-    told = {**run.description(), "epochs": state.epoch, "best_epoch": state.best_epoch}
-    with _staged(out, told, manifest, report, version=version, rates=rates) as staged:
+    with _staged(out, run.told(), manifest, report, version=version, rates=rates) as staged:
         staged.draw(run)
         staged.fit()
     return Artifact.read(out, registered={artifact_sha256(out)})

@@ -11,7 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import keras
 
@@ -35,6 +35,12 @@ class Part:
 
     folder: Path
     share: float
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read FOLDER:SHARE."""
+        folder, _, share = text.rpartition(":")
+        return cls(Path(folder), float(share))
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -67,13 +73,10 @@ def mix(base: Path, parts: Sequence[Part], run: RunFolder, name: str) -> None:
 
 
 def _training(folder: Path) -> dict[str, Any]:
-    """What a run was told and how far it came, as the artifacts say it of theirs."""
-    if not (folder / RUN_FILE).exists():
-        told: dict[str, Any] = json.loads((folder / SIDECAR_FILE).read_text())["training"]
-        return told
-    run = RunFolder(folder)
-    state = run.state()
-    return {**run.description(), "epochs": state.epoch, "best_epoch": state.best_epoch}
+    if (folder / RUN_FILE).exists():
+        return RunFolder(folder).told()
+    told: dict[str, Any] = json.loads((folder / SIDECAR_FILE).read_text())["training"]
+    return told
 
 
 def _described(part: Part, start: Start, told: dict[str, Any]) -> dict[str, Any]:

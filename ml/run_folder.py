@@ -74,6 +74,11 @@ class RunFolder:
             raise RunError("run_missing", f"{self.path}: {error.strerror}") from error
         return value
 
+    def told(self) -> dict[str, Any]:
+        """Its description and how far it came, as an artifact says it of its training."""
+        state = self.state()
+        return {**self.description(), "epochs": state.epoch, "best_epoch": state.best_epoch}
+
     def state(self) -> RunState:
         path = self.path / STATE_FILE
         return RunState(**json.loads(path.read_text())) if path.exists() else RunState()

@@ -29,6 +29,17 @@ def verdict_table(report: dict[str, Any], *, title: str) -> Table:
     return table
 
 
+def left_out_table(figures: dict[str, Any]) -> Table:
+    """What `ml.leave_one_out` found of each source, and their mean."""
+    table = Table(title="Without each source, with 95 % intervals")
+    for column in ("left out", "n", "AUC"):
+        table.add_column(column, justify="left" if column == "left out" else "right")
+    for source, row in figures["sources"].items():
+        table.add_row(source, str(row["n"]), estimate(row["auc"]))
+    table.add_row("mean", "", figure(figures["mean_auc"]))
+    return table
+
+
 def estimate(value: dict[str, Any]) -> str:
     """A figure with its interval, or a dash where nothing was counted."""
     if value["value"] is None:

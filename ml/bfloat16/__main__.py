@@ -12,13 +12,13 @@ import typer
 from rich.console import Console
 
 from ml.bfloat16.loop import train
-from ml.commands import named_config, print_left_out, reported
+from ml.commands import named_config, reported
 from ml.datasets.source import read_data
 from ml.leave_one_out import leave_each_out
 from ml.progress import ProgressBars
 from ml.run_folder import RunFolder, write_json
 from ml.start import read_start
-from ml.tables import score_table
+from ml.tables import left_out_table, score_table
 
 console = Console()
 
@@ -47,17 +47,17 @@ def main(
     ] = None,
 ) -> None:
     """Train a network in bfloat16; the same command again resumes an interrupted run."""
+    if without_each and start:
+        raise typer.BadParameter("a start that knew the source left out would be no test")
     chosen, run, kept = named_config(config), RunFolder(run_folder), cache or run_folder / "cache"
     with reported(), run.held(), ProgressBars(console) as bars:
         manifest = read_data(data, seed=chosen.seed, on_read=lambda a, b: bars("reading", a, b))
-        if without_each and start:
-            raise typer.BadParameter("a start that knew the source left out would be no test")
         begun = read_start(start) if start else None
         trained = partial(train, start=begun, drawers=drawers)
         if without_each:
             figures = leave_each_out(chosen, manifest, run_folder, kept, bars, train=trained)
             write_json(without_each, figures)
-            print_left_out(figures)
+            console.print(left_out_table(figures))
         else:
             console.print(score_table(trained(chosen, manifest, run, kept, bars)))
 

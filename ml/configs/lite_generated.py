@@ -7,48 +7,31 @@ For mixing (`ml/mixing.py`) alone: it learnt from a part of the sources, and exp
 `text_to_image`.
 """
 
-from ml.configs import lite_steady
-from ml.datasets.damage import Damage
+from dataclasses import replace
+
+from ml.configs import lite_full, lite_protocol, lite_steady
 from ml.datasets.selections import generated_wholly
-from ml.datasets.views import ViewRecipe
-from ml.experiment import TrainingConfig, ViewSchedule
-from ml.preprocess import Preprocessing
+from ml.experiment import ViewSchedule
 
 SIZES = (192,) * 3 + (224,) * 6
 
-RECIPE = ViewRecipe(
+RECIPE = replace(
+    lite_protocol.RECIPE,
     aligned_share=0.12,
-    blended_share=0.0,
     crop_share=0.30,
     face_share=0.20,
     rescale_share=0.25,
     min_scale=0.7,
-    max_scale=1.25,
-    min_keep=0.85,
-    max_aspect=1.2,
     source_emphasis=(("gan_portraits", 0.5), ("stylegan_ffhq", 1.3)),
-    damage=Damage(
-        blur_share=0.03,
-        noise_share=0.03,
-        screenshot_share=0.0,
-        save_share=0.25,
-        max_saves=1,
-        min_quality=60,
-    ),
     copy=lite_steady.RECIPE.copy,
 )
 
-CONFIG = TrainingConfig(
+CONFIG = replace(
+    lite_full.CONFIG,
     name="lite_generated",
-    network="lite",
-    preprocessing=Preprocessing(size=224, resample="bicubic", scale=1 / 128, offset=127),
     select=generated_wholly,
     epochs=len(SIZES),
     batch_size=64,
-    learning_rate=4e-4,
-    checkpoint="last",
-    augmentation=None,
-    degradation=None,
     views=ViewSchedule(
         sizes=SIZES,
         recipe=RECIPE,

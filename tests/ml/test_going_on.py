@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from PIL import Image
 from typer.testing import CliRunner
 
 from ml.artifact import Artifact, artifact_sha256
@@ -20,27 +19,11 @@ from ml.datasets.manifest import read_manifest
 from ml.errors import RunError
 from ml.model_card import render
 from ml.run_folder import RunFolder
-from tests.images import encode
-from tests.ml.tiny import write_manifest
+from tests.ml.tiny import drawn, write_manifest
 
 pytestmark = pytest.mark.slow
 
 COUNTS = {"train": 16, "val": 67, "test": 4}
-
-
-def drawn(folder: Path, source: str, counts: dict[str, int]) -> list[dict[str, str]]:
-    """Blue reals and red fakes."""
-    generator = np.random.default_rng([*source.encode()])
-    rows = []
-    for split, count in counts.items():
-        for at in range(2 * count):
-            label = ("real", "fake")[at % 2]
-            path = folder / f"{source}-{split}-{at}.png"
-            pixels = generator.integers(0, 120, (40, 40, 3), np.uint8)
-            pixels[..., 0 if label == "fake" else 2] += 130
-            path.write_bytes(encode(Image.fromarray(pixels), "PNG"))
-            rows.append({"path": path.name, "label": label, "split": split, "source": source})
-    return rows
 
 
 @pytest.fixture(scope="module")

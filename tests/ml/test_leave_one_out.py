@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ml.configs.desk_small import CONFIG
-from ml.datasets.manifest import read_manifest
+from ml.datasets.manifest import Manifest, read_manifest
 from ml.errors import DatasetError, RunError
+from ml.faces import FoundFace
 from ml.run_folder import RunFolder, RunState
-from tests.ml.test_going_on import drawn
-from tests.ml.tiny import write_manifest
+from tests.images import encode
+from tests.ml.tiny import drawn, write_manifest
 
 pytestmark = pytest.mark.slow
 
@@ -54,6 +56,13 @@ def left_out(folder: Path, counts: dict[str, dict[str, int]], trainer: Trainer):
     return leave_each_out(CONFIG, manifest, runs, cache, ignore, train=trainer)
 
 
+def judged(manifest: Manifest, folder: Path):
+    from ml.leave_one_out import leave_each_out
+
+    runs, cache = folder / "runs", folder / "cache"
+    return leave_each_out(CONFIG, manifest, runs, cache, ignore, train=Trainer())["sources"]
+
+
 def test_each_source_is_judged_by_what_was_trained_without_it(tmp_path: Path):
     trainer = Trainer()
     figures = left_out(tmp_path, {"old": {"test": 4}, "new": {"train": 3, "test": 6}}, trainer)
@@ -64,6 +73,26 @@ def test_each_source_is_judged_by_what_was_trained_without_it(tmp_path: Path):
     found = {name: (row["n"], row["auc"]["value"]) for name, row in figures["sources"].items()}
     assert found == {"new": (12, 0.0), "old": (8, 1.0)}
     assert figures["mean_auc"] == 0.5
+
+
+def test_a_face_has_a_say_beside_the_whole(tmp_path: Path, monkeypatch):
+    """The whole of a fake is bluer than that of a real; only its face is red."""
+
+    def face_of(pixels: np.ndarray) -> list[FoundFace]:
+        return [FoundFace((4, 4, 10, 10), np.zeros((5, 2)), 0.9)]
+
+    rows = drawn(tmp_path, "old", {"test": 3})
+    for row in rows:
+        pixels = np.full((40, 40, 3), 100, np.uint8)
+        if row["label"] == "fake":
+            pixels[..., 2] = 160
+            pixels[:20, :20] = (250, 100, 100)
+        (tmp_path / row["path"]).write_bytes(encode(Image.fromarray(pixels), "PNG"))
+    manifest = read_manifest(write_manifest(tmp_path, rows))
+    monkeypatch.setattr("ml.leave_one_out.find_faces", face_of)
+    assert judged(manifest, tmp_path / "without")["old"]["auc"]["value"] == 0.0
+    monkeypatch.setattr("ml.networks.paper_cnn.VIEWS", ("whole", "face"))
+    assert judged(manifest, tmp_path / "with")["old"]["auc"]["value"] == 1.0
 
 
 def test_without_test_images_there_is_nothing_to_judge(tmp_path: Path):

@@ -21,6 +21,7 @@ from ml.decision import OperatingPoint
 from ml.decoder import Decoded, ImageFacts
 from ml.inference import Predictor
 from ml.preprocess import Preprocessing
+from tests.images import encode
 
 SIZE = 16
 POINT = OperatingPoint(
@@ -107,6 +108,21 @@ def decoded(image: Image.Image, **facts: Any) -> Decoded:
     """A drawn picture as the decoder gives it."""
     pixels = np.asarray(image.convert("RGB"))
     return Decoded(pixels, ImageFacts("PNG", image.width, image.height, "RGB", **facts))
+
+
+def drawn(folder: Path, source: str, counts: dict[str, int]) -> list[dict[str, str]]:
+    """Blue reals and red fakes."""
+    generator = np.random.default_rng([*source.encode()])
+    rows = []
+    for split, count in counts.items():
+        for at in range(2 * count):
+            label = ("real", "fake")[at % 2]
+            path = folder / f"{source}-{split}-{at}.png"
+            pixels = generator.integers(0, 120, (40, 40, 3), np.uint8)
+            pixels[..., 0 if label == "fake" else 2] += 130
+            path.write_bytes(encode(Image.fromarray(pixels), "PNG"))
+            rows.append({"path": path.name, "label": label, "split": split, "source": source})
+    return rows
 
 
 def write_manifest(folder: Path, rows: list[dict[str, str]]) -> Path:
