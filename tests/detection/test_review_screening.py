@@ -50,7 +50,8 @@ def test_a_failure_is_nothing_to_look_at(alice, model_version):
     assert not Detection.objects.get().awaits_screening
 
 
-def test_what_cannot_be_told_comes_if_a_person_sent_it(alice, model_version):
+def test_what_cannot_be_told_comes_if_a_person_sent_it(alice, carol, model_version):
+    set_rules(by=carol, sample_share=0)
     rows = [ended(alice, model_version, "inconclusive") for _ in range(3)]
     asked(rows[0], alice, via="page")
     asked(rows[1], alice, via="api")
