@@ -144,7 +144,7 @@ def rung(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> lis
         return True
 
     for module in (
-        "detection.services.submission",
+        "detection.services.waiting",
         "detection.services.sweeping",
         "detection.tasks",
     ):

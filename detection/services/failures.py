@@ -8,7 +8,8 @@ from accounts.models import User
 from detection.models import Detection, HistoryRow, Image, Submission
 from detection.models.history import HistoryRowQuerySet
 from detection.paging import page
-from detection.services.submission import MENDED_BY_UPLOAD, retry_detection
+from detection.services.submission import MENDED_BY_UPLOAD
+from detection.services.waiting import retry_detection
 
 PAGE_SIZE = 20
 COUNTED_TO = 10_000  # of the latest; what failed before is not asked for its code

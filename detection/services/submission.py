@@ -11,11 +11,10 @@ from django.utils import timezone
 
 from accounts import audit
 from accounts.models import ApiKey, User
-from detection.doorbell import ring
 from detection.errors import Refused
 from detection.history_words import words_of
 from detection.models import Batch, Case, Detection, Image, ModelVersion, Submission
-from detection.services import cases, custody, webhooks
+from detection.services import cases, custody, waiting, webhooks
 from detection.services.keeping import Kept, kept
 from detection.uploads import StoredUpload
 from detection.words import TRANSIENT_FAILURES
@@ -138,7 +137,7 @@ def write(
     found = [_admitted(file, held.get(file.upload.sha256), request) for file in files]
     images = {image.pk: image for image in found if isinstance(image, Image)}
     hidden = _hide(images.values()) if request.is_confidential else set()
-    queue = _queue_for(request.priority)
+    queue = waiting.queue_for(request.priority)
     detections, new, turns = _detections_of(images, version, queue, by=request.by)
     rows = [
         _Row(file, image, detections[image.pk], said, turns.get(image.pk))
@@ -176,19 +175,7 @@ class _Row:
     image: Image
     detection: Detection
     metadata: dict[str, Any]
-    turn: "_Turn | None"
-
-
-@dataclass(frozen=True)
-class _Turn:
-    """When a row of a person comes up, in the queue in which it is to wait."""
-
-    of: int
-    queue: str
-    number: int
-
-    def columns(self) -> dict[str, int]:
-        return {"turn": self.number, "turn_of": self.of}
+    turn: waiting.Turn | None
 
 
 def _images_of(files: Sequence[Kept], request: Request) -> dict[str, Image]:
@@ -236,7 +223,7 @@ def _hide(images: Iterable[Image]) -> set[uuid.UUID]:
 
 def _detections_of(
     images: Mapping[uuid.UUID, Image], version: ModelVersion, queue: str, *, by: User
-) -> tuple[dict[uuid.UUID, Detection], set[uuid.UUID], dict[uuid.UUID, _Turn]]:
+) -> tuple[dict[uuid.UUID, Detection], set[uuid.UUID], dict[uuid.UUID, waiting.Turn]]:
     """By image: its detection by this version, whether it had none before, and when what is to
     wait comes up.
 
@@ -253,7 +240,7 @@ def _detections_of(
             wanted[pk] = row.queue
         elif queue == Detection.Queue.DETECT != row.queue and not row.is_finished:
             wanted[pk] = queue  # should it wait, it waits there
-    turns = _turns_of(wanted, by=by)
+    turns = waiting.turns_of(wanted, by=by)
     made = [
         Detection(
             image=images[pk],
@@ -269,19 +256,6 @@ def _detections_of(
     for row in Detection.objects.bulk_create(made):
         found[row.image_id] = row
     return found, new, turns
-
-
-def _turns_of(wanted: Mapping[uuid.UUID, str], *, by: User) -> dict[uuid.UUID, _Turn]:
-    """A turn for each image, in the queue that is named for it.
-
-    Before any detection is held; in the order of the queues, as everybody does.
-    """
-    turns: dict[uuid.UUID, _Turn] = {}
-    for queue in sorted(set(wanted.values())):
-        group = [pk for pk, named in wanted.items() if named == queue]
-        first = Detection.objects.next_turn(by.pk, queue, rows=len(group))
-        turns |= {pk: _Turn(by.pk, queue, number) for number, pk in enumerate(group, first)}
-    return turns
 
 
 def _submission(row: _Row, request: Request, case: Case | None) -> Submission:
@@ -322,12 +296,12 @@ def _followed_up(
     if submission.callback_url:
         detection = webhooks.expect_callback(submission, tried_again=MENDED_BY_UPLOAD)
     if is_new_work:
-        _ring_after_commit(detection)
+        waiting.ring_after_commit(detection)
     elif turn is not None and detection.failure_code in MENDED_BY_UPLOAD:
-        if turn.queue == detection.queue and (queued_again := _queue_again(detection, turn)):
-            events.append(partial(_record_retry, by, *queued_again))
+        if turn.queue == detection.queue and (queued_again := waiting.queue_again(detection, turn)):
+            events.append(partial(waiting.record_retry, by, *queued_again))
     elif turn is not None and turn.queue != detection.queue:
-        _hurry(detection, turn)
+        waiting.hurry(detection, turn)
     if row.file.is_restored:
         events.append(partial(_record_restoration, by, image))
     if is_hidden_now:
@@ -336,62 +310,6 @@ def _followed_up(
     accept = partial(_record_acceptance, submission)
     events.append(partial(accept, is_confidential=is_confidential))
     return Written(submission, tuple(events))
-
-
-def _hurry(detection: Detection, turn: _Turn) -> None:
-    """Somebody waits for what lay in the bulk queue: it goes to the quick one."""
-    waiting = Detection.objects.filter(
-        pk=detection.pk, status=Detection.Status.QUEUED, queue=Detection.Queue.BULK
-    )
-    if waiting.update(queue=turn.queue, rung_at=timezone.now(), **turn.columns()):
-        detection.queue = turn.queue
-        _ring_after_commit(detection)
-
-
-def retry_detection(*, by: User, detection: Detection) -> bool:
-    """Queue a failed detection for another set of attempts; False when it is not failed."""
-    of, queue = detection.turn_of_id or detection.image.owner_id, detection.queue
-    with transaction.atomic():
-        turn = _Turn(of, queue, Detection.objects.next_turn(of, queue))
-        queued_again = _queue_again(detection, turn)
-        if queued_again:
-            _record_retry(by, *queued_again)
-    return queued_again is not None
-
-
-def _queue_again(detection: Detection, turn: _Turn) -> tuple[Detection, str, int] | None:
-    """The detection, how it had failed, and its new limit; None when it is not failed."""
-    limit = detection.attempt + Detection._meta.get_field("attempt_limit").default
-    won = Detection.objects.filter(
-        pk=detection.pk,
-        status=Detection.Status.FAILED,
-        attempt=detection.attempt,
-        image__erased_at=None,
-    ).update(
-        status=Detection.Status.QUEUED,
-        failure_code="",
-        completed_at=None,
-        attempt_limit=limit,
-        queued_at=timezone.now(),
-        rung_at=timezone.now(),
-        **turn.columns(),
-    )
-    if not won:
-        return None
-    _ring_after_commit(detection)
-    return detection, detection.failure_code, limit
-
-
-def _record_retry(by: User, detection: Detection, failure_code: str, limit: int) -> None:
-    audit.record(
-        "detection.retried",
-        actor=by,
-        target=detection,
-        owner=detection.image.owner,
-        target_sha256=detection.image.sha256,
-        before={"status": "failed", "failure_code": failure_code},
-        after={"status": "queued", "attempt_limit": limit},
-    )
 
 
 def _record_restoration(by: User, image: Image) -> None:
@@ -420,17 +338,3 @@ def _record_acceptance(submission: Submission, *, is_confidential: bool) -> None
         detail={"file_name": submission.file_name}
         | ({"source_url": submission.source_url} if submission.source_url else {}),
     )
-
-
-def _ring_after_commit(detection: Detection) -> None:
-    def announce() -> None:
-        if not ring(detection.pk, detection.queue):
-            # Due at once, not only when this doorbell counts as unheard.
-            Detection.objects.filter(pk=detection.pk).update(rung_at=None)
-
-    transaction.on_commit(announce, robust=True)
-
-
-def _queue_for(priority: str) -> str:
-    is_bulk = priority == Submission.Priority.BULK
-    return Detection.Queue.BULK if is_bulk else Detection.Queue.DETECT

@@ -25,7 +25,7 @@ from detection.region_presentation import parts
 from detection.report_presentation import report_section
 from detection.services.file_reading import current_facts
 from detection.services.seen_before import find, fingerprint
-from detection.services.submission import retry_detection
+from detection.services.waiting import retry_detection
 from detection.sightings import SeenBefore, seen_before
 from detection.web.case_image_pages import cases_section
 from detection.web.custody_pages import may_erase

@@ -17,7 +17,7 @@ from detection.models import Detection
 from detection.operations_presentation import page_of
 from detection.services import failures
 from detection.services.operations import operations
-from detection.services.submission import retry_detection
+from detection.services.waiting import retry_detection
 from detection.words import failure_sentence
 
 USUAL_RETRIES = 50

@@ -46,7 +46,7 @@ def _remember(sender: Any, **_: Any) -> None:
 def _steps_of_an_upload() -> None:
     from detection import storage
     from detection.api import idempotency
-    from detection.services import submission
+    from detection.services import waiting
     from detection.uploads import UploadWriter
 
     _after(UploadWriter, "finish", "written")
@@ -54,8 +54,8 @@ def _steps_of_an_upload() -> None:
     _after(os, "link", "linked")
     _after(storage, "keep_original", "kept")
     _after(idempotency, "keep", "recorded")
-    _before(submission, "ring", "committed")
-    _after(submission, "ring", "rung")
+    _before(waiting, "ring", "committed")
+    _after(waiting, "ring", "rung")
     _after(WSGIHandler, "__call__", "answered", only=_is_upload)
 
 

@@ -18,7 +18,7 @@ from detection import storage, tasks
 from detection.errors import Refused
 from detection.models import Case, Detection, IdempotencyKey, Image, Submission
 from detection.services import custody, erasure
-from detection.services.submission import retry_detection
+from detection.services.waiting import retry_detection
 from detection.tasks import run_detection
 from tests import images
 from tests.factories import done_row, files_below, image_row, in_parallel, submitted

@@ -13,7 +13,7 @@ from accounts.models import AuditEvent, User
 from detection.models import Detection, ModelVersion, Submission, WebhookDelivery, outbox
 from detection.services import sweeping, webhooks
 from detection.services.erasure import erase_image
-from detection.services.submission import retry_detection
+from detection.services.waiting import retry_detection
 from detection.tasks import run_detection
 from tests.conftest import RESULT
 from tests.factories import WORKER, detection_row, image_row, in_parallel, running_row, submitted

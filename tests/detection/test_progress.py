@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from detection.models import Detection
 from detection.services import progress
-from detection.services.submission import retry_detection
+from detection.services.waiting import retry_detection
 from tests.factories import detection_row, done_row, running_row
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,8 @@ from accounts.models import AuditEvent
 from detection import storage
 from detection.errors import Refused
 from detection.models import Detection, Image, ModelVersion, Submission
-from detection.services.submission import retry_detection, shown_name
+from detection.services.submission import shown_name
+from detection.services.waiting import retry_detection
 from tests import images
 from tests.conftest import RESULT
 from tests.factories import WORKER, files_below, in_parallel, submitted
@@ -212,9 +213,9 @@ def test_another_disk_error_is_not_hidden(alice, monkeypatch):
 def test_a_broker_that_is_away_costs_nothing(
     alice, monkeypatch, django_capture_on_commit_callbacks
 ):
-    from detection.services import submission
+    from detection.services import waiting
 
-    monkeypatch.setattr(submission, "ring", lambda *_: False)
+    monkeypatch.setattr(waiting, "ring", lambda *_: False)
     with django_capture_on_commit_callbacks(execute=True):
         submitted(alice)
     assert Detection.objects.get().status == "queued"
@@ -223,12 +224,12 @@ def test_a_broker_that_is_away_costs_nothing(
 def test_a_doorbell_that_breaks_loses_nothing(
     alice, monkeypatch, django_capture_on_commit_callbacks
 ):
-    from detection.services import submission
+    from detection.services import waiting
 
     def broken(*_: Any) -> bool:
         raise RuntimeError("the bell fell off")
 
-    monkeypatch.setattr(submission, "ring", broken)
+    monkeypatch.setattr(waiting, "ring", broken)
     with django_capture_on_commit_callbacks(execute=True):
         submitted(alice)
     assert Detection.objects.get().status == "queued"
@@ -380,7 +381,7 @@ def _full(*_: Any) -> None:
 def test_a_doorbell_that_could_not_be_rung_is_due_at_once(
     alice, model_version, monkeypatch, django_capture_on_commit_callbacks
 ):
-    monkeypatch.setattr("detection.services.submission.ring", lambda *_: False)
+    monkeypatch.setattr("detection.services.waiting.ring", lambda *_: False)
     with django_capture_on_commit_callbacks(execute=True):
         submitted(alice)
     assert Detection.objects.get().rung_at is None

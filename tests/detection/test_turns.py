@@ -10,8 +10,9 @@ from django.utils import timezone
 from accounts.models import User
 from detection import tasks
 from detection.models import Detection, ModelVersion
-from detection.services import batches, judging_again, submission
-from detection.services.submission import Request, retry_detection
+from detection.services import batches, judging_again
+from detection.services.submission import Request
+from detection.services.waiting import retry_detection, turns_of
 from tests.factories import (
     WORKER,
     detection_row,
@@ -260,13 +261,12 @@ def test_what_was_read_as_running_waits_in_the_quick_queue_by_a_turn_of_that(
         last = submitted(alice, jpeg_of(n), priority="bulk").detection
     waiting(bob, model_version, 1)
     Detection.objects.filter(pk=last.pk).update(status="running", attempt=1)
-    held = submission._turns_of
 
     def released_meanwhile(*args, **named):
         Detection.objects.filter(pk=last.pk).update(status="queued")
-        return held(*args, **named)
+        return turns_of(*args, **named)
 
-    monkeypatch.setattr(submission, "_turns_of", released_meanwhile)
+    monkeypatch.setattr("detection.services.waiting.turns_of", released_meanwhile)
     submitted(alice, jpeg_of(2))
     last.refresh_from_db()
     assert (last.queue, last.turn) == ("detect", 0)
