@@ -52,6 +52,10 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         """
         return self.filter(status=RawSQL("'queued'", ()), queue=queue)
 
+    def due(self) -> Self:
+        """Without what was put off for now."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+
     def next_turn(self, of: int, queue: str, *, rows: int = 1) -> int:
         """The first of so many rounds for rows of this person: after those that wait; or the round
         in progress, or the one after it where they had their turn in that.
@@ -112,8 +116,7 @@ class InTurnsQuerySet(LeasedQuerySet[AnyInTurns]):
         return list(running.order_by("lease_until").values_list("pk", flat=True)[:LOOKED_AT])
 
     def _next_in(self, queue: str) -> Sequence[Any]:
-        is_due = Q(lease_until=None) | Q(lease_until__lt=Now())
-        waiting = self.waiting_in(queue).filter(is_due, attempt__lt=F("attempt_limit"))
+        waiting = self.waiting_in(queue).due().filter(attempt__lt=F("attempt_limit"))
         following = waiting.order_by("turn", "queued_at").values_list("pk", "turn", "turn_of")
         rows = list(following[:LOOKED_AT])
         if len({whose for _pk, _turn, whose in rows}) > 1:

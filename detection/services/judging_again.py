@@ -137,9 +137,12 @@ def fail_exhausted() -> int:
 
 
 def _is_somebody_waiting() -> bool:
-    """Whether an image waits that was submitted, or the last handful still does."""
+    """Whether an image waits that was submitted, or the last handful still does.
+
+    One whose original the storage does not give is put off again and again, and holds nobody up.
+    """
     queued = Detection.objects.filter(status=Detection.Status.QUEUED)
-    if queued.filter(judged_before=None).exists():
+    if queued.due().filter(judged_before=None).exists():
         return True
     return queued.exclude(judged_before=None).count() >= HANDFUL
 

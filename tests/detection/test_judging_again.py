@@ -20,7 +20,7 @@ from detection.services.seen_before import find, fingerprint
 from detection.services.webhooks import add_endpoint
 from detection.tasks import judge_again, run_detection
 from tests import images
-from tests.factories import detection_row, done_row, in_parallel, submitted
+from tests.factories import WORKER, detection_row, done_row, in_parallel, submitted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("told")]
 
@@ -205,6 +205,20 @@ def test_it_gives_way_to_whatever_was_submitted(alice, dora, model_version, newe
     Detection.objects.filter(pk=waiting.detection_id).update(
         status="failed", failure_code="corrupt"
     )
+    judge_again(str(order.pk))
+    order.refresh_from_db()
+    assert order.done == 3
+
+
+def test_an_image_that_the_storage_does_not_give_holds_it_up_no_longer(
+    alice, dora, model_version, newer
+):
+    many(alice, model_version, 3)
+    registry.activate(newer, by=None)
+    order = judging_again.order(by=dora)
+    waiting = submitted(alice, images.jpeg_bytes(seed=9)).detection
+    claim = Detection.objects.claim_next(str(waiting.pk), worker=WORKER)
+    assert claim.put_off()
     judge_again(str(order.pk))
     order.refresh_from_db()
     assert order.done == 3
