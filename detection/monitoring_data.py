@@ -136,4 +136,4 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _at(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat()
+    return None if at is None else at.isoformat().replace("+00:00", "Z")

@@ -70,6 +70,7 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
     """One delivery with what was sent and how each attempt went."""
 
     webhook_id = serializers.CharField(source="message_id")
+    attempts = serializers.SerializerMethodField()
     payload = serializers.SerializerMethodField()
     next_attempt_at = serializers.SerializerMethodField()
 
@@ -88,6 +89,10 @@ class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
             "ended_at",
             "payload",
         ]
+
+    def get_attempts(self, row: WebhookDelivery) -> list[dict[str, Any]]:
+        """Their times as all others of the API: rows keep what Python calls an ISO time."""
+        return [{**one, "at": one["at"].replace("+00:00", "Z")} for one in row.attempts]
 
     def get_payload(self, row: WebhookDelivery) -> dict[str, Any] | None:
         """None once the image was erased."""

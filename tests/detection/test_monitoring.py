@@ -182,7 +182,9 @@ def test_an_alert_is_looked_after_by_the_api(client, dora, carol, key_of):
     assert post(carol, note="x").status_code == 404
     assert post(dora, "models:read", note="x").status_code == 403
     assert post(dora, note="").status_code == 400
-    assert post(dora, note="the wire").json()["note"] == "the wire"
+    attended = post(dora, note="the wire").json()
+    assert attended["note"] == "the wire"
+    assert attended["raised_at"].endswith("Z")  # as all times of the API
     again = post(dora, note="again")
     assert (again.status_code, again.json()["code"]) == (409, "alert_attended")
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from detection.models import WebhookDelivery, WebhookEndpoint
 from detection.services import webhooks
+from detection.services.delivering import Outcome
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/webhooks"
@@ -151,6 +152,17 @@ def test_deliveries_come_in_pages_and_by_status(ask, endpoint):
     )
     for wrong in ("status=lost", "cursor=x"):
         assert ask("GET", f"{path}?{wrong}").status_code == 400
+
+
+def test_an_attempts_time_ends_as_all_times_of_the_api_do(ask, endpoint):
+    (delivery,) = _deliveries(endpoint, "failed")
+    attempt = Outcome(None, "timeout", 15_000).as_row()
+    WebhookDelivery.objects.filter(pk=delivery.pk).update(attempts=[attempt])
+    (row,) = ask("GET", f"{PATH}/{endpoint.pk}/deliveries").json()["results"]
+    (said,) = row["attempts"]
+    assert said["at"].endswith("Z")
+    assert row["created_at"].endswith("Z")
+    assert datetime.fromisoformat(said["at"]) == datetime.fromisoformat(attempt["at"])
 
 
 def test_what_failed_is_sent_again_and_what_arrived_is_not(ask, endpoint):
