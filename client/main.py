@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from client import output
+from client.ending import Commands, Judged, Stopped, say
 from client.errors import DeskError
 from client.files import find
 from client.result import EXIT_FAILED, EXIT_INCONCLUSIVE, Result, exit_code
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130  # as shells have it
 DEFAULT_MODEL = "default"
-
-
-class Judged(SystemExit):
-    """The end of a check, with the exit code that its results call for."""
 
 
 def _from_environment(context: typer.Context, param: typer.CallbackParam, key: str) -> str:
@@ -58,7 +55,9 @@ Key = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    cls=Commands, add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False
+)
 
 
 @app.callback()
@@ -115,7 +114,8 @@ def check(
     terms = _terms(metadata, is_bulk=bulk, is_confidential=confidential)
     files = find(paths)
     if not files:
-        _stop(f"no image found in {', '.join(output.shown(str(path)) for path in paths)}")
+        named = ", ".join(output.shown(str(path)) for path in paths)
+        raise Stopped("no_image", f"no image found in {named}")
     write = output.write_json if as_json else output.write_csv if as_csv else output.write_line
     if as_csv:
         output.write_csv_head()
@@ -131,7 +131,7 @@ def check(
             judged = judged_here(files, min(jobs or 2, len(files)), model)
         results = _written(judged, write, len(files))
     if not (as_json or as_csv):
-        _say(output.summary(results), style="dim")
+        say(output.summary(results), style="dim")
     raise Judged(exit_code(results))
 
 
@@ -168,7 +168,7 @@ def feedback(
     """Tell a server what you know of an image; exit code 3 if it was not taken, else 0."""
     with _ends_well(), _desk(server, key, key_file) as desk:
         desk.feedback(detection, label=label, category=category, comment=comment)
-    _say("Thank you; a person will look at it.", style="dim")
+    say("Thank you; a person will look at it.", style="dim")
 
 
 @app.command(name="verify-report")
@@ -194,8 +194,10 @@ def verify_report(
     with _ends_well():
         try:
             found = verify(file, keys=key, server=server)
-        except (OSError, ValueError) as error:
-            _stop(output.shown(str(error)))
+        except OSError as error:
+            raise Stopped("not_readable", output.shown(str(error))) from None
+        except ValueError as error:
+            raise Stopped("keys_unreadable", output.shown(str(error))) from None
     if as_json:
         print(found.line())  # noqa: T201
     else:
@@ -240,14 +242,16 @@ def _desk(server: str, key: str, key_file: Path | None, *, patience_s: float = 6
     from client.server import Desk
 
     if not server:
-        _stop("name a server, with --server or in UNMASK_SERVER")
+        raise Stopped("no_server", "name a server, with --server or in UNMASK_SERVER")
     if key_file:
         try:
             key = key_file.read_text().strip()
         except (OSError, UnicodeDecodeError) as error:
-            _stop(f"cannot read the key file {output.shown(str(key_file))}: {error}")
+            said = f"cannot read the key file {output.shown(str(key_file))}: {error}"
+            raise Stopped("key_unreadable", said) from None
     if not key:
-        _stop("a server wants an API key: put it into UNMASK_API_KEY or name a --key-file")
+        said = "a server wants an API key: put it into UNMASK_API_KEY or name a --key-file"
+        raise Stopped("no_key", said)
     return Desk(server, key, patience_s=patience_s)
 
 
@@ -269,15 +273,15 @@ def _judged_there(
         is_bulk = terms.get("priority") == "bulk"
         yield (errand.in_batches if is_bulk else errand.one_by_one)(files, jobs)
     if errand.hopeless:
-        _say(f"unmask: {output.shown(errand.hopeless.detail)}", style="red")
+        say(f"unmask: {output.shown(errand.hopeless.detail)}", style="red")
 
 
 @contextmanager
 def _judged_before(ids: Sequence[str], desk: "Desk") -> Iterator[Iterator[Result]]:
-    from client.remote import result_of
+    from client.remote import asked_about
 
     with desk:
-        yield (result_of(desk.detection(detection_id)) for detection_id in ids)
+        yield (asked_about(detection_id, desk) for detection_id in ids)
 
 
 def _written(
@@ -298,9 +302,9 @@ def _ends_well() -> Iterator[None]:
     try:
         yield
     except MLError as error:
-        _stop(f"cannot judge anything: {error}")
+        raise Stopped(error.code, f"cannot judge anything: {error}") from None
     except DeskError as error:
-        _stop(output.shown(error.detail))
+        raise Stopped(error.code, output.shown(error.detail)) from None
     except BrokenPipeError:  # `unmask check ... | head`: nobody reads on
         _leave(EXIT_FAILED)
     except KeyboardInterrupt:
@@ -320,16 +324,6 @@ def _progress(total: int) -> Iterator[Callable[[], None]]:
     with bar:
         task = bar.add_task("check", total=total)
         yield lambda: bar.advance(task)
-
-
-def _say(message: str, *, style: str) -> None:
-    console = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
-    console.print(message, style=style)
-
-
-def _stop(message: str) -> NoReturn:
-    _say(f"unmask: {message}", style="red")
-    raise Judged(EXIT_FAILED)
 
 
 def _leave(code: int) -> NoReturn:

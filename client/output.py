@@ -29,6 +29,11 @@ def write_json(result: Result) -> None:
     print(json.dumps(asdict(result)), flush=True)  # noqa: T201
 
 
+def write_error(code: str, detail: str) -> None:
+    """One line: why a whole command did not do what it was asked."""
+    print(json.dumps({"error": {"code": code, "detail": detail}}), flush=True)  # noqa: T201
+
+
 def write_csv(result: Result) -> None:
     """One row; a cell that a spreadsheet would run gets an apostrophe before it."""
     row = asdict(result)

@@ -132,9 +132,19 @@ class Errand:
         return replace(result, error={"code": error.code, "detail": error.detail})
 
 
-def result_of(detection: Detection) -> Submitted:
-    """A detection whose file is not at hand; its id takes the place of the path."""
-    return _judged(Submitted(detection["id"]), detection)
+def asked_about(detection_id: str, desk: Desk) -> Submitted:
+    """A detection whose file is not at hand; its id takes the place of the path.
+
+    Raises:
+        DeskError: the next would meet the same.
+    """
+    result = Submitted(detection_id)
+    try:
+        return _judged(result, desk.detection(detection_id))
+    except DeskError as error:
+        if error.is_hopeless:
+            raise
+        return replace(result, error={"code": error.code, "detail": error.detail})
 
 
 def _judged(result: Submitted, detection: Detection) -> Submitted:

@@ -279,7 +279,56 @@ def test_a_detection_is_shown_again(url, tmp_path):
     [line] = lines(shown)
     assert (line["path"], line["verdict"], shown.exit_code) == ("d0", "likely_manipulated", 1)
     missing = unmask("show", "d9", "--server", url)
-    assert (missing.exit_code, missing.stderr) == (3, "unmask: Not found.\n")
+    assert (missing.exit_code, missing.stderr) == (3, "")
+    assert "not_found: Not found." in missing.stdout
+
+
+def test_a_detection_that_is_not_there_does_not_hide_the_next(url, tmp_path):
+    put(tmp_path, photo=b"m")
+    unmask("check", tmp_path / "photo", "--server", url)
+    shown = unmask("show", "d9", "d0", "--server", url, "--json")
+    missing, found = lines(shown)
+    assert (missing["path"], missing["error"]["code"]) == ("d9", "not_found")
+    assert (found["path"], found["error"], shown.exit_code) == ("d0", None, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["show"], "bad_usage"),
+        (["show", "d0", "--jobs", "2"], "bad_usage"),
+        (["shwo", "d0"], "bad_usage"),
+        (["check"], "bad_usage"),
+        (["check", "a", "--bulk"], "bad_usage"),
+        (["check", "."], "no_image"),
+        (["check", "a", "--server", "http://a", "--key-file", "/nowhere"], "key_unreadable"),
+        (["check", "a", "--server", "http://a", "--metadata", "{"], "bad_usage"),
+        (["check", "a", "--server", "a"], "address_malformed"),
+        (["show", "d0"], "no_server"),
+        (["show", "d0", "--server", "a"], "address_malformed"),
+        (["verify-report"], "bad_usage"),
+        (["verify-report", "nowhere.pdf"], "bad_usage"),
+        (["verify-report", "nowhere.pdf", "--key", "nowhere"], "not_readable"),
+        (["verify-report", "nowhere.pdf", "--server", "http://127.0.0.1:9"], "not_readable"),
+        (["verify-report", ".", "--server", "http://127.0.0.1:9"], "not_readable"),
+    ],
+)
+def test_whatever_ends_a_command_is_an_object_for_programs(tmp_path, monkeypatch, arguments, code):
+    monkeypatch.chdir(tmp_path)
+    result = unmask(*arguments, "--json")
+    [line] = lines(result)
+    assert list(line) == ["error"]
+    assert (line["error"]["code"], line["error"]["detail"] != "") == (code, True)
+    assert result.exit_code in {2, 3}  # 3 from the shell: what is mistyped is no verdict
+    assert result.stderr  # people read there what it is
+    plain = unmask(*arguments)
+    assert (plain.stdout, plain.exit_code) == ("", result.exit_code)
+
+
+def test_a_mistyped_command_ends_with_3_for_programs_too():
+    with start("show", "--json") as process:
+        assert json.loads(process.stdout.read())["error"]["code"] == "bad_usage"
+    assert process.returncode == 3
 
 
 def test_feedback_reaches_the_desk(url, stub):
