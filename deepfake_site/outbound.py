@@ -23,7 +23,7 @@ import httpx
 from django.conf import settings
 from django.utils.translation import gettext
 
-from deepfake_site.public_addresses import is_permitted
+from deepfake_site.public_addresses import IPAddress, is_permitted
 
 CONNECT_TIMEOUT_S = 5.0
 MAX_URL_LENGTH = 2000
@@ -45,6 +45,10 @@ class AddressRefused(httpx.TransportError):
     """The address, or one that its name resolves to, is none to connect to; nothing was sent."""
 
 
+class NotPublic(ValueError):  # noqa: N818 (it names what the address is)
+    """The host is written as an IP address that is none to connect to."""
+
+
 class BodyTooLarge(httpx.TransportError):
     """The answer was cut off at the limit."""
 
@@ -52,10 +56,10 @@ class BodyTooLarge(httpx.TransportError):
 def check_url(url: str) -> httpx.URL:
     """Parse an address as the client will, and refuse what is wrong with it as text.
 
-    What its host resolves to is checked when it is connected to.
+    What a name resolves to is checked when it is connected to; nobody is asked here.
 
     Raises:
-        ValueError: with one sentence for every reason.
+        ValueError: with one sentence for every reason; `NotPublic` where the host is no name.
     """
     if not 1 <= len(url) <= MAX_URL_LENGTH or not url.isprintable() or set(url) & set(" \\#"):
         _refuse_url()
@@ -69,6 +73,8 @@ def check_url(url: str) -> httpx.URL:
         _refuse_url()
     if not HOST.fullmatch(parsed.raw_host.decode("ascii")) or not _is_permitted_port(parsed.port):
         _refuse_url()
+    if not all(is_permitted(address) for address in _written_out(parsed.raw_host)):
+        _refuse_url(NotPublic)
     return parsed
 
 
@@ -94,8 +100,22 @@ def client(*, deadline_s: float, max_body_bytes: int = MAX_BODY_BYTES) -> httpx.
     )
 
 
-def _refuse_url() -> NoReturn:
-    raise ValueError(gettext("This desk does not use this address."))
+def _refuse_url(kind: type[ValueError] = ValueError) -> NoReturn:
+    raise kind(gettext("This desk does not use this address."))
+
+
+def _written_out(host: bytes) -> list[IPAddress]:
+    """The IP address that a host is, as connecting to it would read it: `127.1` is 127.0.0.1.
+
+    Empty for a name.
+    """
+    try:
+        found = socket.getaddrinfo(
+            host.rstrip(b"."), None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST
+        )
+    except OSError:
+        return []
+    return [ipaddress.ip_address(address[0]) for *_, address in found]
 
 
 def _names_a_user(url: str) -> bool:

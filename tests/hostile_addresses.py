@@ -96,6 +96,27 @@ HOSTILE_URLS = [
     "http://public.example/" + "a" * 2000,
 ]
 
+INSIDE = [
+    "http://127.0.0.1:8000/",
+    "http://127.1/",
+    "http://0/",
+    "http://2130706433/",
+    "http://0x7f000001/",
+    "http://127.0.0.1./",
+    "http://[::1]/",
+    "http://[::127.0.0.1]/",
+    "http://[::ffff:127.0.0.1]/",
+    "http://[64:ff9b::a9fe:a9fe]/",
+    "http://[2002:7f00:1::]/",
+    "http://[fe80::1]/",
+    "http://[fd00:ec2::254]/",
+    "http://169.254.169.254/latest/meta-data/",
+    "http://2852039166/",
+    "http://10.0.0.1/",
+    "http://172.31.255.255/",
+    "https://192.168.0.1/",
+    "http://100.64.0.1/",
+]  # of these, what needs no resolver to be told
 PUBLIC = "93.184.216.34"
 NAMES = {
     "localhost": ["127.0.0.1", "::1"],
@@ -122,6 +143,8 @@ class Names:
         self._answers[name] = lambda: turns.pop(0) if len(turns) > 1 else turns[0]
 
     def _getaddrinfo(self, host: Any, port: Any, *args: Any, **kwargs: Any) -> list[Any]:
+        if kwargs.get("flags", 0) & socket.AI_NUMERICHOST:  # whether it is a name at all
+            return self._numeric(host, port, *args, **kwargs)
         name = host.decode() if isinstance(host, bytes) else host
         self.asked.append(name)
         addresses = self._answers[name]() if name in self._answers else [name]

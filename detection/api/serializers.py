@@ -19,7 +19,7 @@ from detection.expected_share import expectation
 from detection.models import Batch, Detection, Installation, ReviewItem, Submission
 from detection.services import review
 from detection.stated_reasons import stated_reasons
-from detection.words import failure_sentence
+from detection.words import delivery_error_sentence, failure_sentence
 
 MAX_LEVELS = 16  # of objects and lists inside each other
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -30,6 +30,9 @@ def acceptable_url(value: str) -> str:
     """An address of somebody else's system, if it is one that this desk would connect to."""
     try:
         outbound.check_url(value)
+    except outbound.NotPublic:
+        code = "address_refused"  # as that of the attempt that it would come to
+        raise serializers.ValidationError(delivery_error_sentence(code), code) from None
     except ValueError as error:
         raise serializers.ValidationError(str(error)) from None
     return value

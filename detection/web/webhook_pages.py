@@ -27,6 +27,7 @@ from detection.models import WebhookDelivery, WebhookEndpoint
 from detection.models.webhook import WebhookDeliveryQuerySet
 from detection.paging import Page, page
 from detection.services import webhooks
+from detection.words import delivery_error_sentence
 
 PAGE_SIZE = 25
 Event = WebhookEndpoint.Event
@@ -58,6 +59,8 @@ class EndpointForm(forms.Form):
         url = str(self.cleaned_data["url"])
         try:
             outbound.check_url(url)
+        except outbound.NotPublic:
+            raise forms.ValidationError(delivery_error_sentence("address_refused")) from None
         except ValueError as error:
             raise forms.ValidationError(str(error)) from None
         return url

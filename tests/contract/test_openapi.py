@@ -74,7 +74,7 @@ def _schema() -> Any:
 
 schema, for_others = _schema(), _schema()
 for_others.config.phases.coverage.enabled = False
-ADDRESS = "https://192.0.2.1/hook"
+ADDRESS = "https://receiver.invalid/hook"
 ADDRESSES = ("url", "callback_url")
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from deepfake_site import outbound
 from tests.certificates import authority_and_server
-from tests.hostile_addresses import HOSTILE_URLS, PUBLIC, Connections, Names
+from tests.hostile_addresses import HOSTILE_URLS, INSIDE, PUBLIC, Connections, Names
 from tests.loopback import dripping, endless, saying, serving
 
 BODY = b"x" * 1000
@@ -96,6 +96,25 @@ def test_an_ordinary_address_is_taken(url):
     assert outbound.check_url(url).scheme in {"http", "https"}
 
 
+@pytest.mark.parametrize("url", INSIDE)
+def test_an_address_inside_is_told_from_its_text(names, url):
+    with pytest.raises(outbound.NotPublic):
+        outbound.check_url(url)
+    assert names.asked == []
+
+
+def test_what_the_operator_allows_is_taken_however_it_is_written(loopback):
+    for url in ("http://127.0.0.1:8000/", "http://127.1/", "http://2130706433/"):
+        assert outbound.check_url(url).scheme == "http"
+    with pytest.raises(outbound.NotPublic):
+        outbound.check_url("http://10.0.0.1/")
+
+
+def test_a_name_is_not_asked_for_before_it_is_connected_to(names):
+    assert outbound.check_url("http://localhost/").host == "localhost"
+    assert names.asked == []
+
+
 def test_an_address_that_grows_too_long_in_ascii_is_refused():
     with pytest.raises(ValueError, match="does not use"):
         outbound.check_url("https://public.example/" + "ö" * 1000)
@@ -149,7 +168,13 @@ def test_no_proxy_of_the_environment_is_asked(monkeypatch, loopback):
 
 
 def test_a_name_that_is_not_resolved_in_time_is_given_up(monkeypatch):
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: time.sleep(2))
+    def asked(*_: Any, flags: int = 0, **__: Any) -> list[Any]:
+        if flags & socket.AI_NUMERICHOST:
+            raise socket.gaierror
+        time.sleep(2)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked)
     with pytest.raises(httpx.ConnectTimeout):
         _get("http://public.example/", deadline_s=0.2)
 

@@ -1,5 +1,6 @@
 """Webhooks for machines: one's own alone, with a key that may, each secret shown once."""
 
+import ipaddress
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,6 +13,7 @@ from django.utils import timezone
 from detection.models import WebhookDelivery, WebhookEndpoint
 from detection.services import webhooks
 from detection.services.delivering import Outcome
+from tests.hostile_addresses import INSIDE
 
 pytestmark = pytest.mark.django_db
 PATH = "/api/v1/webhooks"
@@ -88,6 +90,23 @@ def test_what_makes_no_endpoint_says_which_field(ask, alice, endpoint, changed, 
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
         assert {error["field"].split(".")[0] for error in answer.json()["errors"]} == {field}
     assert alice.webhook_endpoints.get() == endpoint
+
+
+@pytest.mark.parametrize("url", INSIDE)
+def test_an_address_inside_is_refused_before_anything_is_sent_there(ask, alice, endpoint, url):
+    for method, path in (("POST", PATH), ("PATCH", f"{PATH}/{endpoint.pk}")):
+        answer = ask(method, path, TERMS | {"url": url})
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["field"]) == (400, "url")
+        assert error["code"] == "address_refused"
+        assert "does not connect" in error["detail"]
+    assert alice.webhook_endpoints.get() == endpoint
+
+
+def test_a_network_that_the_operator_allows_is_taken(ask, settings):
+    settings.OUTBOUND_ALLOW = [ipaddress.ip_network("10.1.0.0/16")]
+    assert ask("POST", PATH, TERMS | {"url": "http://10.1.2.3/hook"}).status_code == 201
+    assert ask("POST", PATH, TERMS | {"url": "http://10.2.2.3/hook"}).status_code == 400
 
 
 @pytest.mark.parametrize("body", [[], "text", None, 7])
@@ -209,4 +228,16 @@ def test_a_callback_that_is_no_address_is_refused_and_nothing_kept(
     data = {"image": photo, "callback_url": "https://user:word@cms.example.org/"}
     answer = client_of(alice).post("/api/v1/detections", data)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "callback_url")
+    assert not alice.submissions.exists()
+
+
+@pytest.mark.parametrize("path", ["/api/v1/detections", "/api/v1/detections/batch"])
+def test_a_callback_that_leads_inside_is_refused_and_nothing_kept(
+    alice, client_of, model_version, photo, path
+):
+    field = "images" if path.endswith("batch") else "image"
+    answer = client_of(alice).post(path, {field: photo, "callback_url": "http://2130706433/"})
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["field"]) == (400, "callback_url")
+    assert error["code"] == "address_refused"
     assert not alice.submissions.exists()

@@ -76,6 +76,7 @@ def test_a_new_webhooks_secret_is_shown_once(browser, alice):
     [
         {"url": "cms.example.org"},
         {"url": "https://u:p@e.org/"},
+        {"url": "http://169.254.169.254/"},
         {"events": []},
         {"events": ["all"]},
     ],
