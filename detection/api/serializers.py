@@ -21,6 +21,7 @@ from detection.services import review
 from detection.stated_reasons import stated_reasons
 from detection.words import delivery_error_sentence, failure_sentence
 
+MAX_METADATA = 8192  # characters
 MAX_LEVELS = 16  # of objects and lists inside each other
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 BAD_METADATA = "metadata must be a JSON object, without NUL characters or infinite numbers."
@@ -231,7 +232,7 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
     """
 
     url = Text(required=False, trim_whitespace=False)
-    metadata = Metadata(required=False, max_length=8192)
+    metadata = Metadata(required=False, max_length=MAX_METADATA)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.INTERACTIVE)
     is_confidential = Flag(default=False)
     review = Flag(default=False, source="wants_review")
@@ -248,7 +249,7 @@ class SubmissionSerializer(NoUnknownFields, serializers.Serializer[Submission]):
 class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     """The fields beside the images; `metadata` is one object for all, or a list with one each."""
 
-    metadata = Metadata(required=False, max_length=100 * 8192)
+    metadata = Metadata(required=False, max_length=100 * MAX_METADATA)
     priority = Choice(Submission.Priority.choices, default=Submission.Priority.BULK)
     is_confidential = Flag(default=False)
     review = Flag(default=False, source="wants_review")
@@ -257,11 +258,16 @@ class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
 
     def validate_metadata(self, value: str) -> dict[str, Any] | list[dict[str, Any]]:
         parsed = _parsed(value)
-        each = parsed if isinstance(parsed, list) else [parsed]
-        if not all(isinstance(one, dict) for one in each):
-            raise serializers.ValidationError(BAD_METADATA)
-        if any(len(json.dumps(one)) > 8192 for one in each):
-            raise serializers.ValidationError("Each metadata object has at most 8,192 characters.")
+        if not isinstance(parsed, list):
+            if refusal := _refused_metadata(parsed):
+                raise refusal
+            return parsed
+        wrong: dict[str, Any] = {}
+        for place, one in enumerate(parsed):
+            if refusal := _refused_metadata(one):
+                wrong[str(place)] = refusal.detail
+        if wrong:
+            raise serializers.ValidationError(wrong)
         return parsed
 
     def metadata_of_each(self, count: int) -> list[dict[str, Any]]:
@@ -281,6 +287,16 @@ class BatchSerializer(NoUnknownFields, serializers.Serializer[Batch]):
     def shared(self) -> dict[str, Any]:
         """What counts for each of the images alike."""
         return {name: v for name, v in self.validated_data.items() if name != "metadata"}
+
+
+def _refused_metadata(said: Any) -> serializers.ValidationError | None:
+    """What is wrong with the metadata of one image of a batch."""
+    if not isinstance(said, dict):
+        return serializers.ValidationError(BAD_METADATA)
+    if len(json.dumps(said, ensure_ascii=False)) > MAX_METADATA:
+        sentence = f"Each metadata object has at most {MAX_METADATA:,} characters."
+        return serializers.ValidationError(sentence, "max_length")
+    return None
 
 
 def _parsed(text: str) -> Any:

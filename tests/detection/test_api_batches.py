@@ -118,15 +118,30 @@ def test_metadata_is_one_object_for_all_or_one_each(api):
 
 
 @pytest.mark.parametrize(
-    "metadata",
-    ['[{"n": 1}]', "[1, 2]", "7", "{", '[{"n": 1}, 2]', json.dumps([{"a": "b" * 8200}] * 2)],
+    ("metadata", "wrong"),
+    [
+        ('[{"n": 1}]', [("metadata", "invalid")]),
+        ("7", [("metadata", "invalid")]),
+        ("{", [("metadata", "invalid")]),
+        (json.dumps({"a": "b" * 8200}), [("metadata", "max_length")]),
+        ("[1, 2]", [("metadata.0", "invalid"), ("metadata.1", "invalid")]),
+        ('[{"n": 1}, 2]', [("metadata.1", "invalid")]),
+        (json.dumps([{}, {"a": "b" * 8200}]), [("metadata.1", "max_length")]),
+    ],
 )
-def test_metadata_that_fits_no_image_is_refused(api, metadata):
+def test_metadata_that_fits_no_image_is_refused_by_its_place(api, metadata, wrong):
     answer = _send(api, [_file(0), _file(1)], metadata=metadata)
     assert answer.status_code == 400
-    assert [error["field"] for error in answer.json()["errors"]] == ["metadata"]
+    assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == wrong
     assert not Submission.objects.exists()
     assert files_below("originals") == []
+
+
+def test_metadata_in_any_script_may_be_as_long_as_of_one_image(api):
+    said = [{"a": "\u0628" * 8000}, {}]
+    answer = _send(api, [_file(0), _file(1)], metadata=json.dumps(said, ensure_ascii=False))
+    assert answer.status_code == 202
+    assert answer.json()["results"][0]["detection"]["metadata"] == said[0]
 
 
 def test_a_hundred_are_taken_and_not_one_more(api):
