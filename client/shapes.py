@@ -84,8 +84,8 @@ class Detection(TypedDict):
 class BatchItem(TypedDict):
     """One image of a batch, in the order sent: a detection, or the problem it was refused with."""
 
-    position: int
-    file_name: str
+    position: int | None  # null in old batches that are read again
+    file_name: str | None  # null of a refused file in a batch that is read again
     status: int
     detection: Detection | None
     problem: dict[str, Any] | None
@@ -110,6 +110,7 @@ class Batch(TypedDict):
     created_at: str
     size: int
     counts: Counts
+    results: NotRequired[list[BatchItem]]
     links: dict[str, str]
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -16,13 +16,13 @@ from rest_framework.views import APIView
 from accounts import audit
 from deepfake_site.problems import problem_body
 from detection.api import idempotency
-from detection.api.base import caller, key_of, require_case, via
+from detection.api.base import caller, key_of, require_case, via, visible_detections
 from detection.api.permissions import DetectionScopes
 from detection.api.request_shapes import BATCH
 from detection.api.schema import FORM, ONCE, operation
 from detection.api.serializers import BatchSerializer, DetectionSerializer
 from detection.errors import Refused
-from detection.models import Batch
+from detection.models import Batch, Detection
 from detection.services import batches, submission
 from detection.services.batches import Outcome
 from detection.services.idempotency import claim
@@ -70,7 +70,7 @@ class BatchResource(APIView):
 
     @operation("readBatch", tag="Batches", answers={200: "Batch"}, problems=[404])
     def get(self, request: Request, pk: uuid.UUID) -> Response:
-        """How far the images of one of one's own batches are."""
+        """How far the images of one of one's own batches are, each by its place in the request."""
         batch = get_object_or_404(Batch, pk=pk, by=caller(request))
         counts = batches.progress(batch)
         body = {
@@ -78,6 +78,7 @@ class BatchResource(APIView):
             "created_at": batch.created_at,
             "size": batch.size,
             "counts": counts,
+            "results": _results(request, batch),
             "links": _links(request, batch),
         }
         headers = {}
@@ -119,22 +120,46 @@ def _acceptance(request: Request, batch: Batch, outcomes: list[Outcome]) -> Resp
 
 
 def _result(shown: DetectionSerializer, position: int, outcome: Outcome) -> dict[str, Any]:
-    code: int = status.HTTP_202_ACCEPTED
-    detection, problem = None, None
     if outcome.refusal is not None:
-        refusal = outcome.refusal
-        code, problem = refusal.status, problem_body(refusal.status, refusal.code, refusal.detail)
+        result = _refused(outcome.refusal)
     elif outcome.submission is not None:
-        row = outcome.submission.detection
-        detection = shown.to_representation(row)
-        code = status.HTTP_200_OK if row.is_finished else code
-    return {
-        "position": position,
-        "file_name": outcome.file_name,
-        "status": code,
-        "detection": detection,
-        "problem": problem,
-    }
+        result = _judged(shown, outcome.submission.detection)
+    return {"position": position, "file_name": outcome.file_name, **result}
+
+
+def _results(request: Request, batch: Batch) -> list[dict[str, Any]]:
+    """What became of each file by now, in the order sent; of a refused one no name was kept."""
+    sent = batch.submissions.order_by("batch_position", "created_at")
+    wanted = visible_detections(request).filter(pk__in=sent.order_by().values("detection"))
+    detections = {row.pk: row for row in wanted}
+    context: dict[str, Any] = {"request": request}
+    shown = DetectionSerializer(context=context)
+    results = []
+    for one in sent:
+        row = detections.get(one.detection_id)
+        context["metadata"] = one.metadata
+        result = _erased() if row is None else _judged(shown, row)
+        results.append({"position": one.batch_position, "file_name": one.file_name, **result})
+    for position, code in (batch.refused or {}).items():
+        results.append({"position": int(position), "file_name": None, **_refused(Refused(code))})
+    return sorted(results, key=lambda result: result["position"] or 0)
+
+
+def _judged(shown: DetectionSerializer, row: Detection) -> dict[str, Any]:
+    code = status.HTTP_200_OK if row.is_finished else status.HTTP_202_ACCEPTED
+    return {"status": code, "detection": shown.to_representation(row), "problem": None}
+
+
+def _refused(refusal: Refused) -> dict[str, Any]:
+    problem = problem_body(refusal.status, refusal.code, refusal.detail)
+    return {"status": refusal.status, "detection": None, "problem": problem}
+
+
+def _erased() -> dict[str, Any]:
+    """As its detection's own address answers."""
+    gone = NotFound()
+    problem = problem_body(gone.status_code, gone.default_code, str(gone.detail))
+    return {"status": gone.status_code, "detection": None, "problem": problem}
 
 
 def _links(request: Request, batch: Batch) -> dict[str, str]:

@@ -16,6 +16,9 @@ class Batch(models.Model):
     by = models.ForeignKey(User, models.PROTECT, related_name="batches")
     api_key = models.ForeignKey(ApiKey, models.PROTECT, null=True, blank=True)
     size = models.PositiveSmallIntegerField()  # files in the request, the refused ones too
+    # {"1": "unsupported_format"}: why the file at that place became nothing; its name is not kept.
+    # Null where none was refused, and of batches before this was written down.
+    refused = models.JSONField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

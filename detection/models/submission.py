@@ -32,6 +32,8 @@ class Submission(models.Model):
     batch = models.ForeignKey(
         Batch, models.PROTECT, related_name="submissions", null=True, blank=True
     )
+    # Its file's in the request, from 0; null of batches before it was written down.
+    batch_position = models.PositiveSmallIntegerField(null=True, blank=True, editable=False)
     case = models.ForeignKey(Case, models.PROTECT, null=True, blank=True)
     file_name = models.CharField(
         _("file name"), max_length=400, blank=True

@@ -74,9 +74,10 @@ def accept(
         [file for file in files if isinstance(file, Kept)],
         replace(request, batch=batch),
         [metadata[number] for number in good],
+        good,
     )
     found: dict[int, Written | Refused] = dict(zip(good, written, strict=True))
-    outcomes = []
+    outcomes, refused = [], {}
     for number, (file, upload) in enumerate(zip(files, uploads, strict=True)):
         one, name = found.get(number, file), submission.shown_name(upload.name)
         if isinstance(one, Written):
@@ -84,6 +85,10 @@ def accept(
             outcomes.append(Outcome(name, one.submission))
         elif isinstance(one, Refused):
             outcomes.append(Outcome(name, refusal=one))
+            refused[str(number)] = one.code
+    if refused:
+        batch.refused = refused
+        batch.save(update_fields=["refused"])
     return batch, outcomes
 
 

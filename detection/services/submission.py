@@ -118,7 +118,10 @@ def accept(file: Kept, request: Request) -> Submission:
 
 
 def write(
-    files: Sequence[Kept], request: Request, metadata: Sequence[dict[str, Any]]
+    files: Sequence[Kept],
+    request: Request,
+    metadata: Sequence[dict[str, Any]],
+    places: Sequence[int | None] = (),
 ) -> list[Written | Refused]:
     """As `accept`, for several images in hardly more statements than for one; without the events.
 
@@ -126,6 +129,7 @@ def write(
 
     Args:
         metadata: of each file, instead of the request's.
+        places: of each file in its batch, where it came in one.
     Raises:
         Refused: what the request as a whole would meet; the transaction must not be committed.
     """
@@ -140,8 +144,10 @@ def write(
     queue = waiting.queue_for(request.priority)
     detections, new, turns = _detections_of(images, version, queue, by=request.by)
     rows = [
-        _Row(file, image, detections[image.pk], said, turns.get(image.pk))
-        for file, image, said in zip(files, found, metadata, strict=True)
+        _Row(file, image, detections[image.pk], said, turns.get(image.pk), place)
+        for file, image, said, place in zip(
+            files, found, metadata, places or [None] * len(files), strict=True
+        )
         if isinstance(image, Image)
     ]
     submissions = Submission.objects.bulk_create([_submission(row, request, case) for row in rows])
@@ -176,6 +182,7 @@ class _Row:
     detection: Detection
     metadata: dict[str, Any]
     turn: waiting.Turn | None
+    place: int | None
 
 
 def _images_of(files: Sequence[Kept], request: Request) -> dict[str, Image]:
@@ -266,6 +273,7 @@ def _submission(row: _Row, request: Request, case: Case | None) -> Submission:
         by=request.by,
         api_key=request.api_key,
         batch=request.batch,
+        batch_position=row.place,
         case=case,
         file_name=name,
         source_url=request.source_url,

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 
 from detection.models import Batch, Detection, Image, Submission
 from detection.services import batches
+from detection.services.erasure import erase_image
 from detection.tasks import run_detection
 from tests import images
 from tests.factories import files_below, in_parallel
@@ -182,6 +183,66 @@ def test_progress_counts_every_image(api, fake_judgement):
     assert {row["id"] for row in listed} == {
         result["detection"]["id"] for result in body["results"][:2]
     }
+
+
+def test_a_batch_read_again_says_which_file_each_answer_is_about(api, fake_judgement):
+    bad = SimpleUploadedFile("notes.txt", b"no photograph", "image/jpeg")
+    twin = SimpleUploadedFile("twin.jpg", images.jpeg_bytes(64, 64, seed=0), "image/jpeg")
+    metadata = json.dumps([{"n": n} for n in range(4)])
+    sent = _send(api, [_file(0), bad, _file(1), twin], metadata=metadata).json()
+    run_detection(sent["results"][0]["detection"]["id"])
+    results = api.get(sent["links"]["batch"]).json()["results"]
+    assert [(r["position"], r["file_name"], r["status"]) for r in results] == [
+        (0, "photo-0.jpg", 200),
+        (1, None, 415),  # of a refused file no name is kept
+        (2, "photo-1.jpg", 202),
+        (3, "twin.jpg", 200),
+    ]
+    first, refused, second, same = results
+    assert first["detection"]["status"] == "done"
+    assert first["detection"]["id"] == same["detection"]["id"] != second["detection"]["id"]
+    assert [r["detection"]["metadata"]["n"] for r in (first, second, same)] == [0, 2, 3]
+    assert (refused["detection"], refused["problem"]["code"]) == (None, "unsupported_format")
+    assert first["problem"] is None
+
+
+def test_what_the_moment_refused_is_in_a_batch_read_again(api):
+    held = _send(api, [_file(0)]).json()["results"][0]["detection"]["id"]
+    image = Detection.objects.get(pk=held).image
+    Image.objects.filter(pk=image.pk).update(held_at=image.created_at)
+    sent = _send(api, [_file(0), _file(1)], is_confidential="true").json()
+    refused, taken = api.get(sent["links"]["batch"]).json()["results"]
+    assert (refused["position"], refused["problem"]["code"]) == (0, "held_stays_visible")
+    assert (taken["position"], taken["file_name"]) == (1, "photo-1.jpg")
+
+
+def test_of_an_erased_image_a_batch_keeps_its_place_alone(api, alice):
+    sent = _send(api, [_file(0), _file(1)], metadata='{"n": 1}').json()
+    gone = Detection.objects.get(pk=sent["results"][0]["detection"]["id"]).image
+    assert erase_image(by=alice, image=gone)
+    erased, left = api.get(sent["links"]["batch"]).json()["results"]
+    assert (erased["position"], erased["file_name"], erased["status"]) == (0, "", 404)
+    assert (erased["detection"], erased["problem"]["code"]) == (None, "not_found")
+    assert left["file_name"] == "photo-1.jpg"
+
+
+def test_a_batch_of_a_release_before_is_in_the_order_sent(api):
+    sent = _send(api, [_file(n) for n in range(3)]).json()
+    Submission.objects.update(batch_position=None)
+    results = api.get(sent["links"]["batch"]).json()["results"]
+    names = [f"photo-{n}.jpg" for n in range(3)]
+    assert [(r["position"], r["file_name"]) for r in results] == [(None, name) for name in names]
+
+
+def test_reading_a_batch_asks_the_database_as_often_for_many_as_for_one(api):
+    def statements(numbers: range) -> int:
+        address = _send(api, [_file(number) for number in numbers]).json()["links"]["batch"]
+        with CaptureQueriesContext(connection) as asked:
+            assert len(api.get(address).json()["results"]) == len(numbers)
+        return len(asked)
+
+    statements(range(1))  # what is looked up once and kept
+    assert statements(range(1, 2)) == statements(range(2, 14))
 
 
 def test_a_batch_is_its_senders_alone(api, bob, carol, client_of):
