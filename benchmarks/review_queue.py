@@ -121,6 +121,7 @@ def asked() -> dict[str, Callable[[], object]]:
     from django.db import transaction
 
     from accounts.models import User
+    from detection import review_waiting
     from detection.models import ReviewItem
     from detection.services import review_claims, review_queue
     from detection.services.review_queue import Asked
@@ -143,7 +144,7 @@ def asked() -> dict[str, Callable[[], object]]:
     last = cursor_at_urgency(late.urgency, late.created_at, late.pk)
     return {
         "the next item, claimed": lambda: undone(lambda: review_claims.next_item(by)),
-        "how many wait, at most 100": lambda: review_queue.waiting_count(by, at_most=100),
+        "how many wait, at most 100": lambda: review_waiting.waiting_number(by),
         "first page of the open ones": page,
         "last page of the open ones": lambda: page(last),
         "open ones with one reason": lambda: page(reason="sample"),

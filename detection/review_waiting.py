@@ -62,13 +62,13 @@ class Overview:
 
 
 def for_reviewer(user: User) -> ReviewItemQuerySet:
-    """Open items that this reviewer may decide."""
+    """Open items that this reviewer may decide, in whosever hands."""
     return ReviewItem.objects.reviewable_by(user)
 
 
 def waiting_number(user: User) -> str:
-    """How many free ones this reviewer may decide, for the navigation; empty for none."""
-    some = for_reviewer(user).free().order_by()[: COUNTED_TO + 1].count()
+    """How many the desk lists where nothing is asked, for the navigation; empty for none."""
+    some = count(user, Asked(), up_to=COUNTED_TO)
     return f"{COUNTED_TO}+" if some > COUNTED_TO else str(some or "")
 
 
@@ -125,9 +125,9 @@ def page(user: User, asked: Asked, *, cursor: str, size: int) -> Page[ReviewItem
     return paging.page_by_urgency(rows, cursor=cursor, size=size)
 
 
-def count(user: User, asked: Asked) -> int:
-    """How many `find` finds; one more than `LISTED_TO` are not told from many more."""
-    return find(user, asked).order_by()[: LISTED_TO + 1].count()
+def count(user: User, asked: Asked, *, up_to: int) -> int:
+    """How many `find` finds; one more than `up_to` are not told from many more."""
+    return find(user, asked).order_by()[: up_to + 1].count()
 
 
 def held_by(user: User) -> ReviewItemQuerySet:

@@ -70,11 +70,6 @@ def is_cursor(cursor: str, status: str) -> bool:
     return read(cursor) is not None
 
 
-def waiting_count(by: User, *, at_most: int) -> int:
-    """How many free items this reviewer may decide; no more are counted than that."""
-    return ReviewItem.objects.reviewable_by(by).free()[:at_most].count()
-
-
 def _after_moment(rows: ReviewItemQuerySet, cursor: str, name: str) -> ReviewItemQuerySet:
     if (place := paging.position(cursor)) is None:
         return rows

@@ -37,7 +37,8 @@ def desk(request: HttpRequest) -> HttpResponse:
     if asked == Asked():
         words = _counted(overview.count)
     else:
-        words = _counted(review_waiting.count(user, asked), up_to=review_waiting.LISTED_TO)
+        up_to = review_waiting.LISTED_TO
+        words = _counted(review_waiting.count(user, asked, up_to=up_to), up_to=up_to)
     here = request.GET.copy()
     here.pop("select", None)
     query = here.copy()

@@ -87,6 +87,17 @@ def test_the_navigation_says_how_many_wait(desk, client_of, alice, item, model_v
     assert reverse("review") not in client_of(alice).get("/history?whose=all").content.decode()
 
 
+def test_the_navigation_counts_what_the_desk_lists_also_what_somebody_holds(
+    desk, carol, erin, alice, model_version
+):
+    mine, others, _free = (opened(alice, model_version) for _ in range(3))
+    review_claims.claim(item=mine, by=carol)
+    review_claims.claim(item=others, by=erin)
+    page = desk.get(reverse("review"))
+    assert len(page.context["rows"]) == page.context["overview"].count == 3
+    assert re.search(r'nav-count">.*</span>3</span>', page.content.decode())
+
+
 @pytest.mark.parametrize(
     ("query", "left"),
     [
