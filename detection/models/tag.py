@@ -1,5 +1,6 @@
 """Words that people put on images, to find them again. See docs/decisions/0017."""
 
+import re
 import unicodedata
 import uuid
 
@@ -11,11 +12,23 @@ from accounts.models import User
 from detection.models.image import Image
 
 MAX_TAG = 50
+_COMMA = re.compile("[,\u060c\uff0c]")  # the Arabic and the wide one too
 
 
 def tag_key(name: str) -> str:
     """What makes two spellings one tag, and what everybody is shown of it."""
     return shown_tag(unicodedata.normalize("NFKC", name).casefold())
+
+
+def typed_tags(text: str) -> list[str]:
+    """What stands between the commas of a text, in its order, each tag once."""
+    parts = (part.strip() for part in _COMMA.split(text))
+    return list({key: part for part in parts if (key := tag_key(part))}.values())
+
+
+def undivided(text: str) -> list[str]:
+    """The text as one tag, where it may be one from before Arabic commas parted them."""
+    return [text] if "\u060c" in text and "," not in text else []
 
 
 def shown_tag(name: str) -> str:

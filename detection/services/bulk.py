@@ -34,12 +34,22 @@ def change_each(*, by: User, rows: Sequence[Detection], change: Change) -> list[
     return [_outcome(by, row, change) for row in rows]
 
 
-def tagging(name: str) -> Change:
-    return lambda by, row: tags.add_tag(by=by, image=row.image, name=name)
+def tagging(names: Sequence[str]) -> Change:
+    """Each tag in a transaction of its own: those before one that is refused stay."""
+
+    def tag(by: User, row: Detection) -> bool:
+        added = [tags.add_tag(by=by, image=row.image, name=name) for name in names]
+        return any(added)
+
+    return tag
 
 
-def untagging(name: str) -> Change:
-    return lambda by, row: tags.remove_tag(by=by, image=row.image, name=name)
+def untagging(names: Sequence[str]) -> Change:
+    def untag(by: User, row: Detection) -> bool:
+        removed = [tags.remove_tag(by=by, image=row.image, name=name) for name in names]
+        return any(removed)
+
+    return untag
 
 
 def adding_to(case: Case, *, shares_confidential: bool) -> Change:

@@ -29,12 +29,13 @@ from detection import history as finder
 from detection.errors import Refused
 from detection.history import Asked
 from detection.models import Case, Detection, SavedFilter
-from detection.models.tag import MAX_TAG, tag_key
+from detection.models.tag import MAX_TAG, typed_tags, undivided
 from detection.services import bulk, saved_filters
 from detection.services.history_export import Export
 from detection.web.history_form import HistoryForm
 from detection.web.history_page import entries
 
+MOST_TAGS = 10  # at once
 LONGEST_QUERY = 4000  # encoded, as in the page's address
 TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
@@ -55,7 +56,7 @@ class BulkForm(forms.Form):
             ("json", gettext_lazy("Export as JSON")),
         ]
     )
-    tag = forms.CharField(required=False, max_length=MAX_TAG)
+    tag = forms.CharField(required=False, max_length=MOST_TAGS * (MAX_TAG + 2))
     case = forms.ModelChoiceField(required=False, queryset=Case.objects.none())
     source = forms.ModelChoiceField(required=False, queryset=Case.objects.none())
     shares_confidential = forms.BooleanField(required=False)
@@ -67,10 +68,25 @@ class BulkForm(forms.Form):
             assert isinstance(field, forms.ModelChoiceField)
             field.queryset = Case.objects.writable_by(by)
 
+    def clean_tag(self) -> list[str]:
+        """The tags between the commas."""
+        names = typed_tags(self.cleaned_data["tag"])
+        if len(names) > MOST_TAGS:
+            raise forms.ValidationError(
+                _("At most %(most)s tags at once; these are %(count)s.")
+                % {"most": MOST_TAGS, "count": len(names)}
+            )
+        if long := next((name for name in names if len(name) > MAX_TAG), ""):
+            raise forms.ValidationError(
+                _("A tag has at most %(most)s characters; “%(beginning)s…” has more.")
+                % {"most": MAX_TAG, "beginning": long[:12]}
+            )
+        return names
+
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = self.cleaned_data
         action = data.get("action")
-        if action in {"tag", "untag"} and not tag_key(data.get("tag") or ""):
+        if action in {"tag", "untag"} and "tag" in data and not data["tag"]:
             raise forms.ValidationError(_("Say which tag."))
         if action in {"case", "move"} and not data.get("case"):
             raise forms.ValidationError(_("Say which case."))
@@ -84,7 +100,7 @@ class BulkForm(forms.Form):
         shares = data["shares_confidential"]
         changes: dict[str, Callable[[], bulk.Change]] = {
             "tag": lambda: bulk.tagging(data["tag"]),
-            "untag": lambda: bulk.untagging(data["tag"]),
+            "untag": lambda: bulk.untagging([*data["tag"], *undivided(self.data["tag"])]),
             "case": lambda: bulk.adding_to(data["case"], shares_confidential=shares),
             "move": lambda: bulk.moving(data["source"], data["case"], shares_confidential=shares),
             "confidential": lambda: bulk.hiding,

@@ -197,6 +197,42 @@ def test_many_are_tagged_each_with_its_event(browser, alice, model_version):
     assert _events("image.untagged") == 3
 
 
+@pytest.mark.parametrize("typed", ["Flood, harbour,, flood ,", "flood،harbour", "flood，harbour"])
+def test_commas_part_the_tags_that_many_get(browser, alice, model_version, typed):
+    rows = [done_row(alice, model_version) for _ in range(2)]
+    page = _change(browser, rows, action="tag", tag=typed).content.decode()
+    assert "2 changed" in page
+    assert sorted(map(str, Tag.objects.all())) == ["flood", "harbour"]
+    assert _events("image.tagged") == 4
+    _change(browser, rows[:1], action="untag", tag="harbour, flood, dock")
+    assert {one.image for one in ImageTag.objects.all()} == {rows[1].image}
+    assert "Several with commas between them." in _page(browser)
+
+
+def test_a_tag_with_an_arabic_comma_in_it_is_still_taken_off(browser, alice, model_version):
+    row = done_row(alice, model_version)
+    tags.add_tag(by=alice, image=row.image, name="فيضان، ميناء")
+    _change(browser, [row], action="untag", tag="فيضان، ميناء")
+    assert not Tag.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (", ،", "Say which tag."),
+        ("a," + "b" * 51, "A tag has at most 50 characters"),
+        (",".join("abcdefghijk"), "At most 10 tags at once; these are 11."),
+    ],
+)
+def test_tags_that_cannot_be_kept_are_refused_before_any_row(
+    browser, alice, model_version, typed, says
+):
+    answer = _change(browser, [done_row(alice, model_version)], action="tag", tag=typed)
+    assert answer.status_code == 422
+    assert says in answer.content.decode()
+    assert not Tag.objects.exists()
+
+
 def test_one_bad_row_fails_alone(browser, alice, model_version, monkeypatch):
     rows = [done_row(alice, model_version) for _ in range(3)]
     real = tags.add_tag
