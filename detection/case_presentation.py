@@ -1,6 +1,7 @@
 """Cases as pages show them: counts in words, entries with their cards, history in sentences."""
 
 import json
+import unicodedata
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -149,6 +150,19 @@ def suggested_tags(user: User) -> list[str]:
 def case_choices(user: User) -> list[Case]:
     """Open cases that one may add to, the newest first."""
     return list(Case.objects.writable_by(user).newest_first()[:CHOICES])
+
+
+def cases_of_name(user: User, title: str) -> list[Case]:
+    """Cases that one belongs to and that are called so, in whatever letters; the newest first."""
+    name = _folded(title)
+    known = Case.objects.visible_to(user).order_by().values_list("pk", "title")
+    # compared here, because SQLite knows the small letters of ASCII alone
+    same = [pk for pk, other in known if _folded(other) == name]
+    return list(Case.objects.filter(pk__in=same[:CHOICES]).newest_first())
+
+
+def _folded(title: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", title).casefold().split())
 
 
 def _rows(events: list[AuditEvent], reader: User) -> list[HistoryRow]:

@@ -18,6 +18,7 @@ from accounts.permissions import signed_in
 from detection.case_presentation import (
     ROLES,
     case_choices,
+    cases_of_name,
     history_rows,
     review_tallies,
     shown_entries,
@@ -80,6 +81,10 @@ def new(request: HttpRequest) -> HttpResponse:
         status = 200 if request.method == "GET" else 400
         return render(request, "detection/case_form.html", {"form": form}, status=status)
     said = form.cleaned_data
+    same = [] if "anyway" in request.POST else cases_of_name(user, said["title"])
+    if same:
+        context = {"form": form, "same_name": same}
+        return render(request, "detection/case_form.html", context, status=409)
     case = cases.create(
         by=user, title=said["title"], description=said["description"], tags=said["tags"]
     )

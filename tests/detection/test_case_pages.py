@@ -141,6 +141,31 @@ def test_a_new_case_with_tags_old_and_new(alice, client_of):
     assert browser.post("/cases/new", {"title": "x", "tags": "y" * 50}).status_code == 400
 
 
+def test_a_second_case_of_a_name_is_made_where_it_is_wanted_alone(alice, client_of):
+    browser = client_of(alice)
+    first = cases.create(by=alice, title="Élection 2027")
+    form = {"title": "  éLECTION  2027 ", "description": "Typed <b>", "tags": "vote"}
+    answer = browser.post("/cases/new", form)
+    assert answer.status_code == 409
+    assert Case.objects.get() == first
+    assert "has this name already" in text_of(answer)
+    html = answer.content.decode()
+    assert f'<a href="/cases/{first.pk}"><bdi>Élection 2027</bdi></a>' in html
+    assert "Typed &lt;b&gt;" in html
+    assert 'name="anyway"' in html
+    assert browser.post("/cases/new", {**form, "anyway": "1"}).status_code == 302
+    assert Case.objects.count() == 2
+    assert "2 cases" in text_of(browser.post("/cases/new", form))
+    assert browser.post("/cases/new", {**form, "title": "Election 2028"}).status_code == 302
+
+
+def test_the_name_of_a_case_that_one_does_not_see_is_as_free_as_any(case, as_role):
+    for role in ("former", "stranger", "moderator", "admin", "auditor"):
+        assert as_role(role).post("/cases/new", {"title": case.title}).status_code == 302
+    for role in INSIDE:
+        assert as_role(role).post("/cases/new", {"title": case.title}).status_code == 409
+
+
 def test_people_are_added_by_a_form(case, alice, bob, client_of):
     browser, page = client_of(alice), f"/cases/{case.pk}/people"
     form = {"action": "add", "who": bob.email, "role": "reader"}
