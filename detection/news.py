@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from detection.models import Decision, Detection, Notice, Outcome
+from detection.models import CaseMember, Decision, Detection, Notice, Outcome
 from detection.presentation import TONES
 from detection.review_words import OUTCOME_TONES
 
@@ -21,7 +21,8 @@ class NewsRow:
     Attributes:
         tone: chooses icon and colour beside the words.
         title: what happened.
-        says: what was decided, in words; empty where the image is confidential.
+        says: what was decided, in words; empty where the image is confidential. Of a case, what
+            one may do there.
         because: why, in sentences.
         address: within this desk; opening it marks the notice as seen.
     """
@@ -33,6 +34,7 @@ class NewsRow:
     because: tuple[str, ...]
     address: str
     file_name: str
+    case_title: str
 
 
 def news_rows(
@@ -41,25 +43,25 @@ def news_rows(
     """In the given order; each with its detection and image.
 
     Args:
-        file_names: as the reader knows the files, by detection; a mail names none.
+        file_names: as the reader knows the files, by detection; a mail names none, and no case.
     """
-    names = file_names or {}
-    return [_row(notice, names.get(notice.detection_id, "")) for notice in notices]
+    return [_row(notice, file_names) for notice in notices]
 
 
 def subject_of(notices: Sequence[Notice]) -> str:
-    """Of a mail: what happened, never to which image nor what was decided."""
+    """Of a mail: what happened, never to which image, in which case nor what was decided."""
     if len(notices) == 1:
         return _title(notices[0])
     return ngettext(
-        "%(count)s piece of news about images",
-        "%(count)s pieces of news about images",
+        "%(count)s piece of news",
+        "%(count)s pieces of news",
         len(notices),
     ) % {"count": len(notices)}
 
 
-def _row(notice: Notice, file_name: str) -> NewsRow:
-    is_secret = notice.detection.image.is_confidential
+def _row(notice: Notice, file_names: Mapping[uuid.UUID, str] | None) -> NewsRow:
+    detection, case = notice.detection, notice.case if file_names is not None else None
+    is_secret = detection is not None and detection.image.is_confidential
     tone, says, because = ("waiting", "", ()) if is_secret else _said(notice)
     return NewsRow(
         notice=notice,
@@ -68,7 +70,8 @@ def _row(notice: Notice, file_name: str) -> NewsRow:
         says=says,
         because=because,
         address=reverse("notice", args=[notice.pk]),
-        file_name=file_name,
+        file_name=(file_names or {}).get(detection.pk, "") if detection else "",
+        case_title=case.title if case else "",
     )
 
 
@@ -77,6 +80,7 @@ def _title(notice: Notice) -> str:
         Notice.Kind.REVIEW_COMPLETED: _("A reviewer has decided about an image"),
         Notice.Kind.REVIEW_WITHDRAWN: _("A reviewer’s decision was taken back"),
         Notice.Kind.JUDGED_AGAIN: _("A newer model judged an image otherwise"),
+        Notice.Kind.CASE_SHARED: _("You were added to a case"),
     }
     return titles[Notice.Kind(notice.kind)]
 
@@ -95,6 +99,10 @@ def _said(notice: Notice) -> tuple[str, str, tuple[str, ...]]:
             "now": _label(Detection.Verdict, verdict),
         }
         return TONES.get(verdict, "waiting"), says, ()
+    if notice.kind == Notice.Kind.CASE_SHARED:
+        if about.get("role") == CaseMember.Role.EDITOR:
+            return "waiting", _("You may add images and notes to it."), ()
+        return "waiting", _("You may read all of it, and change nothing."), ()
     return "waiting", _("It will be looked at again. Until then, the machine’s verdict stands."), ()
 
 

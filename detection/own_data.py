@@ -217,12 +217,13 @@ def _decision_rows(person: User) -> Rows:
 
 
 def _notice_rows(person: User) -> Rows:
-    """What the person was told, of images they may still see."""
+    """What the person was told, of images and cases they may still see."""
     for row in Notice.objects.visible_to(person).order_by("created_at").iterator():
         yield {
             "id": str(row.pk),
             "kind": row.kind,
-            "detection": str(row.detection_id),
+            "detection": str(row.detection_id or ""),
+            "case": str(row.case_id or ""),
             "about": row.about,
             "created_at": row.created_at.isoformat(),
             "seen_at": row.seen_at.isoformat() if row.seen_at else "",

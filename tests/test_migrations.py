@@ -38,6 +38,7 @@ KNOWN = {
         "detection.0025",
         "RunSQL, which nobody can judge but a person",
     ): "fills the column that is new",
+    ("detection.0029", "constraint notice_is_of_one_thing"): "the one column is filled, or the new",
 }
 TAKES_AWAY = (
     migrations.RemoveField,

@@ -60,8 +60,8 @@ class ProfileForm(forms.ModelForm):
         label=gettext_lazy("Mail me when there is news"),
         required=False,
         help_text=gettext_lazy(
-            "Such as what a reviewer decided about an image that you sent. It is on the page News"
-            " in any case."
+            "Such as what a reviewer decided about an image that you sent, or that you were added"
+            " to a case. It is on the page News in any case."
         ),
     )
 

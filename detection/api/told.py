@@ -102,8 +102,8 @@ class NoticeCollection(APIView):
         ],
     )
     def get(self, request: Request) -> Response:
-        """What you are told, newest first."""
-        rows = Notice.objects.visible_to(caller(request))
+        """What you are told of images, newest first."""
+        rows = Notice.objects.visible_to(caller(request)).about_images()
         unseen = request.query_params.get("unseen", "false")
         if unseen not in {"true", "false"}:
             raise serializers.ValidationError({"unseen": "true or false."})
@@ -124,6 +124,6 @@ class NoticesSeen(APIView):
 
     @operation("markNoticesSeen", tag="Notices", answers={204: None})
     def post(self, request: Request) -> Response:
-        """Mark all your news as seen."""
-        telling.mark_seen(by=caller(request))
+        """Mark all your news of images as seen."""
+        telling.mark_seen(by=caller(request), about_images=True)
         return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,4 +1,4 @@
-"""What a person is told: the outcome of what they asked for or disputed.
+"""What a person is told: the outcome of what they asked for or disputed, and of cases.
 
 A notice is its own order to mail it: due from `mail_due_at`, claimed with a lease by the database's
 clock, and sent when `mailed_at` says so. Those of one person that are due go in one mail.
@@ -16,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from detection.models.case import Case
 from detection.models.detection import Detection
 from detection.models.image import visibility
 from detection.models.newest_first import NewestFirst
@@ -28,8 +29,13 @@ IS_DUE = (Q(lease_until=None) | Q(lease_until__lt=Now())) & Q(mail_due_at__lte=N
 
 class NoticeQuerySet(NewestFirst["Notice"]):
     def visible_to(self, user: User) -> Self:
-        """One's own, about images that one may still see."""
-        return self.filter(visibility(user, "detection__image__"), user=user)
+        """One's own, about images and cases that one may still see."""
+        seen = visibility(user, "detection__image__")
+        seen |= Q(case__in=Case.objects.visible_to(user).values("pk"))
+        return self.filter(seen, user=user)
+
+    def about_images(self) -> Self:
+        return self.filter(case=None)
 
     def unseen(self) -> Self:
         return self.filter(seen_at=None)
@@ -72,17 +78,23 @@ class NoticeQuerySet(NewestFirst["Notice"]):
 
 
 class Notice(models.Model):
-    """One thing that happened to a detection, for one person; seen or not yet."""
+    """One thing that happened to a detection or in a case, for one person; seen or not yet."""
 
     class Kind(models.TextChoices):
         REVIEW_COMPLETED = "review_completed", _("A reviewer decided")
         REVIEW_WITHDRAWN = "review_withdrawn", _("A decision was taken back")
         JUDGED_AGAIN = "judged_again", _("A newer model judged otherwise")
+        CASE_SHARED = "case_shared", _("Added to a case")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.PROTECT, related_name="notices")
     kind = models.CharField(max_length=24, choices=Kind.choices)
-    detection = models.ForeignKey(Detection, models.PROTECT, related_name="notices")
+    detection = models.ForeignKey(
+        Detection, models.PROTECT, related_name="notices", null=True, blank=True
+    )
+    case = models.ForeignKey(
+        Case, models.CASCADE, related_name="+", null=True, blank=True, db_index=False
+    )
     about = models.JSONField(default=dict, blank=True)  # codes and ids; never text of a person
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     seen_at = models.DateTimeField(null=True, blank=True)
@@ -96,6 +108,13 @@ class Notice(models.Model):
 
     class Meta:
         verbose_name = _("notice")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(detection=None, case__isnull=False)
+                | Q(detection__isnull=False, case=None),
+                name="notice_is_of_one_thing",
+            )
+        ]
         indexes = [
             models.Index(fields=["user", "-created_at", "-id"], name="notice_newest_first"),
             models.Index(fields=["user"], condition=Q(seen_at=None), name="notice_unseen"),
@@ -112,4 +131,4 @@ class Notice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.detection_id}"
+        return f"{self.kind} {self.detection_id or self.case_id}"

@@ -11,7 +11,7 @@ from accounts.models import User
 from deepfake_site.rate_limits import Limit, give_back, take
 from detection.errors import Refused
 from detection.models import Case, CaseImage, CaseMember, CaseNoteVersion, CaseTag
-from detection.services import cases
+from detection.services import cases, telling
 from detection.services.cases import held, record, record_all
 
 # Whoever tries addresses learns which of them have accounts: not many an hour.
@@ -52,6 +52,7 @@ def add_person(
         if not shares_confidential and confidential_in(row):
             raise Refused("confidential_unconfirmed")
         CaseMember.objects.create(case=row, user=person, role=Role(role), added_by=by)
+        telling.added_to_case(row, person, role=role)
         record("case.shared", by=by, case=row, after={"person": person.pk, "role": role})
     return True
 
@@ -203,7 +204,8 @@ def _hand_over(case: Case, heir: CaseMember, by: User) -> None:
 
 
 def _record_departure(action: str, by: User, case: Case, person: User) -> None:
-    """Withdraw their confidential images, then record all of it."""
+    """Withdraw their confidential images and what they were told, then record all of it."""
+    telling.gone_from_case(case, person)
     entries = _withdraw_confidential(CaseImage.objects.filter(case=case, image__owner=person))
     gone = partial(record, action, by=by, case=case, after={"person": person.pk})
     record_all([(case.owner_id, gone), *cases.leaving_events(entries, by, because="confidential")])

@@ -1,7 +1,8 @@
 """Mails what people are told, several notices of one person in one mail.
 
-No mail shows an image or names a file, and none says in its subject what was decided. A mail is
-sent at least once: a sender that dies between the server's yes and its own note sends it again.
+No mail shows an image or names a file or a case, and none says in its subject what was decided. A
+mail is sent at least once: a sender that dies between the server's yes and its own note sends it
+again.
 """
 
 import logging

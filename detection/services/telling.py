@@ -1,5 +1,7 @@
 """Tells whoever asked or disputed what became of a detection: page, e-mail, webhook.
 
+And whoever is added to a case that they are: page and e-mail.
+
 All of it is rows, written in the transaction of what they tell of; see `detection.models.notice`
 and `detection.models.webhook` for how they leave the desk.
 """
@@ -50,7 +52,7 @@ def review_completed(item: ReviewItem) -> None:
         "decided_at": review_outbox.utc(review.decided_at),
     }
     about = {"item": str(item.pk), **said}
-    _notify(_concerned(item, detection), Kind.REVIEW_COMPLETED, detection, about)
+    _notify(_concerned(item, detection), Kind.REVIEW_COMPLETED, about, detection=detection)
     occasion = f"{item.pk}@{review.decided_at.isoformat()}"
     ring_after_commit(
         review_outbox.tell(
@@ -76,7 +78,7 @@ def review_withdrawn(item: ReviewItem) -> None:
     people = User.objects.filter(pk__in=told.values("user"), is_active=True)
     about = {"item": str(item.pk)}
     seeing = people.filter(_sees(detection.image))
-    _notify(seeing, Kind.REVIEW_WITHDRAWN, detection, about, unmailed=spared)
+    _notify(seeing, Kind.REVIEW_WITHDRAWN, about, detection=detection, unmailed=spared)
     said: dict[str, Any] = {"outcome": None, "reasons": [], "decided_at": None}
     occasion = f"{item.pk}@{now.isoformat()}"
     ring_after_commit(
@@ -98,12 +100,30 @@ def judged_again(detection: Detection) -> None:
         "verdict": detection.verdict,
     }
     owner = User.objects.filter(pk=detection.image.owner_id, is_active=True)
-    _notify(owner, Kind.JUDGED_AGAIN, detection, about)
+    _notify(owner, Kind.JUDGED_AGAIN, about, detection=detection)
 
 
-def mark_seen(*, by: User, notices: Collection[uuid.UUID] | None = None) -> int:
-    """Note that a person has seen these of their notices, or all of them; says how many."""
+def added_to_case(case: Case, person: User, *, role: str) -> None:
+    """Somebody was let into a case; in that transaction."""
+    _notify([person], Kind.CASE_SHARED, {"role": role}, case=case)
+
+
+def gone_from_case(case: Case, person: User) -> None:
+    """Nothing is told any more of a case to whoever went; in that transaction."""
+    Notice.objects.filter(user=person, case=case).delete()
+
+
+def mark_seen(
+    *, by: User, notices: Collection[uuid.UUID] | None = None, about_images: bool = False
+) -> int:
+    """Note that a person has seen these of their notices, or all of them; says how many.
+
+    Args:
+        about_images: those alone.
+    """
     rows = Notice.objects.filter(user=by).unseen()
+    if about_images:
+        rows = rows.about_images()
     if notices is not None:
         rows = rows.filter(pk__in=notices)
     return rows.update(seen_at=Now())
@@ -145,9 +165,10 @@ def _sees(image: Image) -> Q:
 def _notify(
     people: Iterable[User],
     kind: Notice.Kind,
-    detection: Detection,
     about: dict[str, Any],
     *,
+    detection: Detection | None = None,
+    case: Case | None = None,
     unmailed: Collection[int] = (),
 ) -> None:
     Notice.objects.bulk_create(
@@ -155,6 +176,7 @@ def _notify(
             user=person,
             kind=kind,
             detection=detection,
+            case=case,
             about=about,
             mail_due_at=Now() + MAIL_DELAY if _wants_mail(person, unmailed) else None,
         )

@@ -23,9 +23,9 @@ PAGE_SIZE = 25
 @require_GET
 def notices(request: HttpRequest) -> HttpResponse:
     user, cursor = signed_in(request), request.GET.get("cursor", "")
-    rows = Notice.objects.visible_to(user).select_related("detection__image")
+    rows = Notice.objects.visible_to(user).select_related("detection__image", "case")
     found = page(rows, cursor=cursor, size=PAGE_SIZE)
-    names = file_names([row.detection for row in found.rows], user)
+    names = file_names([row.detection for row in found.rows if row.detection], user)
     context = {
         "rows": news_rows(found.rows, names),
         "next_cursor": found.next_cursor,
@@ -42,7 +42,7 @@ def notice(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     user = signed_in(request)
     row = get_object_or_404(Notice.objects.visible_to(user), pk=pk)
     mark_seen(by=user, notices=[row.pk])
-    return redirect("detection", row.detection_id)
+    return redirect("case", row.case_id) if row.case_id else redirect("detection", row.detection_id)
 
 
 @login_required

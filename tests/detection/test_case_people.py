@@ -7,7 +7,7 @@ from accounts.erasure import erase_person
 from accounts.models import AuditEvent, User
 from accounts.people import disable
 from detection.errors import Refused
-from detection.models import Case, CaseMember, CaseNoteVersion, Image
+from detection.models import Case, CaseMember, CaseNoteVersion, Image, Notice
 from detection.services import case_notes, case_people, cases
 from tests.conftest import PASSWORD
 from tests.detection.test_cases import EDITOR, READER, actions, joined
@@ -38,6 +38,31 @@ def test_somebody_is_added_by_their_address_once(case, alice, bob):
     assert actions(case) == ["case.created", "case.shared"]
     with pytest.raises(IntegrityError), transaction.atomic():
         CaseMember.objects.create(case=case, user=bob)
+
+
+def test_whoever_is_added_is_told_in_the_same_transaction(case, alice, bob, settings):
+    settings.HAS_MAIL = True
+    with transaction.atomic():
+        add(case, alice, bob.email)
+        transaction.set_rollback(True)
+    assert not Notice.objects.exists()
+    add(case, alice, bob.email)
+    assert not add(case, alice, bob.email)
+    assert not add(case, alice, alice.email)
+    notice = Notice.objects.get()
+    assert (notice.user, notice.kind, notice.case) == (bob, "case_shared", case)
+    assert notice.about == {"role": EDITOR}
+    assert notice.mail_due_at is not None
+
+
+@pytest.mark.parametrize(("has_mail", "wants_mail"), [(False, True), (True, False)])
+def test_it_stands_on_the_page_alone_where_no_mail_is_wanted(
+    case, alice, bob, settings, has_mail, wants_mail
+):
+    settings.HAS_MAIL = has_mail
+    User.objects.filter(pk=bob.pk).update(wants_mail=wants_mail)
+    add(case, alice, bob.email)
+    assert Notice.objects.visible_to(bob).get().mail_due_at is None
 
 
 def test_names_are_those_of_people_one_knows(case, alice, bob):

@@ -9,7 +9,7 @@ from django.core import mail
 from django.utils import timezone
 
 from detection.models import Notice
-from detection.services import mailing, telling
+from detection.services import case_people, cases, mailing, telling
 from detection.tasks import mail_news
 from tests.factories import done_row, review_row
 
@@ -69,6 +69,43 @@ def test_neither_subject_nor_mail_says_who_decided_or_names_the_file(alice, caro
     assert "minister" not in message.subject + message.body
     assert carol.email not in message.body
     assert message.attachments == []
+
+
+def test_whoever_is_added_to_a_case_is_mailed_its_address_and_none_of_its_words(alice, bob):
+    case = cases.create(by=alice, title="Whistle", description="Blower")
+    case_people.add_person(by=alice, case=case, who=bob.email, role="editor")
+    mail_news(str(bob.pk))
+    assert mail.outbox == []
+    _make_due()
+    for person in (alice, bob):
+        mail_news(str(person.pk))
+    (message,) = mail.outbox
+    assert message.to == [bob.email]
+    assert "You were added to a case" in message.subject
+    assert "You may add images and notes to it." in message.body
+    assert f"http://localhost:8000/notices/{Notice.objects.get().pk}" in message.body
+    for word in ("Whistle", "Blower", alice.email, str(alice)):
+        assert word not in message.subject + message.body
+
+
+def test_news_of_cases_comes_in_ones_own_language(alice, bob):
+    bob.language = "ar"
+    bob.save()
+    case = cases.create(by=alice, title="Flood")
+    case_people.add_person(by=alice, case=case, who=bob.email, role="reader")
+    _make_due()
+    mail_news(str(bob.pk))
+    assert "أُضِفت إلى قضية" in mail.outbox[0].subject
+
+
+def test_whoever_is_taken_out_before_the_mail_leaves_gets_none(alice, bob):
+    case = cases.create(by=alice, title="Flood")
+    case_people.add_person(by=alice, case=case, who=bob.email, role="editor")
+    case_people.remove_person(by=alice, case=case, person=bob)
+    _make_due()
+    mail_news(str(bob.pk))
+    assert mail.outbox == []
+    assert not Notice.objects.exists()
 
 
 def test_of_a_confidential_image_it_says_no_more_than_that_there_is_news(alice, carol, judged):

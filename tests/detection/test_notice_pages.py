@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from accounts.own_data import write_own_data
 from detection.models import Image, Notice
-from detection.services import telling
+from detection.services import case_people, cases, telling
 from tests.factories import done_row, review_row
 
 pytestmark = pytest.mark.django_db
@@ -50,6 +50,31 @@ def test_what_was_decided_stands_there_and_in_the_header(browser, judged):
     assert "A reviewer says: Authentic" in html
     assert "Whoever made it confirmed it" in html
     assert '<span class="count-new">1' in browser.get("/history").content.decode()
+
+
+def test_a_case_that_one_was_added_to_stands_there_by_its_name(alice, bob, browser, judged, api):
+    case = cases.create(by=bob, title="Flood <b>")
+    case_people.add_person(by=bob, case=case, who=alice.email, role="reader")
+    html = browser.get("/notices").content.decode()
+    assert "You were added to a case" in html
+    assert "<bdi>Flood &lt;b&gt;</bdi>" in html
+    assert "You may read all of it" in html
+    assert "A reviewer says: Authentic" in html
+    assert '<span class="count-new">2' in browser.get("/history").content.decode()
+    notice = Notice.objects.get(kind="case_shared")
+    assert browser.get(f"/notices/{notice.pk}").url == f"/cases/{case.pk}"
+    case_people.remove_person(by=bob, case=case, person=alice)
+    assert "Flood" not in browser.get("/notices").content.decode()
+    assert browser.get(f"/notices/{notice.pk}").status_code == 404
+
+
+def test_the_api_tells_of_images_alone(alice, bob, api, judged):
+    case = cases.create(by=bob, title="Flood")
+    case_people.add_person(by=bob, case=case, who=alice.email, role="reader")
+    (row,) = api.get("/api/v1/notices").json()["results"]
+    assert row["kind"] == "review_completed"
+    api.post("/api/v1/notices/seen")
+    assert Notice.objects.unseen().get().case == case
 
 
 def test_who_follows_it_has_seen_it(browser, judged):
