@@ -15,8 +15,10 @@ from django.urls import reverse
 from django.utils import translation
 
 from accounts.models import User
-from detection.models import Detection, ModelVersion
+from detection import likeness
+from detection.models import Detection, Image, ModelVersion
 from tests import images
+from tests.detection.test_likeness import HASH
 
 pytestmark = [pytest.mark.django_db, pytest.mark.any_database]
 Submit = Callable[..., Detection]
@@ -114,6 +116,44 @@ def test_it_tells_how_each_resaved_copy_was_answered(client: Client, submit: Sub
     text = _text(_page(client, detection))
     assert "Saved again as JPEG, quality 85 95 % the same" in text
     assert "Reduced to three quarters of its size 50 % Cannot tell" in text
+
+
+# sections that have an anchor of their own, above their title
+SAME_PLACE = {"seen-title": "seen-before", "parts-title": "parts", "layers-title": "layers"}
+CONTENTS = re.compile(r'<nav [^>]*aria-label="On this page">(.*?)</nav>', re.DOTALL)
+SECTION = re.compile(r'<h2 (?:[^>]* )?id="([^"]+)"')
+
+
+def _contents(html: str) -> list[str]:
+    """Anchors that the list of sections leads to."""
+    listed = CONTENTS.search(html)
+    return re.findall(r'href="#([^"]+)"', listed[1]) if listed else []
+
+
+@pytest.mark.parametrize("reader", ["alice", "carol"])
+@pytest.mark.parametrize("is_rich", [True, False])
+def test_a_finished_page_lists_just_the_sections_it_has(
+    client_of: Callable[[User], Client],
+    submit: Submit,
+    request: pytest.FixtureRequest,
+    reader: str,
+    is_rich: bool,
+) -> None:
+    more = {"transforms": {"jpeg_85": 0.9}, "faces": [{"probability": 0.7}]} if is_rich else {}
+    if is_rich:
+        submit("earlier.jpg", images.jpeg_bytes(seed=1))
+    detection = submit()
+    _finish(detection, 0.95, "likely_manipulated", **more)
+    Image.objects.update(**likeness.columns(HASH, likeness.mirrored(HASH)))
+    html = _page(client_of(request.getfixturevalue(reader)), detection)
+    titles = [SAME_PLACE.get(title, title) for title in SECTION.findall(html)]
+    assert _contents(html) == titles
+    assert ({"seen-before", "faces", "stability"} <= set(titles)) == is_rich
+    assert all(f'id="{anchor}"' in html for anchor in titles)
+
+
+def test_a_page_that_is_not_finished_lists_no_sections(client: Client, submit: Submit) -> None:
+    assert _contents(_page(client, submit())) == []
 
 
 EVIDENCE = {"activation": np.full((2, 2), 3, "<f2").tobytes(), "activation_shape": [2, 2]}
