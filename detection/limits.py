@@ -55,6 +55,17 @@ def in_a_hundred(found: Expectation) -> str:
     ) % {"count": count, "share": share_words(found.fake_share)}
 
 
+def share_note(found: Expectation) -> str:
+    """Where the share beside a number in images comes from, and what another one would change."""
+    sentence = (
+        _("An administrator expects %(share)s of the images sent here to be manipulated.")
+        if found.is_shifted
+        else _("%(share)s of the images that this number was fitted on were manipulated.")
+    )
+    other = _("If fewer of those you get are, the real chance is lower; if more, higher.")
+    return f"{sentence % {'share': share_words(found.fake_share)}} {other}"
+
+
 def shift_note(found: Expectation | None, calibrated: str) -> str:
     """Why the number in images is not the calibrated one; empty where it is.
 

@@ -13,7 +13,7 @@ from detection import file_words, words
 from detection.expected_share import expectation
 from detection.figures import Figures, Hundred, figures, of_a_hundred, percent, position
 from detection.file_marks import plainest_kind
-from detection.limits import in_a_hundred, limit_beside, model_limits, shift_note
+from detection.limits import in_a_hundred, limit_beside, model_limits, share_note, shift_note
 from detection.models import Detection, Image
 
 MEGAPIXEL = 1_000_000
@@ -48,6 +48,7 @@ class VerdictCard:
         figures: calibrated P(fake) and the cuts between which the desk says it cannot tell.
         is_number_decisive: whether the number decided, and not a reason that outweighs it.
         odds: the number once more, in images; empty where it decided nothing.
+        odds_note: where the share that `odds` presumes comes from; empty beside empty odds.
         hundred: that number as squares.
         shift: why that is not the calibrated number, where the desk expects another share of fakes.
         reasons: why it says this, or why it cannot tell, in sentences.
@@ -65,6 +66,7 @@ class VerdictCard:
     figures: Figures
     is_number_decisive: bool
     odds: str
+    odds_note: str
     hundred: Hundred | None
     shift: str
     reasons: list[str]
@@ -104,6 +106,7 @@ def verdict_card(detection: Detection, *, fake_share: float | None = None) -> Ve
         figures=shown,
         is_number_decisive=decisive is not None,
         odds=in_a_hundred(found) if found else "",
+        odds_note=share_note(found) if found else "",
         hundred=of_a_hundred(found.probability) if found else None,
         shift=shift_note(found, shown.probability or ""),
         reasons=reasons,

@@ -74,6 +74,7 @@ def _verdict(card: VerdictCard) -> Section:
         if number
         else _("There is no number: nothing could be scored."),
         card.odds,
+        card.odds_note,
         _cuts(card),
         card.overruled
         and _("By its number alone it would be: %(verdict)s") % {"verdict": card.overruled},

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from detection.expected_share import Expectation
-from detection.limits import in_a_hundred, limit_beside, model_limits, rare_fakes
+from detection.limits import in_a_hundred, limit_beside, model_limits, rare_fakes, share_note
 from detection.models import ModelVersion
 from ml.artifact import DEFAULT_ARTIFACT
 
@@ -121,6 +121,21 @@ def test_a_probability_in_images_is_never_all_or_none(probability: float, count:
     text = _plain(in_a_hundred(Expectation(probability, 0.2, 0.5)))
     assert count in text
     assert "if 20 % of all submitted are" in text
+
+
+@pytest.mark.parametrize(
+    ("calibrated_at", "source"),
+    [
+        (0.2, "20 % of the images that this number was fitted on were manipulated."),
+        (0.5, "An administrator expects 20 % of the images sent here to be manipulated."),
+    ],
+)
+def test_the_share_beside_a_number_in_images_says_where_it_is_from(
+    calibrated_at: float, source: str
+) -> None:
+    text = _plain(share_note(Expectation(0.9, 0.2, calibrated_at)))
+    other = " If fewer of those you get are, the real chance is lower; if more, higher."
+    assert text == source + other
 
 
 def test_the_shipped_model_states_what_its_verdicts_were_worth() -> None:

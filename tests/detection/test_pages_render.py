@@ -221,6 +221,19 @@ def test_the_card_puts_its_number_into_images(client: Client, submit: Submit) ->
     )
 
 
+def test_the_share_beside_that_number_is_explained_and_leads_to_the_models_card(
+    client: Client, submit: Submit
+) -> None:
+    detection = submit()
+    ModelVersion.objects.update(metrics={"calibration": {"fake_share": 0.4787}})
+    _finish(detection, 0.934, "likely_manipulated")
+    html = _page(client, detection)
+    assert "of the images that this number was fitted on were manipulated." in _text(html)
+    address = reverse("model", args=[detection.model_version_id])
+    assert f'href="{address}#probability"' in html
+    assert 'id="probability"' in client.get(address).content.decode()
+
+
 def test_a_reason_takes_the_number_in_images_away(client: Client, submit: Submit) -> None:
     detection = submit()
     ModelVersion.objects.update(metrics={"calibration": {"fake_share": 0.4787}})
