@@ -118,6 +118,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "deepfake_site.form_pages.FormPagesMiddleware",
+    "deepfake_site.unsent_forms.UnsentFormsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.AuditContextMiddleware",
     "accounts.middleware.SessionLimitsMiddleware",
@@ -294,6 +295,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
 SESSION_COOKIE_NAME = "__Host-session" if IS_HTTPS else "unmask_session"
 CSRF_COOKIE_NAME = "__Host-csrf" if IS_HTTPS else "unmask_csrf"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "deepfake_site.unsent_forms.csrf_failure"
 LANGUAGE_COOKIE_SECURE = IS_HTTPS
 LANGUAGE_COOKIE_NAME = "__Host-language" if IS_HTTPS else "django_language"
 LANGUAGE_COOKIE_HTTPONLY = True
