@@ -49,12 +49,25 @@ export class ResumableUpload {
 
   cancel() {
     this.isCancelled = true;
-    this.request?.abort();
+    if (this.isBeginning) this.removeOnceBegun(this.request);
+    else this.request?.abort();
     this.wake?.();
     if (!this.address || this.detection) return;
-    const headers = this.headers();
-    fetch(this.address, { method: "DELETE", headers, keepalive: true }).catch(() => {});
+    this.remove(this.address);
     this.startOver();
+  }
+
+  // The desk may have begun it already: only its answer says what there is to remove.
+  removeOnceBegun(request) {
+    request.addEventListener("load", () => {
+      if (request.status === 201) this.remove(addressIn(request));
+    });
+    this.giveUp(new Stopped("cancelled"));
+  }
+
+  remove(address) {
+    const headers = this.headers();
+    fetch(address, { method: "DELETE", headers, keepalive: true }).catch(() => {});
   }
 
   startOver() {
@@ -72,12 +85,14 @@ export class ResumableUpload {
   }
 
   async begin() {
-    const request = await this.ask("POST", this.collection, {
+    const sent = this.ask("POST", this.collection, {
       "Upload-Length": this.file.size,
       "Upload-Metadata": Object.entries(this.fields).map(encoded).join(","),
     });
+    this.isBeginning = true;
+    const request = await sent.finally(() => (this.isBeginning = false));
     if (request.status !== 201) throw stoppedBy(request, "unavailable");
-    this.address = new URL(request.getResponseHeader("Location"), location.href).pathname;
+    this.address = addressIn(request);
     this.memory.keep(this.address);
     this.offset = 0;
   }
@@ -117,6 +132,7 @@ export class ResumableUpload {
     return new Promise((resolve, reject) => {
       const request = new XMLHttpRequest();
       this.request = request;
+      this.giveUp = reject;
       let stall;
       const wait = () => {
         clearTimeout(stall);
@@ -157,6 +173,10 @@ export class ResumableUpload {
 function stoppedBy(request, reason) {
   const isPassing = request.status >= 500 || (PASSING.has(request.status) && reason === "refused");
   return new Stopped(isPassing ? "broken" : reason, request);
+}
+
+function addressIn(request) {
+  return new URL(request.getResponseHeader("Location"), location.href).pathname;
 }
 
 function mayPass(error) {

@@ -224,7 +224,7 @@ def test_a_draft_outlives_a_reload_and_a_sign_in(
     page.locator("[name=reason]").first.check()
     page.context.clear_cookies(name="unmask_session")
     page.get_by_role("button", name="Decide, then the next").click()
-    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your session had ended")).to_be_visible()
     visiting.sign_in(carol)
     page = visiting.open(f"/review/{queue[0].pk}")
     expect(page.get_by_label("Note")).to_have_value("Half a thought")

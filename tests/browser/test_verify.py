@@ -409,6 +409,23 @@ def test_a_large_upload_can_be_cancelled(page: Page, files: Callable[..., list[s
     assert not ResumableUpload.objects.exists()
 
 
+def test_a_large_upload_cancelled_before_the_desk_answers_leaves_nothing(
+    page: Page, files: Callable[..., list[str]]
+) -> None:
+    held: list[Route] = []
+    page.route("**/api/v1/uploads", lambda route: held.append(route))  # noqa: PLW0108
+    with page.expect_request("**/api/v1/uploads"):
+        page.set_input_files("#image", files(big_png=_noise_png()))
+    row = page.locator(".row")
+    expect(row).to_contain_text("sending")
+    row.get_by_role("button", name="Cancel").click()
+    expect(row).to_contain_text("Cancelled. Nothing was stored.")
+    with page.expect_response("**/api/v1/uploads/*") as ended:
+        held.pop().continue_()
+    assert ended.value.status == 204
+    assert not ResumableUpload.objects.exists()
+
+
 def test_a_large_file_goes_as_a_whole_where_no_pieces_are_taken(
     page: Page, files: Callable[..., list[str]]
 ) -> None:
