@@ -9,6 +9,7 @@ from typing import Any
 from detection.alert_words import alert_title
 from detection.drift import Share, Stability
 from detection.models import DriftAlert
+from detection.models.review_outbox import utc
 from detection.services.monitoring import OUTCOMES, Monitoring, Period, Source
 
 SHARES = ("inconclusive", "failed", "agreement", "accusations")
@@ -136,4 +137,4 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _at(at: datetime | None) -> str | None:
-    return None if at is None else at.isoformat().replace("+00:00", "Z")
+    return None if at is None else utc(at)
