@@ -20,7 +20,7 @@ from accounts import append_only
 from accounts.models import ApiKey, User
 from detection import bucket, detector, kept_notes
 from detection.management.commands import up
-from detection.models import Detection, ModelVersion
+from detection.models import Detection, ModelVersion, ReviewRules
 from detection.services import review_rules
 from tests import images
 
@@ -123,6 +123,19 @@ def _every_test_counts_from_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an earlier test took of a limit may still be known to Redis."""
     monkeypatch.setattr("deepfake_site.rate_limits.PREFIX", uuid.uuid4().hex)
     monkeypatch.setattr("deepfake_site.rate_limits._silent_until", 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _a_new_desk_draws_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows' ids are random: at the shares of a new desk, chance would now and then draw one."""
+    new, real = ReviewRules(), review_rules.is_drawn
+    of_a_new_desk = {new.sample_share, new.second_opinion_share}
+
+    def is_drawn(pk: uuid.UUID, share: float, *, for_what: str) -> bool:
+        return share not in of_a_new_desk and real(pk, share, for_what=for_what)
+
+    for module in ("review", "review_screening"):
+        monkeypatch.setattr(f"detection.services.{module}.is_drawn", is_drawn)
 
 
 @pytest.fixture(autouse=True)
