@@ -71,6 +71,8 @@ class TrainingConfig:
             frozen normalisation uses its stored mean and variance.
         views: training on views instead of whole prepared pictures; `augmentation`,
             `degradation` and `copies` are then not used.
+        is_mirrored: the run's figures are of the mean of a picture's score and its mirror image's;
+            an artifact judges pictures as they are.
         is_exportable: False where the run spends rows that an honest test needs.
     """
 
@@ -93,6 +95,7 @@ class TrainingConfig:
     left_out: str | None = None
     frozen: tuple[str, ...] = ()
     seed: int = 1
+    is_mirrored: bool = False
     is_exportable: bool = True
 
     def to_json(self) -> dict[str, Any]:

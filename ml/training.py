@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from ml.curves import draw_curves
 from ml.datasets.manifest import Manifest, Sample
@@ -66,10 +67,17 @@ def train(
     )
     with closing(opened) as feed:
         model = _Loop(config, feed, run, report, first=first).run_to_end()
-    score = model.predict(feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
-    result = score_report(selection.val, score)
+    result = score_report(selection.val, scores(config, model, feed.val_images))
     write_json(run.path / METRICS_FILE, result)
     return result
+
+
+def scores(config: TrainingConfig, model: keras.Model, images: np.ndarray) -> np.ndarray:
+    """P(fake) (n,) of prepared pictures (n, size, size, 3), by a config's finished run."""
+    shown = [images, images[:, :, ::-1]] if config.is_mirrored else [images]
+    each = [model.predict(part, batch_size=config.batch_size, verbose=0)[:, 0] for part in shown]
+    mean: np.ndarray = np.mean(each, axis=0)
+    return mean
 
 
 def without(chosen: Selection, source: str | None) -> Selection:

@@ -27,7 +27,7 @@ from ml.progress import Report
 from ml.run_folder import METRICS_FILE, RunFolder, RunState, write_json
 from ml.start import Start
 from ml.steady import HUBER_DELTA, load
-from ml.training import describe, without
+from ml.training import describe, scores, without
 
 # What is kept is an exponential mean of the weights: over about this share of the steps so far.
 AVERAGED_SHARE = 1 / 19
@@ -77,8 +77,7 @@ def train(
     )
     with closing(opened) as feed:
         model = _Loop(config, schedule, feed, run=run, report=report, start=start).run_to_end()
-    score = model.predict(feed.val_images, batch_size=config.batch_size, verbose=0)[:, 0]
-    result = score_report(selection.val, score)
+    result = score_report(selection.val, scores(config, model, feed.val_images))
     write_json(run.path / METRICS_FILE, result)
     return result
 

@@ -15,6 +15,9 @@ from ml.preprocess import Preprocessing
 
 SIZES = (192,) * 3 + (256,) * 5
 
+# pictures of one size in both classes are shown pixel by pixel, as they are judged
+RECIPE = replace(lite_protocol.RECIPE, served=(("stylegan_ffhq", 0.5),))
+
 CONFIG = replace(
     lite_protocol.CONFIG,
     name="lite_protocol_long",
@@ -23,8 +26,7 @@ CONFIG = replace(
     batch_size=64,
     views=ViewSchedule(
         sizes=SIZES,
-        # pictures of one size in both classes are shown pixel by pixel, as they are judged
-        recipe=replace(lite_protocol.RECIPE, served=(("stylegan_ffhq", 0.5),)),
+        recipe=RECIPE,
         steps_per_epoch=128,
         warmup_steps=100,
         weight_decay=0.02,
