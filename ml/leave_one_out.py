@@ -20,6 +20,7 @@ from ml.preprocess import Preprocessing
 from ml.progress import Report
 from ml.run_folder import RunFolder
 from ml.steady import load
+from ml.training import scores
 from ml.views import plan, render, working_picture
 
 # `ml.training.train`, or the same in bfloat16: config, data, run, cache and report go in.
@@ -60,13 +61,17 @@ def leave_each_out(
         train(without, manifest, run, cache, report)
         model = load(run.result())
         store = pixel_store(rows, cache, lambda a, b: report("test images", a, b))
-        score = _scores(model, rows, store, rules)
+        score = _scores(config, model, rows, store, rules)
         figures[name] = score_report(rows, score)[POOLED]
     return {"config": config.to_json(), "sources": figures, "mean_auc": _mean_auc(figures)}
 
 
 def _scores(
-    model: keras.Model, rows: list[Sample], store: PixelStore, rules: Preprocessing
+    config: TrainingConfig,
+    model: keras.Model,
+    rows: list[Sample],
+    store: PixelStore,
+    rules: Preprocessing,
 ) -> np.ndarray:
     """Mean score of a picture's views, shape (n,)."""
     views, owner = [], []
@@ -77,7 +82,7 @@ def _scores(
         views.append(render(picture, planned, picture.size, rules))
         owner += [at] * len(planned)
     inputs = rules.normalise(np.concatenate(views))
-    score = model.predict(inputs, batch_size=32, verbose=0)[:, 0]
+    score = scores(config, model, inputs)
     return np.bincount(owner, weights=score) / np.bincount(owner)
 
 

@@ -27,6 +27,11 @@ PARTS: dict[str, Part] = {
 PART_SHARES = (0.34, 0.16, 0.12, 0.06, 0.08, 0.12, 0.12)
 # A blend that leaves the picture as it was would be a real with a wrong label.
 MIN_CHANGE = 2.0
+# Cells along each side of the part that a seam's colours are compared in, and how much each cell
+# counts for another: by the cube of their distance, as a mean value coordinate nearly does.
+SEAM_GRID = 12
+_CELLS = np.stack(np.divmod(np.arange(SEAM_GRID**2), SEAM_GRID), axis=1).astype(np.float32)
+_NEARNESS = (((_CELLS[:, None] - _CELLS) ** 2).sum(axis=2) + 1) ** -1.5
 _ANGLES = np.linspace(0, 2 * np.pi, 48, endpoint=False)
 _CIRCLE = np.stack([np.cos(_ANGLES), np.sin(_ANGLES)], axis=1)
 
@@ -53,15 +58,30 @@ def cross_blended(
     other: np.ndarray,
     other_landmarks: np.ndarray,
     generator: np.random.Generator,
+    *,
+    is_seamless: bool = False,
 ) -> np.ndarray | None:
-    """The picture with another person's face, or a part of it, laid over its own landmarks."""
+    """The picture with another person's face, or a part of it, laid over its own landmarks.
+
+    Args:
+        is_seamless: colours are drawn to those around the part, as careful hands would do.
+    """
     target = Image.fromarray(pixels)
     source, known = _aligned(Image.fromarray(other), other_landmarks, landmarks, target.size)
     if generator.random() < 0.7:
         source = _recoloured(source, target, landmarks)
     if generator.random() < 0.5:
         source = _changed(source, generator)
-    return _blend(target, source, known, landmarks, generator)
+    return _blend(target, source, known, landmarks, generator, is_seamless=is_seamless)
+
+
+def mismatch(points: np.ndarray, onto: np.ndarray) -> float:
+    """How badly one face's landmarks lie on another's at best; a share of their spread, 0 to 1."""
+    there, here = (p[:, 0] + 1j * p[:, 1] for p in (points, onto))
+    there, here = there - there.mean(), here - here.mean()
+    both = float(np.vdot(there, there).real * np.vdot(here, here).real)
+    # 1 - r² of the complex regression of one on the other
+    return 1 - abs(np.vdot(here, there)) ** 2 / both if both else 1.0
 
 
 def _blend(
@@ -70,6 +90,8 @@ def _blend(
     known: Image.Image,
     landmarks: np.ndarray,
     generator: np.random.Generator,
+    *,
+    is_seamless: bool = False,
 ) -> np.ndarray | None:
     """Lay `source` over `target` inside a mask, where `known` is white."""
     part = list(PARTS)[int(generator.choice(len(PARTS), p=PART_SHARES))]
@@ -78,12 +100,52 @@ def _blend(
     inside = np.minimum(np.asarray(mask), np.asarray(known))
     weight = inside.astype(np.float32)[..., None] / 255 * strength
     before, inserted = np.asarray(target, np.float32), np.asarray(source, np.float32)
+    if is_seamless:
+        inserted = _drawn_to(before, inserted, inside)
     after = before + weight * (inserted - before)
     change = float((np.abs(after - before) * (weight > 0.05)).sum())
     area = float((weight > 0.05).sum()) * 3
     if not area or change / area < MIN_CHANGE:
         return None
     return (after + 0.5).astype(np.uint8)
+
+
+def _drawn_to(around: np.ndarray, inserted: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """`inserted` with a smooth shift of its colours that makes it meet `around` at the seam.
+
+    Each pixel's shift is the mean of the differences along the seam, by their distance from it.
+    Source: Farbman et al., Coordinates for Instant Image Cloning, SIGGRAPH 2009; on a coarse grid.
+
+    Args:
+        inside: the mask, (h, w) uint8.
+    """
+    rows, columns = (np.flatnonzero(inside.max(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return inserted
+    area = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    mask = inside[area].astype(np.float32) / 255
+    # what is half inside lies on the seam
+    seam = np.maximum(4 * mask * (1 - mask), 1e-6)
+    apart = around[area] - inserted[area]
+    grid = (SEAM_GRID, SEAM_GRID)
+    weight = _resized(seam, grid, Image.Resampling.BOX)
+    found = [
+        _resized(apart[..., at] * seam, grid, Image.Resampling.BOX) / weight for at in range(3)
+    ]
+    near = _NEARNESS * weight.ravel()
+    near /= near.sum(axis=1, keepdims=True)
+    size = mask.shape[::-1]
+    shift = [
+        _resized((near @ each.ravel()).reshape(grid), size, Image.Resampling.BICUBIC)
+        for each in found
+    ]
+    drawn = inserted.copy()
+    drawn[area] = np.clip(inserted[area] + np.stack(shift, axis=-1), 0, 255)
+    return drawn
+
+
+def _resized(plane: np.ndarray, size: tuple[int, int], resample: Image.Resampling) -> np.ndarray:
+    return np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, resample))
 
 
 def _mask(

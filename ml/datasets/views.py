@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ml.datasets.blend import cross_blended, self_blended
+from ml.datasets.blend import cross_blended, mismatch, self_blended
 from ml.datasets.damage import Damage, draw_filter
 from ml.datasets.manifest import Sample
 from ml.datasets.pixel_store import PixelStore
@@ -49,6 +49,8 @@ class ViewRecipe:
     Attributes:
         aligned_share, blended_share: shares of pairs; the rest goes to sources by the square root
             of their size.
+        donors: faces that one is chosen from for a blend with another's: whose landmarks fit best.
+        seamless_share: share of such blends whose colours meet those around them.
         crop_share, face_share: shares of views cut at full resolution, and around the face; the
             rest are whole pictures.
         rescale_share: share of views whose picture was enlarged or reduced before it was cut.
@@ -74,6 +76,8 @@ class ViewRecipe:
 
     aligned_share: float = 0.10
     blended_share: float = 0.12
+    donors: int = 1
+    seamless_share: float = 0.0
     crop_share: float = 0.45
     face_share: float = 0.25
     rescale_share: float = 0.5
@@ -176,9 +180,22 @@ class ViewPairs:
         pixels, (_, landmarks) = self.store.pixels(real.sha256), self._face(real)
         if generator.random() < 0.5:
             return real, self_blended(pixels, landmarks, generator)
-        other = self.faces[int(generator.integers(len(self.faces)))]
+        other = self._donor(real, landmarks, generator)
         other_pixels, (_, other_landmarks) = self.store.pixels(other.sha256), self._face(other)
-        return real, cross_blended(pixels, landmarks, other_pixels, other_landmarks, generator)
+        share = self.recipe.seamless_share
+        is_seamless = bool(share and generator.random() < share)
+        told = pixels, landmarks, other_pixels, other_landmarks, generator
+        return real, cross_blended(*told, is_seamless=is_seamless)
+
+    def _donor(self, real: Sample, landmarks: np.ndarray, generator: np.random.Generator) -> Sample:
+        """Whose face is laid over this real's; its own only where no other was drawn."""
+        drawn = [
+            self.faces[int(generator.integers(len(self.faces)))] for _ in range(self.recipe.donors)
+        ]
+        return min(
+            drawn,
+            key=lambda one: (one.sha256 == real.sha256, mismatch(self._face(one)[1], landmarks)),
+        )
 
     def _face(self, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
         face = self.store.face(sample.sha256)

@@ -12,6 +12,7 @@ from ml.datasets.blend import (
     _mask,
     _recoloured,
     cross_blended,
+    mismatch,
     self_blended,
 )
 from tests.images import photo_like
@@ -117,6 +118,50 @@ def test_landmarks_at_or_beyond_the_edge_do_no_harm(place):
         self_blended(PIXELS, at(*place), generator)
         cross_blended(PIXELS, at(*place), OTHER, at(*place, size=0.5), generator)
         cross_blended(PIXELS, at(*place), OTHER, at(120, 170, degrees=80), generator)
+
+
+def test_a_seamless_blend_hides_a_difference_of_colour_and_keeps_the_parts_own_detail():
+    dark = np.full((200, 200, 3), 80, np.uint8)
+    bright = np.full((200, 200, 3), 170, np.uint8)
+    bright[::4, :, 0] = 210  # lines that only the other picture has
+    apart, seamless = (
+        cross_blended(
+            dark, at(100, 100), bright, at(100, 100), Fixed(0.99, 5), is_seamless=is_seamless
+        ).astype(int)
+        for is_seamless in (False, True)
+    )
+    changed = (apart != dark).any(axis=2)
+    assert apart[..., 1].max() - 80 > 60
+    assert np.abs(seamless[..., 1] - 80).max() <= 1
+    assert np.ptp(seamless[..., 0][changed]) > 20
+    np.testing.assert_array_equal(seamless[~changed], dark[~changed])
+
+
+def test_the_shift_follows_the_colours_along_the_seam():
+    across = np.tile(np.linspace(60, 180, 200)[None, :, None], (200, 1, 3)).astype(np.uint8)
+    plain = np.full((200, 200, 3), 120, np.uint8)
+    blend = cross_blended(
+        across, at(100, 100), plain, at(100, 100), Fixed(0.99, 5), is_seamless=True
+    )
+    # it may meet the other so well that it would not show
+    assert blend is None or np.abs(blend.astype(int) - across).max() < 12
+
+
+@pytest.mark.parametrize("place", [(0, 0), (399, 299), (-30, -30), (500, 400), (200, -5)])
+def test_seamless_blends_at_or_beyond_the_edge_do_no_harm(place):
+    for seed in range(12):
+        generator, there = np.random.default_rng(seed), at(120, 170, degrees=80)
+        cross_blended(PIXELS, at(*place), OTHER, there, generator, is_seamless=True)
+
+
+def test_faces_that_differ_in_place_size_and_turn_alone_match():
+    assert mismatch(at(10, 20, size=3, degrees=50), at(200, 90)) == pytest.approx(0, abs=1e-9)
+    turned_away = at(0, 0) * [0.4, 1]
+    assert mismatch(turned_away, at(0, 0)) > mismatch(at(0, 0) * [0.8, 1], at(0, 0)) > 0.001
+
+
+def test_landmarks_on_one_spot_match_nothing():
+    assert mismatch(np.ones((5, 2)), at(0, 0)) == 1.0
 
 
 def test_eyes_on_one_spot_do_no_harm():

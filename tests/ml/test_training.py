@@ -371,6 +371,26 @@ def test_the_loss_counts_what_copies_differ_in_training_alone(tiny_views):
     assert float(learnt) == pytest.approx(plain + 2.0 * expected, rel=1e-3)
 
 
+class _Leftmost:
+    """Says of a picture what its leftmost column is."""
+
+    def predict(self, pictures: np.ndarray, **_: object) -> np.ndarray:
+        return pictures[:, :, 0].mean(axis=(1, 2))[:, None]
+
+
+def test_mirrored_scores_are_the_mean_of_both_showings():
+    from ml.training import scores
+
+    pictures = np.zeros((2, 4, 4, 3), np.float32)
+    pictures[0, :, 0], pictures[1, :, -1] = 0.8, 0.4
+    plain, mirrored = (
+        scores(replace(CONFIG, is_mirrored=is_mirrored), _Leftmost(), pictures)
+        for is_mirrored in (False, True)
+    )
+    np.testing.assert_allclose(plain, [0.8, 0.0], atol=1e-6)
+    np.testing.assert_allclose(mirrored, [0.4, 0.2], atol=1e-6)
+
+
 def test_steadiness_needs_copies():
     with pytest.raises(ValueError, match="copies"):
         ViewSchedule((32,), steadiness=0.1)

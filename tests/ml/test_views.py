@@ -194,6 +194,36 @@ def test_blends_are_made_of_reals_with_a_face_alone():
     assert [sample.sha256 for sample in pairs.faces] == [pictures[0].sha256]
 
 
+def test_of_several_donors_the_one_whose_landmarks_fit_best_is_taken():
+    alike = np.array(FACE, float)
+    alike[4::2] += 10  # the same face elsewhere
+    turned = np.array(FACE, float)
+    turned[4:] = np.ravel(np.reshape(turned[4:], (5, 2)) * [0.3, 1])
+    pictures = [photo(0, 0, face=FACE), photo(1, 0, face=list(alike)), photo(2, 1)]
+    pictures += [photo(at, 0, face=list(turned)) for at in range(3, 9)]
+    pairs = ViewPairs(replace(BLENDED, donors=200), *store_of(pictures))
+    real = next(one for one in pairs.faces if one.sha256 == pictures[0].sha256)
+    landmarks = pairs._face(real)[1]
+    taken = {pairs._donor(real, landmarks, np.random.default_rng(n)).sha256 for n in range(5)}
+    assert taken == {pictures[1].sha256}
+
+
+def test_blends_are_seamless_as_often_as_the_recipe_says(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "ml.datasets.views.cross_blended", lambda *_, is_seamless: asked.append(is_seamless)
+    )
+    pictures = [photo(at, int(at == 3), face=FACE) for at in range(4)]
+    for share in (0.0, 0.7, 1.0):
+        asked.clear()
+        pairs = ViewPairs(replace(BLENDED, seamless_share=share), *store_of(pictures))
+        generator = np.random.default_rng(1)
+        for _ in range(300):
+            pairs._blended(generator)
+        assert len(asked) > 100
+        assert np.mean(asked) == pytest.approx(share, abs=0.1)
+
+
 def test_a_source_left_out_lends_no_faces_to_blends():
     pictures = [photo(0, 0, face=FACE), photo(1, 1), photo(2, 0, "left_out", face=FACE)]
     samples, store = store_of(pictures)
