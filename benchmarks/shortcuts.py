@@ -22,8 +22,9 @@ sys.path.insert(0, str(ROOT))
 from ml import calibration, metrics, quality  # noqa: E402
 from ml.datasets.manifest import Sample, read_manifest  # noqa: E402
 from ml.datasets.pixel_store import PixelStore, pixel_store  # noqa: E402
+from ml.datasets.recipe import ViewRecipe  # noqa: E402
 from ml.datasets.selections import all_manipulations  # noqa: E402
-from ml.datasets.views import ViewPairs, ViewRecipe  # noqa: E402
+from ml.datasets.views import ViewPairs  # noqa: E402
 
 SIZE = 160
 STEPS = 200

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from ml.datasets.augment import Augmentation, Degradation
 from ml.datasets.manifest import Manifest, Sample
-from ml.datasets.views import ViewRecipe
+from ml.datasets.recipe import ViewRecipe
 from ml.preprocess import Preprocessing
 
 

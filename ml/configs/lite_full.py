@@ -8,8 +8,8 @@ is what newsrooms meet rather than the worst of it; sources that lagged are draw
 """
 
 from ml.datasets.damage import Damage
+from ml.datasets.recipe import ViewRecipe
 from ml.datasets.selections import all_manipulations
-from ml.datasets.views import ViewRecipe
 from ml.experiment import TrainingConfig, ViewSchedule
 from ml.preprocess import Preprocessing
 

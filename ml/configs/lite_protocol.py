@@ -6,8 +6,8 @@ watching the test images chooses nothing.
 """
 
 from ml.datasets.damage import Damage
+from ml.datasets.recipe import ViewRecipe
 from ml.datasets.selections import original_protocol
-from ml.datasets.views import ViewRecipe
 from ml.experiment import TrainingConfig, ViewSchedule
 from ml.networks.lite import EDGES
 from ml.preprocess import Preprocessing

@@ -8,8 +8,8 @@ either half, and the tiles of some cuts change places.
 """
 
 from ml.configs.lite_residual import CONFIG as FIRST
+from ml.datasets.recipe import ViewRecipe
 from ml.datasets.selections import all_manipulations
-from ml.datasets.views import ViewRecipe
 from ml.experiment import TrainingConfig, ViewSchedule
 
 SIZES = (160,) * 5

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from ml.configs import lite_full
 from ml.datasets.damage import Damage
-from ml.datasets.views import CopyRecipe
+from ml.datasets.recipe import CopyRecipe
 from ml.experiment import ViewSchedule
 from ml.networks.lite import EDGES
 from ml.preprocess import Preprocessing

@@ -3,121 +3,32 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ml.datasets.blend import cross_blended, mismatch, self_blended
-from ml.datasets.damage import Damage, draw_filter
+from ml.datasets.cuts import (
+    Cut,
+    beside_box,
+    crop_box,
+    face_box,
+    rooms_beside,
+    served_cut,
+    whole_box,
+)
+from ml.datasets.damage import draw_filter
 from ml.datasets.manifest import Sample
 from ml.datasets.pixel_store import PixelStore
+from ml.datasets.recipe import CopyRecipe, ViewRecipe
 from ml.datasets.replay import Replay
 from ml.errors import DatasetError
-from ml.preprocess import FILTERS, face_square
-from ml.views import FACE_MARGIN
+from ml.preprocess import FILTERS
 
-Box = tuple[int, int, int, int]
 # A view and, where the recipe says, its copy: (size, size, 3) uint8 each.
 Showings = list[np.ndarray]
-
-
-@dataclass(frozen=True)
-class CopyRecipe:
-    """What else happens to the second showing of a view, after the damage of the first.
-
-    Attributes:
-        reduce_share: share of copies that are reduced, to `min_scale` at the smallest.
-        damage: what happens to them then.
-    """
-
-    reduce_share: float = 0.5
-    min_scale: float = 0.45
-    damage: Damage = field(default_factory=Damage)
-
-
-@dataclass(frozen=True)
-class ViewRecipe:
-    """How views are drawn, the same for both classes.
-
-    A pair is a real and a fake of one source; or (`aligned_share`) a fake and the very real it
-    was made from; or (`blended_share`) a real and a blend made of it on the spot. Both halves of
-    the last two kinds are cut and damaged by the same draw, so nothing but the fake's own traces
-    tells them apart.
-
-    Attributes:
-        aligned_share, blended_share: shares of pairs; the rest goes to sources by the square root
-            of their size.
-        donors: faces that one is chosen from for a blend with another's: whose landmarks fit best.
-        seamless_share: share of such blends whose colours meet those around them.
-        crop_share, face_share: shares of views cut at full resolution, and around the face; the
-            rest are whole pictures.
-        rescale_share: share of views whose picture was enlarged or reduced before it was cut.
-        min_scale, max_scale: factors of that.
-        min_keep: smallest share of each side that a whole view keeps.
-        max_aspect: widest width over height of a whole view; its inverse is the narrowest.
-        resample: filter of the last resize, the one of serving.
-        background_share: share of pairs without a face: of the real half, what lies beside the
-            face of a real or of a picture whose face alone was changed; of the fake half, what
-            lies beside it in a picture that was generated as a whole.
-        source_emphasis: names of sources, and how much more often than their size says they are
-            drawn.
-        local_sources: names of sources whose fakes are real beside the face.
-        face_sources: names of sources whose pictures show little but the face.
-        shuffle_share: share of cuts whose tiles change places, so that what the picture shows is
-            lost and only its traces are left to learn from.
-        served: names of sources, and the share of their whole and face views that are cut as in
-            serving. Only for sources whose pictures have one size in both classes: what a picture
-            is stretched by would give the others away.
-        copy: how every view is shown a second time, as its picture would be after somebody saved
-            it again; None shows it once.
-    """
-
-    aligned_share: float = 0.10
-    blended_share: float = 0.12
-    donors: int = 1
-    seamless_share: float = 0.0
-    crop_share: float = 0.45
-    face_share: float = 0.25
-    rescale_share: float = 0.5
-    min_scale: float = 0.5
-    max_scale: float = 1.5
-    min_keep: float = 0.75
-    max_aspect: float = 1.4
-    resample: str = "bicubic"
-    background_share: float = 0.0
-    shuffle_share: float = 0.0
-    source_emphasis: tuple[tuple[str, float], ...] = ()
-    local_sources: tuple[str, ...] = ("lfw_faceswap", "photoshop")
-    face_sources: tuple[str, ...] = ("dfdc",)
-    served: tuple[tuple[str, float], ...] = ()
-    damage: Damage = field(default_factory=Damage)
-    copy: CopyRecipe | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-# A narrower strip beside a face shows nothing but a plain wall, enlarged.
-MIN_ROOM_PX = 80
 # Tiles along each side of a shuffled view.
 TILES = 5
-
-
-@dataclass(frozen=True)
-class _Cut:
-    """Where a view lies in its picture, and through which sizes it goes.
-
-    Attributes:
-        box: left, top, right, bottom in pixels.
-        between: width and height at which the damage is done.
-    """
-
-    box: Box
-    between: tuple[int, int]
-    resample: Image.Resampling
-    is_flipped: bool
 
 
 class ViewPairs:
@@ -213,13 +124,13 @@ class ViewPairs:
         return genuine, generated
 
     def _has_room(self, row: Sample) -> bool:
-        return bool(_rooms(self.store.pixels(row.sha256).shape, self.store.face(row.sha256)))
+        return bool(rooms_beside(self.store.pixels(row.sha256).shape, self.store.face(row.sha256)))
 
     def _background(self, sample: Sample, size: int, generator: np.random.Generator) -> Showings:
         pixels, face = self.store.pixels(sample.sha256), self.store.face(sample.sha256)
-        box = _beside_box(_rooms(pixels.shape, face), size, generator)
+        box = beside_box(rooms_beside(pixels.shape, face), size, generator)
         side = box[2] - box[0]
-        cut = _Cut(box, (side, side), draw_filter(generator), bool(generator.random() < 0.5))
+        cut = Cut(box, (side, side), draw_filter(generator), bool(generator.random() < 0.5))
         return self._render(pixels, cut, size, generator)
 
     def _view(self, sample: Sample, size: int, generator: np.random.Generator) -> Showings:
@@ -266,42 +177,31 @@ class ViewPairs:
         size: int,
         generator: np.random.Generator,
         kind: str,
-    ) -> _Cut:
+    ) -> Cut:
         recipe, face = self.recipe, self.store.face(sample.sha256)
         served = self.served.get(sample.source, 0.0) if kind != "crop" else 0.0
         if served and generator.random() < served:
-            return _served_cut(pixels.shape, face if kind == "face" else None, generator)
+            return served_cut(pixels.shape, face if kind == "face" else None, generator)
         scale = 1.0
         if generator.random() < recipe.rescale_share:
             low, high = np.log(recipe.min_scale), np.log(recipe.max_scale)
             scale = float(np.exp(generator.uniform(low, high)))
         box = (
-            _face_box(face[0], pixels.shape, generator)
+            face_box(face[0], pixels.shape, generator)
             if kind == "face" and face is not None
             else None
         )
         if kind == "crop" or (kind == "face" and box is None):
-            box = _crop_box(pixels.shape, size / scale, face, generator)
+            box = crop_box(pixels.shape, size / scale, face, generator)
         if box is None:
-            box = self._whole_box(pixels.shape, generator)
+            box = whole_box(pixels.shape, recipe, generator)
         width, height = box[2] - box[0], box[3] - box[1]
         between = (max(16, round(width * scale)), max(16, round(height * scale)))
         is_flipped = bool(generator.random() < 0.5)
-        return _Cut(box, between, draw_filter(generator), is_flipped)
-
-    def _whole_box(self, shape: tuple[int, ...], generator: np.random.Generator) -> Box:
-        height, width = shape[:2]
-        limit = np.log(self.recipe.max_aspect)
-        aspect = float(np.exp(generator.uniform(-limit, limit)))
-        keep = generator.uniform(self.recipe.min_keep, 1)
-        w = max(8, int(min(width, height * aspect) * keep))
-        h = max(8, int(min(height, width / aspect) * keep))
-        left = int(generator.integers(0, max(1, width - w + 1)))
-        top = int(generator.integers(0, max(1, height - h + 1)))
-        return left, top, left + w, top + h
+        return Cut(box, between, draw_filter(generator), is_flipped)
 
     def _render(
-        self, pixels: np.ndarray, cut: _Cut, size: int, generator: np.random.Generator
+        self, pixels: np.ndarray, cut: Cut, size: int, generator: np.random.Generator
     ) -> Showings:
         left, top, right, bottom = cut.box
         image = Image.fromarray(pixels[top:bottom, left:right])
@@ -372,71 +272,6 @@ def aligned_pairs(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
     origin = re.compile(r" of ([0-9a-f]{16})$")
     found = ((origin.search(fake.method), fake) for fake in samples if fake.label == 1)
     return [(reals[m[1]], fake) for m, fake in found if m and m[1] in reals]
-
-
-def _served_cut(
-    shape: tuple[int, ...],
-    face: tuple[np.ndarray, np.ndarray] | None,
-    generator: np.random.Generator,
-) -> _Cut:
-    """The whole picture or its face as a verdict is made of it; only mirrored half of the time."""
-    height, width = shape[:2]
-    box = (0, 0, width, height)
-    if face is not None:
-        box = face_square(face[0].tolist(), FACE_MARGIN, width, height)
-    between = (box[2] - box[0], box[3] - box[1])
-    return _Cut(box, between, Image.Resampling.BICUBIC, bool(generator.random() < 0.5))
-
-
-def _face_box(face: np.ndarray, shape: tuple[int, ...], generator: np.random.Generator) -> Box:
-    margin = float(generator.uniform(1.1, 2.0))
-    shift = generator.uniform(-0.08, 0.08, 2)
-    left, top, width, height = face
-    moved = (left + shift[0] * width, top + shift[1] * height, width, height)
-    return face_square(moved, margin, shape[1], shape[0])
-
-
-def _crop_box(
-    shape: tuple[int, ...],
-    side: float,
-    face: tuple[np.ndarray, np.ndarray] | None,
-    generator: np.random.Generator,
-) -> Box:
-    """A square of the wanted side, or as large as there is room, that holds the face's middle."""
-    height, width = shape[:2]
-    s = max(8, min(round(side), height, width))
-    low, high = np.zeros(2), np.array([width - s, height - s], float)
-    if face is not None and generator.random() < 0.85:
-        middle = face[1].mean(axis=0)
-        low = np.clip(middle - 0.8 * s, low, high)
-        high = np.clip(middle - 0.2 * s, low, high)
-    left, top = (round(float(v)) for v in generator.uniform(low, high + 1e-9))
-    return left, top, left + s, top + s
-
-
-def _beside_box(rooms: Sequence[Box], side: int, generator: np.random.Generator) -> Box:
-    """A square of at most this side in one of the rooms, each as often."""
-    left, top, right, bottom = rooms[int(generator.integers(len(rooms)))]
-    s = min(side, right - left, bottom - top)
-    x = int(generator.integers(left, right - s + 1))
-    y = int(generator.integers(top, bottom - s + 1))
-    return x, y, x + s, y + s
-
-
-def _rooms(shape: tuple[int, ...], face: tuple[np.ndarray, np.ndarray] | None) -> list[Box]:
-    """Where there is space beside the face, hair and seam of a swap left out; all of it without."""
-    height, width = shape[:2]
-    if face is None:
-        rooms = [(0, 0, width, height)]
-    else:
-        x, y, w, h = face[0]
-        rooms = [
-            (0, 0, int(x - 0.15 * w), height),
-            (int(x + 1.15 * w), 0, width, height),
-            (0, 0, width, int(y - 0.3 * h)),
-            (0, int(y + 1.15 * h), width, height),
-        ]
-    return [room for room in rooms if min(room[2] - room[0], room[3] - room[1]) >= MIN_ROOM_PX]
 
 
 def shuffled(view: np.ndarray, places: np.ndarray) -> np.ndarray:

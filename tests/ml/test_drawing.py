@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from ml.datasets.drawing import BatchPlan, Drawers
-from ml.datasets.views import CopyRecipe, ViewPairs, ViewRecipe
+from ml.datasets.recipe import CopyRecipe, ViewRecipe
+from ml.datasets.views import ViewPairs
 from tests.images import photo_like
 from tests.ml.tiny import Drawn, store_of
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ml.datasets.manifest import Sample
+from ml.datasets.recipe import ViewRecipe
 from ml.datasets.replay import Replay, read_learnt
 from ml.datasets.selections import with_replay
-from ml.datasets.views import ViewPairs, ViewRecipe
+from ml.datasets.views import ViewPairs
 from ml.errors import DatasetError
 from tests.ml.tiny import Drawn, store_of
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from ml.datasets.damage import Damage
-from ml.datasets.views import ViewPairs, ViewRecipe
+from ml.datasets.recipe import ViewRecipe
+from ml.datasets.views import ViewPairs
 from tests.images import encode
 from tests.ml.tiny import Drawn, store_of
 

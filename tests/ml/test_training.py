@@ -18,8 +18,8 @@ from ml.alterations import COPIES
 from ml.artifact import MODEL_FILE, artifact_sha256
 from ml.datasets.damage import Damage
 from ml.datasets.manifest import Manifest, read_manifest
+from ml.datasets.recipe import CopyRecipe, ViewRecipe
 from ml.datasets.selections import visible_manipulations
-from ml.datasets.views import CopyRecipe, ViewRecipe
 from ml.decision import Verdict
 from ml.decoder import MIN_SIDE, Decoder
 from ml.errors import RunError

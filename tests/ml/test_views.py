@@ -5,20 +5,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ml.datasets.cuts import MIN_ROOM_PX, crop_box, face_box, rooms_beside
 from ml.datasets.damage import Damage
 from ml.datasets.manifest import Sample
-from ml.datasets.views import (
-    MIN_ROOM_PX,
-    TILES,
-    CopyRecipe,
-    ViewPairs,
-    ViewRecipe,
-    _crop_box,
-    _face_box,
-    _rooms,
-    aligned_pairs,
-    shuffled,
-)
+from ml.datasets.recipe import CopyRecipe, ViewRecipe
+from ml.datasets.views import TILES, ViewPairs, aligned_pairs, shuffled
 from ml.errors import DatasetError
 from ml.preprocess import FILTERS, Preprocessing, face_square
 from ml.views import FACE_MARGIN
@@ -316,7 +307,7 @@ def test_both_classes_meet_every_filter_and_are_turned_as_often():
 def test_a_face_view_is_a_square_around_the_face():
     face = np.array(FACE[:4], float)
     for seed in range(50):
-        left, top, right, bottom = _face_box(face, (400, 500, 3), np.random.default_rng(seed))
+        left, top, right, bottom = face_box(face, (400, 500, 3), np.random.default_rng(seed))
         assert right - left == bottom - top
         assert 1.1 * 60 - 1 <= right - left <= 2.0 * 60 + 1
         assert left <= 46
@@ -327,7 +318,7 @@ def test_most_crops_hold_the_middle_of_the_face():
     landmarks = np.array(FACE[4:], float).reshape(5, 2)
     middle = landmarks.mean(axis=0)
     boxes = [
-        _crop_box((400, 500, 3), 64, (np.array(FACE[:4]), landmarks), np.random.default_rng(seed))
+        crop_box((400, 500, 3), 64, (np.array(FACE[:4]), landmarks), np.random.default_rng(seed))
         for seed in range(100)
     ]
     holds = [b[0] <= middle[0] <= b[2] and b[1] <= middle[1] <= b[3] for b in boxes]
@@ -368,8 +359,8 @@ def test_a_background_shows_nothing_of_the_face():
 
 def test_too_narrow_a_strip_beside_a_face_is_no_room():
     box = np.array([20.0, 20.0, 80.0, 90.0])
-    assert _rooms((120, 140, 3), (box, np.zeros((5, 2)))) == []
-    assert _rooms((MIN_ROOM_PX, 300, 3), None) == [(0, 0, 300, MIN_ROOM_PX)]
+    assert rooms_beside((120, 140, 3), (box, np.zeros((5, 2)))) == []
+    assert rooms_beside((MIN_ROOM_PX, 300, 3), None) == [(0, 0, 300, MIN_ROOM_PX)]
 
 
 def test_shuffled_tiles_are_the_same_tiles_elsewhere():
