@@ -9,7 +9,7 @@ from typing import Any
 from detection.alert_words import alert_title
 from detection.drift import Share, Stability
 from detection.models import DriftAlert
-from detection.models.review_outbox import utc
+from detection.models.outbox import utc
 from detection.services.monitoring import OUTCOMES, Monitoring, Period, Source
 
 SHARES = ("inconclusive", "failed", "agreement", "accusations")

@@ -73,7 +73,7 @@ def payload(detection: "Detection", metadata: dict[str, Any]) -> str:
     for told in (metadata, None):
         body = {
             "type": event_of(detection),
-            "timestamp": _utc(detection.completed_at),
+            "timestamp": utc(detection.completed_at) if detection.completed_at else "",
             "data": data | {"metadata": told},
         }
         text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
@@ -135,5 +135,6 @@ def _written(deliveries: list[WebhookDelivery]) -> list[uuid.UUID]:
     return [one.pk for one in deliveries]
 
 
-def _utc(at: datetime | None) -> str:
-    return at.isoformat().replace("+00:00", "Z") if at else ""
+def utc(at: datetime) -> str:
+    """A moment in UTC as it is written everywhere: with a Z."""
+    return at.isoformat().replace("+00:00", "Z")

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from detection.models.outbox import MAX_BYTES
+from detection.models.outbox import MAX_BYTES, utc
 from detection.models.webhook import WebhookDelivery, WebhookEndpoint
 
 if TYPE_CHECKING:
@@ -88,7 +88,3 @@ def _payload(
         if len(text.encode()) < MAX_BYTES:
             break
     return text
-
-
-def utc(at: datetime) -> str:
-    return at.isoformat().replace("+00:00", "Z")

@@ -26,6 +26,7 @@ from detection.models import (
     ReviewItem,
     Submission,
     WebhookEndpoint,
+    outbox,
     review_outbox,
 )
 from detection.services.delivering import ring_after_commit
@@ -49,7 +50,7 @@ def review_completed(item: ReviewItem) -> None:
     said: dict[str, Any] = {
         "outcome": review.outcome,
         "reasons": list(review.reasons),
-        "decided_at": review_outbox.utc(review.decided_at),
+        "decided_at": outbox.utc(review.decided_at),
     }
     about = {"item": str(item.pk), **said}
     _notify(_concerned(item, detection), Kind.REVIEW_COMPLETED, about, detection=detection)
