@@ -166,7 +166,7 @@ class Desk:
         """Ask until every image of a batch is done or failed; its detections, newest first."""
         deadline = time.monotonic() + timeout_s
         while True:
-            answer = self._get(f"batches/{batch_id}")
+            answer = self._get(f"batches/{batch_id}", params={"results": "false"})
             counts = cast(Batch, body_of(answer))["counts"]
             if not counts["queued"] + counts["running"]:
                 return list(self.detections(batch=batch_id))

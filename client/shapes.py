@@ -110,7 +110,7 @@ class Batch(TypedDict):
     created_at: str
     size: int
     counts: Counts
-    results: NotRequired[list[BatchItem]]
+    results: NotRequired[list[BatchItem] | None]  # null where counts alone were asked for
     links: dict[str, str]
 
 

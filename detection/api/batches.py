@@ -19,7 +19,7 @@ from detection.api import idempotency
 from detection.api.base import caller, key_of, require_case, via, visible_detections
 from detection.api.permissions import DetectionScopes
 from detection.api.request_shapes import BATCH
-from detection.api.schema import FORM, ONCE, operation
+from detection.api.schema import FLAG, FORM, ONCE, flag, operation, query
 from detection.api.serializers import BatchSerializer, DetectionSerializer
 from detection.errors import Refused
 from detection.models import Batch, Detection
@@ -68,9 +68,18 @@ class BatchCollection(APIView):
 class BatchResource(APIView):
     permission_classes = [*APIView.permission_classes, DetectionScopes]
 
-    @operation("readBatch", tag="Batches", answers={200: "Batch"}, problems=[404])
+    @operation(
+        "readBatch",
+        tag="Batches",
+        answers={200: "Batch"},
+        problems=[400, 404],
+        parameters=[
+            query("results", "`false`: how many alone, to be asked often.", enum=FLAG),
+        ],
+    )
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """How far the images of one of one's own batches are, each by its place in the request."""
+        has_results = flag(request, "results", default=True)
         batch = get_object_or_404(Batch, pk=pk, by=caller(request))
         counts = batches.progress(batch)
         body = {
@@ -78,7 +87,7 @@ class BatchResource(APIView):
             "created_at": batch.created_at,
             "size": batch.size,
             "counts": counts,
-            "results": _results(request, batch),
+            "results": _results(request, batch) if has_results else None,
             "links": _links(request, batch),
         }
         headers = {}

@@ -110,6 +110,21 @@ def _refuse_unknown(request: Request, known: set[str]) -> None:
         raise ValidationError(wrong)
 
 
+FLAG = ["true", "false"]
+
+
+def flag(request: Request, name: str, *, default: bool) -> bool:
+    """What a parameter in the address says that is `true` or `false`.
+
+    Raises:
+        ValidationError: it says something else.
+    """
+    said = request.query_params.get(name, FLAG[not default])
+    if said not in FLAG:
+        raise ValidationError({name: "true or false."})
+    return said == "true"
+
+
 def query(name: str, about: str, **shape: Any) -> OpenApiParameter:
     """An optional parameter in the address."""
     return OpenApiParameter(name, {"type": "string", **shape}, description=about)

@@ -501,21 +501,25 @@ SCHEMAS: dict[str, Shape] = {
                 {name: a("integer") for name in (*Detection.Status.values, "refused")},
                 "Images by state; `refused` never became a detection.",
             ),
-            "results": each(
-                an_object(
-                    {
-                        "position": a(
-                            "integer?",
-                            "That of the file in the request, from 0. Null in batches of a"
-                            " release that did not keep it.",
-                        ),
-                        "file_name": a("string?", "Null of a refused file; empty once erased."),
-                        "status": a("integer", "As if the file came alone, now; 404 once erased."),
-                        "detection": or_null(ref("Detection")),
-                        "problem": or_null(ref("Problem")),
-                    }
-                ),
-                "In the order sent, each file with its own submission's `metadata`.",
+            "results": or_null(
+                each(
+                    an_object(
+                        {
+                            "position": a(
+                                "integer?",
+                                "That of the file in the request, from 0. Null in batches of a"
+                                " release that did not keep it.",
+                            ),
+                            "file_name": a("string?", "Null of a refused file; empty once erased."),
+                            "status": a(
+                                "integer", "As if the file came alone, now; 404 once erased."
+                            ),
+                            "detection": or_null(ref("Detection")),
+                            "problem": or_null(ref("Problem")),
+                        }
+                    ),
+                    "In the order sent, each file with its own submission's `metadata`.",
+                )
             ),
             "links": BATCH_LINKS,
         }

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from detection.api.base import caller, keyset_page, visible_detections
 from detection.api.parsers import ObjectParser
 from detection.api.permissions import DetectionScopes
-from detection.api.schema import JSON, operation, query
+from detection.api.schema import FLAG, JSON, flag, operation, query
 from detection.api.serializers import NoUnknownFields
 from detection.api.told_shapes import CONSENT_REQUEST
 from detection.models import Detection, Image, Notice
@@ -97,17 +97,14 @@ class NoticeCollection(APIView):
         answers={200: "NoticePage"},
         problems=[400],
         parameters=[
-            query("unseen", "`true`: those you have not seen alone.", enum=["true", "false"]),
+            query("unseen", "`true`: those you have not seen alone.", enum=FLAG),
             query("cursor", "`next` of the page before.", format="cursor"),
         ],
     )
     def get(self, request: Request) -> Response:
         """What you are told of images, newest first."""
         rows = Notice.objects.visible_to(caller(request)).about_images()
-        unseen = request.query_params.get("unseen", "false")
-        if unseen not in {"true", "false"}:
-            raise serializers.ValidationError({"unseen": "true or false."})
-        if unseen == "true":
+        if flag(request, "unseen", default=False):
             rows = rows.unseen()
         context = {"request": request}
         return keyset_page(

@@ -206,6 +206,16 @@ def test_a_batch_read_again_says_which_file_each_answer_is_about(api, fake_judge
     assert first["problem"] is None
 
 
+def test_a_batch_may_be_asked_for_its_counts_alone(api):
+    bad = SimpleUploadedFile("notes.txt", b"no photograph", "image/jpeg")
+    address = _send(api, [_file(0), bad]).json()["links"]["batch"]
+    whole, counts = api.get(address).json(), api.get(f"{address}?results=false").json()
+    assert len(whole["results"]) == 2
+    assert counts == {**whole, "results": None}
+    assert len(api.get(f"{address}?results=true").json()["results"]) == 2
+    assert api.get(f"{address}?results=no").status_code == 400
+
+
 def test_what_the_moment_refused_is_in_a_batch_read_again(api):
     held = _send(api, [_file(0)]).json()["results"][0]["detection"]["id"]
     image = Detection.objects.get(pk=held).image
