@@ -7,8 +7,8 @@ from django.urls import reverse
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from detection.api.case_shapes import CASE_OUTCOMES
 from detection.api.serializers import NoUnknownFields
-from detection.api.shapes import CASE_OUTCOMES
 from detection.models import Case, CaseNote
 from detection.models.case import MAX_DESCRIPTION, MAX_TITLE
 from detection.services.case_notes import MAX_TEXT

@@ -78,7 +78,7 @@ def _page(item: Shape) -> Shape:
     return an_object({"results": each(item), "next": NEXT})
 
 
-DATASET_SCHEMAS: dict[str, Shape] = {
+SCHEMAS: dict[str, Shape] = {
     "Dataset": an_object(DATASET),
     "DatasetPage": _page(ref("Dataset")),
     "DatasetDetail": an_object(

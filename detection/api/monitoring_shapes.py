@@ -16,7 +16,7 @@ KINDS_COUNTED: Shape = {
     "additionalProperties": an_object({"now": COUNT, "before": COUNT}),
 }
 
-MONITORING_SHAPES: dict[str, Shape] = {
+SCHEMAS: dict[str, Shape] = {
     "Share": an_object(
         {
             "value": a("number", minimum=0, maximum=1),

@@ -12,25 +12,43 @@ from drf_spectacular.utils import extend_schema
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 from rest_framework.request import Request
 
-from detection.api import registry_shapes, review_shapes
-from detection.api.dataset_shapes import DATASET_SCHEMAS
-from detection.api.monitoring_shapes import MONITORING_SHAPES
-from detection.api.shapes import SCHEMAS
-from detection.api.told_shapes import TOLD_SCHEMAS
+from detection.api import (
+    case_shapes,
+    dataset_shapes,
+    detection_shapes,
+    evidence_shapes,
+    monitoring_shapes,
+    registry_shapes,
+    report_shapes,
+    review_shapes,
+    shapes,
+    told_shapes,
+    training_shapes,
+    webhook_shapes,
+)
+
+# Each has its part of the components, by name.
+PARTS = (
+    case_shapes,
+    dataset_shapes,
+    detection_shapes,
+    evidence_shapes,
+    monitoring_shapes,
+    registry_shapes,
+    report_shapes,
+    review_shapes,
+    shapes,
+    told_shapes,
+    training_shapes,
+    webhook_shapes,
+)
 
 
 def with_components(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Add what drf-spectacular cannot know; it calls this at the end."""
-    shapes = result.setdefault("components", {}).setdefault("schemas", {})
-    for more in (
-        SCHEMAS,
-        review_shapes.SCHEMAS,
-        MONITORING_SHAPES,
-        TOLD_SCHEMAS,
-        registry_shapes.SCHEMAS,
-        DATASET_SCHEMAS,
-    ):
-        shapes.update(more)
+    named = result.setdefault("components", {}).setdefault("schemas", {})
+    for part in PARTS:
+        named.update(part.SCHEMAS)
     for operations in result["paths"].values():
         for operation in operations.values():
             if about := operation.get("description"):

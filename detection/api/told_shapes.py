@@ -33,7 +33,7 @@ ABOUT: Shape = {
 }
 # What happens in cases is told on the page alone, for which a key may have no scope.
 ABOUT_IMAGES = [kind for kind in Notice.Kind.values if kind != Notice.Kind.CASE_SHARED]
-TOLD_SCHEMAS: dict[str, Shape] = {
+SCHEMAS: dict[str, Shape] = {
     "OwnFeedback": an_object({"claim": {"oneOf": [ref("Feedback"), {"type": "null"}]}}),
     "Consent": an_object(
         {"allowed": a("boolean"), "since": MOMENT_OR_NULL},

@@ -6,7 +6,6 @@ from detection.api.shapes import (
     MOMENT,
     MOMENT_OR_NULL,
     NO_NUL,
-    SCHEMAS,
     SHA256,
     UUID,
     Shape,
@@ -61,7 +60,12 @@ TRAINING_RUN = an_object(
     },
     "It ends in a candidate, which judges nothing until a person puts it into service.",
 )
-SCHEMAS["TrainingRun"] = TRAINING_RUN
-SCHEMAS["TrainingRunPage"] = an_object(
-    {"results": each(ref("TrainingRun")), "next": a("string?", "The cursor of the next page.")}
-)
+SCHEMAS: dict[str, Shape] = {
+    "TrainingRun": TRAINING_RUN,
+    "TrainingRunPage": an_object(
+        {
+            "results": each(ref("TrainingRun")),
+            "next": a("string?", "The cursor of the next page."),
+        }
+    ),
+}
