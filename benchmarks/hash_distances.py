@@ -61,7 +61,7 @@ def _patches(seed: int) -> Picture:
 
 
 def number(picture: Picture) -> int:
-    """As `detection.detector.perceptual_hashes`, as a number."""
+    """As `detection.hashing.perceptual_hashes`, as a number."""
     small = picture.copy()
     small.thumbnail((HASHED_SIDE, HASHED_SIDE), Image.Resampling.BOX)
     return int(str(imagehash.phash(small)), 16)

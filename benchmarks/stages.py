@@ -67,7 +67,7 @@ class Stages:
 
 def watched() -> Stages:
     """The stages of a worker's task, in the order in which it comes to them."""
-    from detection import detector, storage, tasks
+    from detection import detector, hashing, previews, storage, tasks
     from ml import inference, quality
 
     stages = Stages()
@@ -79,8 +79,8 @@ def watched() -> Stages:
         (inference, "transformed", "stability copies"),
         (inference.Predictor, "_run", "network"),
         (quality, "measure", "quality"),
-        (detector, "write_previews", "previews"),
-        (detector, "perceptual_hashes", "perceptual hash"),
+        (previews, "write_previews", "previews"),
+        (hashing, "perceptual_hashes", "perceptual hash"),
         (tasks, "announce_end", "telling who waits"),
     ):
         stages.spent_s[name] = 0.0

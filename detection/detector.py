@@ -1,9 +1,7 @@
 """The door to ml: a stored file and a model version in, a judgement out."""
 
-import io
 import logging
 import math
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -12,9 +10,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-import imagehash
 import numpy as np
-import PIL.Image
 from django.conf import settings
 
 from deepfake_site import traces
@@ -37,7 +33,6 @@ from ml.inference import Prediction, Predictor
 
 log = logging.getLogger(__name__)
 
-PREVIEW_SIDES = (1024, 320)
 # Pictures that each worker scores when it starts, and how often one more while it judges.
 GOLDEN_AT_START, GOLDEN_EVERY_S = 4, 60.0
 # A crash may be the moment's and not the file's: try again while attempts are left.
@@ -263,47 +258,15 @@ class OriginalMissing(Exception):  # noqa: N818 (it names what is wrong with the
     code = "original_missing"
 
 
-def write_previews(image: Image, pixels: np.ndarray) -> None:
-    """Rebuild the previews of an image from its pixels: no metadata of the original survives.
-
-    JPEG, because WebP costs ten times the processor time (80 ms for both sizes of a 1 megapixel
-    picture) that the next image in the queue would wait for.
-    """
-    picture = PIL.Image.fromarray(pixels)
-    for side in PREVIEW_SIDES:
-        picture.thumbnail((side, side), PIL.Image.Resampling.LANCZOS)
-        path = storage.preview_path(image.pk, side)
-        if not storage.exists(path):
-            storage.write_atomically(path, _encoded(picture))
-
-
-def write_part_preview(image_id: uuid.UUID, region_id: uuid.UUID, pixels: np.ndarray) -> Path:
-    """Rebuild the small preview of one part from its pixels."""
-    picture = PIL.Image.fromarray(pixels)
-    picture.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.LANCZOS)
-    path = storage.region_path(image_id, region_id)
-    storage.write_atomically(path, _encoded(picture))
-    return path
-
-
-def perceptual_hashes(pixels: np.ndarray) -> tuple[str, str]:
-    """`imagehash.phash` of a picture and of its mirrored copy, 16 hex digits each.
-
-    Equal or near for re-saved copies.
-    """
-    small = PIL.Image.fromarray(pixels)
-    small.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.BOX)
-    in_mirror = small.transpose(PIL.Image.Transpose.FLIP_LEFT_RIGHT)
-    return str(imagehash.phash(small)), str(imagehash.phash(in_mirror))
-
-
-def hashes_of_file(path: Path) -> tuple[str, str]:
-    """The perceptual hashes of a file that is no stored original; nothing is kept of it.
+def decode_thumbnail(image: Image) -> np.ndarray:
+    """Pixels of the thumbnail that the file embeds.
 
     Raises:
-        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to compare.
+        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
     """
-    return perceptual_hashes(decode_file(path).pixels)
+    with _intact(image) as path:
+        pixels: np.ndarray = _decoder().thumbnail(path).pixels
+    return pixels
 
 
 def decode_file(path: Path) -> Decoded:
@@ -313,59 +276,6 @@ def decode_file(path: Path) -> Decoded:
         ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: there are no pixels.
     """
     return _decoder().decode(path, min_side=MIN_SIDE)
-
-
-def size_and_hashes(path: Path) -> tuple[tuple[int, int], tuple[str, str]]:
-    """Width, height and perceptual hashes of a file that is no stored original.
-
-    Raises:
-        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to look at.
-    """
-    decoded = _decoder().decode(path, min_side=MIN_SIDE)
-    return (decoded.facts.width, decoded.facts.height), perceptual_hashes(decoded.pixels)
-
-
-def labelled_preview(sha256: str) -> Path:
-    """Small preview of a labelled file, made now if nobody has looked at it yet.
-
-    Raises:
-        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable: nothing to show.
-        OriginalMissing: the file is gone.
-    """
-    path, source = storage.labelled_preview_path(sha256), storage.labelled_path(sha256)
-    if not storage.exists(source):
-        raise OriginalMissing(sha256)
-    if not storage.exists(path):
-        with storage.local(source) as file:
-            picture = PIL.Image.fromarray(decode_file(file).pixels)
-        picture.thumbnail((PREVIEW_SIDES[-1], PREVIEW_SIDES[-1]), PIL.Image.Resampling.LANCZOS)
-        storage.write_atomically(path, _encoded(picture))
-    return path
-
-
-def preview(image: Image, side: int) -> Path:
-    """File of one preview, made now if the worker has not made it yet.
-
-    Raises:
-        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
-    """
-    path = storage.preview_path(image.pk, side)
-    if not storage.exists(path):
-        write_previews(image, decode(image).pixels)
-    return path
-
-
-def thumbnail(image: Image) -> bytes:
-    """The thumbnail that the file embeds, as a PNG made anew from its pixels.
-
-    Raises:
-        ml.errors.UnreadableImage, ml.errors.DecoderUnavailable, OriginalMissing: nothing to show.
-    """
-    with _intact(image) as path:
-        pixels = _decoder().thumbnail(path).pixels
-    buffer = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def artifact_facts(folder: Path, sha256: str) -> dict[str, Any]:
@@ -438,9 +348,3 @@ def _columns(prediction: Prediction) -> dict[str, Any]:
         "activation_shape": list(activation.shape),
         "timings_ms": {name: round(ms, 2) for name, ms in prediction.timings_ms.items()},
     }
-
-
-def _encoded(picture: PIL.Image.Image) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, "JPEG", quality=85)
-    return buffer.getvalue()

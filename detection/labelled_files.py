@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 
-from detection import detector, storage
+from detection import hashing, storage
 from detection.errors import Refused
 from detection.import_sources import DAMAGE, MAX_FILES, ImportSource
 from detection.models import ImportedFile
@@ -115,7 +115,7 @@ def rows_of_manifest(path: Path) -> list[dict[str, str]]:
 
 def _looked_at(part: Path, sha256: str) -> Seen:
     try:
-        (width, height), hashes = detector.size_and_hashes(part)
+        (width, height), hashes = hashing.size_and_hashes(part)
     except UnreadableImage as error:
         return Seen(Outcome.UNREADABLE, sha256, note=error.code)
     if min(width, height) < MIN_SIDE_PX:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import PIL.Image
 
-from detection import detector, storage
+from detection import previews, storage
 from detection.errors import StorageAway
 from detection.evidence.screenshot import VERSION, Shares, photograph_inside
 from detection.models import Image
@@ -25,7 +25,7 @@ def photograph_in(image: Image) -> Shares | None:
 
 
 def _look(image_id: uuid.UUID, kept: Path) -> Shares | None:
-    path = storage.preview_path(image_id, detector.PREVIEW_SIDES[0])
+    path = storage.preview_path(image_id, previews.PREVIEW_SIDES[0])
     try:
         with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:
             found = photograph_inside(preview)

@@ -13,7 +13,7 @@ from celery.signals import worker_process_init, worker_ready
 from django.db import connections, transaction
 
 from deepfake_site import traces
-from detection import detector, likeness, storage, taking, training_tasks
+from detection import detector, hashing, likeness, previews, storage, taking, training_tasks
 from detection.doorbell import announce_end, ring
 from detection.errors import StorageAway
 from detection.models import Detection, Image, ModelVersion, Region
@@ -92,7 +92,7 @@ def _judge(claim: Detection) -> None:
         log.error("detection %s: %s", claim.pk, error.code)
         _fail_or_try_again(claim, error.code)
         return
-    hashes = likeness.columns(*detector.perceptual_hashes(judgement.pixels))
+    hashes = likeness.columns(*hashing.perceptual_hashes(judgement.pixels))
     with traces.stage("record"), transaction.atomic():  # one sync to disk instead of two
         # The image's row before the detection's and the event, as a submission takes them. What
         # decoding found is the same at every attempt, whoever holds the lease by now.
@@ -296,7 +296,7 @@ def take_over(**_: Any) -> None:
 def _describe(image: Image, pixels: np.ndarray) -> None:
     """What nobody waits for: previews."""
     try:
-        detector.write_previews(image, pixels)
+        previews.write_previews(image, pixels)
     except StorageAway as error:  # whoever wants to see them has them drawn
         log.warning("previews of image %s: %s", image.pk, error.code)
     if erasure.is_erased(image.pk):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import PIL.Image
 from django.utils.translation import gettext as _
 
-from detection import detector, storage
+from detection import detector, previews, storage
 from detection.explanation import overlay
 from detection.layer_presentation import LAID, OVER
 from detection.layer_words import LAYERS as LAYER_WORDS
@@ -20,7 +20,7 @@ from detection.models import Detection, EvidenceLayer
 from detection.services import evidence, layers
 from ml.errors import DecoderUnavailable, UnreadableImage
 
-SIDE = detector.PREVIEW_SIDES[0]
+SIDE = previews.PREVIEW_SIDES[0]
 LAYER_SIDE = 480  # five of them take some 200 kB at most
 LAYER = "layer-"  # the names of their pictures begin so
 QUALITY = 85
@@ -107,7 +107,7 @@ def _layer(detection: Detection, row: EvidenceLayer) -> Picture | None:
 
 def _pixels(detection: Detection) -> PIL.Image.Image | None:
     try:
-        path = detector.preview(detection.image, SIDE)
+        path = previews.preview(detection.image, SIDE)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         return None
     with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:

@@ -2,12 +2,12 @@
 
 import PIL.Image
 
-from detection import detector, storage
+from detection import detector, previews, storage
 from detection.evidence.heatmap import draw_heatmap
 from detection.models import Detection
 from ml.errors import DecoderUnavailable, UnreadableImage
 
-HEATMAP_SIDE = detector.PREVIEW_SIDES[0]
+HEATMAP_SIDE = previews.PREVIEW_SIDES[0]
 
 
 def heatmap(detection: Detection) -> bytes | None:
@@ -16,7 +16,7 @@ def heatmap(detection: Detection) -> bytes | None:
     if cells is None:
         return None
     try:
-        path = detector.preview(detection.image, HEATMAP_SIDE)
+        path = previews.preview(detection.image, HEATMAP_SIDE)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         return None
     with storage.opened(path) as file, PIL.Image.open(file, formats=["JPEG"]) as preview:

@@ -2,7 +2,7 @@
 
 from accounts.models import User
 from deepfake_site.rate_limits import Limit, take
-from detection import detector, validators
+from detection import hashing, validators
 from detection.errors import Refused
 from detection.services.seen_before import Fingerprint, Found, find
 from detection.uploads import StoredUpload
@@ -26,7 +26,7 @@ def search(*, by: User, upload: StoredUpload) -> Found:
 
 def _fingerprint(upload: StoredUpload) -> Fingerprint:
     try:
-        upright, in_mirror = detector.hashes_of_file(upload.path)
+        upright, in_mirror = hashing.hashes_of_file(upload.path)
     except UnreadableImage as error:
         raise Refused("not_decoded") from error
     except DecoderUnavailable as error:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from deepfake_site.rate_limits import Limit, take
-from detection import detector, doorbell, storage
+from detection import detector, doorbell, previews, storage
 from detection.doorbell import announce_end
 from detection.errors import Refused, StorageAway
 from detection.models import Detection, Image, Region
@@ -122,7 +122,7 @@ def show(claim: Region, judgement: detector.Judgement) -> None:
     announce_end(claim.pk)
     image_id = claim.detection.image_id
     try:
-        detector.write_part_preview(image_id, claim.pk, judgement.pixels)
+        previews.write_part_preview(image_id, claim.pk, judgement.pixels)
     except StorageAway as error:  # drawn when somebody looks
         log.warning("preview of part %s: %s", claim.pk, error.code)
     if not Region.objects.filter(pk=claim.pk).exists():

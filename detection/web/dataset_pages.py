@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from accounts.permissions import administrator_required, signed_in
-from detection import detector, storage
+from detection import detector, previews, storage
 from detection.dataset_presentation import import_view, split_rows
 from detection.errors import Refused
 from detection.models import Dataset, DatasetImport, LabelledImage, Snapshot
@@ -159,9 +159,9 @@ def labelled_preview(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
     row = get_object_or_404(rows, pk=pk)
     try:
         if row.image is None:
-            path = detector.labelled_preview(row.sha256)
+            path = previews.labelled_preview(row.sha256)
         else:
-            path = detector.preview(row.image, detector.PREVIEW_SIDES[-1])
+            path = previews.preview(row.image, previews.PREVIEW_SIDES[-1])
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
     response = FileResponse(storage.opened(path), content_type="image/jpeg")

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_GET
 
 from accounts import audit
 from accounts.permissions import signed_in
-from detection import detector, storage
+from detection import detector, previews, storage
 from detection.models import Detection, Image
 from detection.sandbox import FOR_TEN_MINUTES, sandboxed
 from detection.services import evidence
@@ -22,10 +22,10 @@ from ml.errors import DecoderUnavailable, UnreadableImage
 def preview(request: HttpRequest, pk: uuid.UUID, side: int) -> FileResponse:
     """A JPEG without any metadata of the original; 404 where nothing could be decoded."""
     image = _visible(request, pk)
-    if side not in detector.PREVIEW_SIDES:
+    if side not in previews.PREVIEW_SIDES:
         raise Http404
     try:
-        path = detector.preview(image, side)
+        path = previews.preview(image, side)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
     response = FileResponse(storage.opened(path), content_type="image/jpeg")
@@ -49,7 +49,7 @@ def thumbnail(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     """The thumbnail that the file embeds, rebuilt from its pixels; 404 where there is none."""
     image = _visible(request, pk)
     try:
-        png = detector.thumbnail(image)
+        png = previews.thumbnail(image)
     except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
         raise Http404 from None
     return sandboxed(HttpResponse(png, content_type="image/png"), cache_control=FOR_TEN_MINUTES)

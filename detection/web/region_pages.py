@@ -13,7 +13,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from accounts.permissions import signed_in
-from detection import detector, storage
+from detection import detector, previews, storage
 from detection.errors import Refused
 from detection.models import Region
 from detection.region_presentation import region_card
@@ -70,7 +70,7 @@ def preview(request: HttpRequest, pk: uuid.UUID) -> FileResponse:
             pixels = detector.decode_part(image, region.box_px)
         except (UnreadableImage, DecoderUnavailable, detector.OriginalMissing):
             raise Http404 from None
-        detector.write_part_preview(image.pk, region.pk, pixels)
+        previews.write_part_preview(image.pk, region.pk, pixels)
     response = FileResponse(storage.opened(path), content_type="image/jpeg")
     return sandboxed(response, cache_control=FOR_TEN_MINUTES)
 

@@ -11,7 +11,7 @@ from django.db import connection
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from accounts.models import User
-from detection import detector
+from detection import detector, previews
 from detection.models import Detection, ModelVersion
 from tests.chromium import FLAGS, chromium
 from tests.conftest import PASSWORD
@@ -104,7 +104,7 @@ def judge() -> Callable[..., None]:
     def finish(detection: Detection, probability: float | None, verdict: str, **more: Any) -> None:
         claimed = Detection.objects.claim(detection.pk, worker="test:1:1")
         assert claimed is not None
-        detector.write_previews(claimed.image, detector.decode(claimed.image).pixels)
+        previews.write_previews(claimed.image, detector.decode(claimed.image).pixels)
         assert claimed.complete(probability=probability, verdict=verdict, **more)
 
     return finish

@@ -6,7 +6,7 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from detection import detector, storage
+from detection import detector, hashing, previews, storage
 from detection.models import Detection, ModelVersion
 from detection.services.registry import register_artifact
 from ml.artifact import artifact_sha256
@@ -57,7 +57,7 @@ def test_a_veto_leaves_no_probability_and_no_decision(alice, red_model):
 def test_the_perceptual_hash_survives_saving_again(alice, model_version):
     photo = images.photo_like(320, 240, 7)
     first, second = (
-        detector.perceptual_hashes(detector.decode(submitted(alice, data).image).pixels)[0]
+        hashing.perceptual_hashes(detector.decode(submitted(alice, data).image).pixels)[0]
         for data in (images.encode(photo, "PNG"), images.encode(photo, "WEBP"))
     )
     assert (int(first, 16) ^ int(second, 16)).bit_count() <= 4
@@ -103,12 +103,12 @@ def test_what_cannot_be_decoded_says_why(alice, model_version):
 
 
 def _preview(image, side: int) -> PIL.Image.Image:
-    with PIL.Image.open(detector.preview(image, side), formats=["JPEG"]) as preview:
+    with PIL.Image.open(previews.preview(image, side), formats=["JPEG"]) as preview:
         preview.load()
         return preview
 
 
-@pytest.mark.parametrize("side", detector.PREVIEW_SIDES)
+@pytest.mark.parametrize("side", previews.PREVIEW_SIDES)
 def test_a_preview_fits_its_side(alice, model_version, side):
     image = submitted(alice, images.jpeg_bytes(1500, 900)).image
     assert max(_preview(image, side).size) == side
@@ -122,7 +122,7 @@ def test_a_small_image_is_not_enlarged(alice, model_version):
 @pytest.mark.parametrize("name", ["gps_jpeg", "injecting_jpeg", "png_with_prompt", "icc_jpeg"])
 def test_a_preview_carries_no_metadata(alice, model_version, name):
     image = submitted(alice, images.ACCEPTED[name]()).image
-    path = detector.preview(image, 320)
+    path = previews.preview(image, 320)
     assert dict(_preview(image, 320).getexif()) == {}
     assert _preview(image, 320).info.keys() & {"exif", "xmp", "icc_profile", "comment"} == set()
     for secret in (b"Exif", b"GPS", b"SERIAL", b"Steps", b"script", b"ICCP", b"XMP"):
@@ -140,15 +140,15 @@ def test_a_preview_is_upright(alice, model_version, orientation):
 
 def test_a_preview_is_made_once(alice, model_version):
     image = submitted(alice).image
-    path = detector.preview(image, 320)
+    path = previews.preview(image, 320)
     before = path.stat().st_mtime_ns
-    assert detector.preview(image, 320).stat().st_mtime_ns == before
+    assert previews.preview(image, 320).stat().st_mtime_ns == before
 
 
 def test_a_preview_never_alters_the_original(alice, model_version):
     data = images.gps_jpeg()
     image = submitted(alice, data).image
-    detector.preview(image, 320)
+    previews.preview(image, 320)
     assert storage.original_path(image.pk).read_bytes() == data
 
 

@@ -13,7 +13,7 @@ from django.urls import reverse
 from PIL import Image as Picture
 
 from accounts.models import User
-from detection import detector
+from detection import detector, previews
 from detection.models import Detection, Image
 from detection.services import cases
 from detection.tasks import run_detection
@@ -173,7 +173,7 @@ def test_a_file_without_thumbnail_has_none_to_show(judged, alice, client_of):
 def test_derived_files_carry_nothing_of_the_original(replaced, judged, alice, client_of):
     row = judged(images.gps_jpeg())
     addresses = [
-        *(reverse("image_preview", args=[row.image_id, side]) for side in detector.PREVIEW_SIDES),
+        *(reverse("image_preview", args=[row.image_id, side]) for side in previews.PREVIEW_SIDES),
         reverse("detection_heatmap", args=[row.pk]),
         reverse("image_thumbnail", args=[replaced.image_id]),
     ]

@@ -14,7 +14,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from detection import detector, storage
+from detection import detector, previews, storage
 from detection.models import Detection, Image, Submission
 from detection.tasks import run_detection
 from ml.decoder import Decoder, DecoderLimits
@@ -109,7 +109,7 @@ def test_it_accepts_and_judges(door, name):
     assert _judged().status == "done"
     image = Image.objects.get()
     assert storage.original_path(image.pk).read_bytes() == data
-    assert detector.preview(image, 320).is_file()
+    assert previews.preview(image, 320).is_file()
 
 
 @pytest.mark.parametrize("name", ["apng", "animated_gif", "animated_webp", "animated_avif"])

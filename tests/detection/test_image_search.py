@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from deepfake_site.rate_limits import Limit
-from detection import detector
+from detection import hashing
 from detection.models import Detection, Image
 from detection.services import image_search
 from detection.tasks import run_detection
@@ -74,7 +74,7 @@ def test_the_same_hash_comes_out_as_of_a_submission(known, tmp_path):
     path = tmp_path / "photo"
     path.write_bytes(images.encode(PHOTO, "PNG"))
     image = known.image
-    assert detector.hashes_of_file(path) == (image.perceptual_hash, image.mirrored_hash)
+    assert hashing.hashes_of_file(path) == (image.perceptual_hash, image.mirrored_hash)
 
 
 def test_a_mirrored_copy_finds_it(alice, known, search):
@@ -147,7 +147,7 @@ def test_a_decoder_that_is_away_is_said(alice, known, search, monkeypatch):
     def away(path: Any) -> None:
         raise DecoderUnavailable("decoder_not_started")
 
-    monkeypatch.setattr(detector, "hashes_of_file", away)
+    monkeypatch.setattr(hashing, "hashes_of_file", away)
     assert search(alice, resaved()).status_code == 503
 
 

@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from detection import detector, storage, tasks
+from detection import hashing, storage, tasks
 from detection.errors import Refused
 from detection.models import Dataset, DatasetImport, ImportedFile, LabelledImage
 from detection.services import (
@@ -123,7 +123,7 @@ def test_attempts_that_come_no_further_are_counted(dataset: Dataset, monkeypatch
 
     with archives.zipped(archives.labelled(2)) as upload:
         row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    monkeypatch.setattr(detector, "size_and_hashes", away)
+    monkeypatch.setattr(hashing, "size_and_hashes", away)
     assert worked(row).failure_code == "attempts_exhausted"
     assert row.attempt < 8
     assert files_below("imports") == []
@@ -132,13 +132,13 @@ def test_attempts_that_come_no_further_are_counted(dataset: Dataset, monkeypatch
 def test_a_slice_whose_lease_was_lost_writes_nothing(dataset: Dataset, monkeypatch: Any):
     with archives.zipped(archives.labelled(4)) as upload:
         row = dataset_imports.order_archive(by=None, dataset=dataset, upload=upload)
-    look = detector.size_and_hashes
+    look = hashing.size_and_hashes
 
     def slow(path: Path) -> Any:
         DatasetImport.objects.filter(pk=row.pk).update(attempt=7)  # another worker took it
         return look(path)
 
-    monkeypatch.setattr(detector, "size_and_hashes", slow)
+    monkeypatch.setattr(hashing, "size_and_hashes", slow)
     assert not dataset_imports.work(row.pk, worker=WORKER)
     assert set(row.files.values_list("outcome", flat=True)) == {Outcome.WAITING}
 

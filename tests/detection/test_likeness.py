@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from detection import detector, likeness
+from detection import hashing, likeness
 from tests import images
 
 HASH = "e7cf46c8f64700b8"
@@ -18,7 +18,7 @@ def flipped(value: str, *bits: int) -> str:
 
 
 def hashes(picture: Image.Image) -> tuple[str, str]:
-    return detector.perceptual_hashes(np.asarray(picture.convert("RGB")))
+    return hashing.perceptual_hashes(np.asarray(picture.convert("RGB")))
 
 
 def test_a_hash_is_in_its_bands_to_the_last_bit():

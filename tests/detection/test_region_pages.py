@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from detection import detector, own_data, region_presentation, storage
+from detection import own_data, previews, region_presentation, storage
 from detection.models import Detection, Region
 from detection.services import regions
 from tests import images, screenshots
@@ -96,7 +96,7 @@ def test_the_photograph_inside_a_screenshot_is_offered(alices, done):
     facts = {**FACTS, "width": picture.width, "height": picture.height}
     done.image.facts = facts
     done.image.save()
-    path = storage.preview_path(done.image_id, detector.PREVIEW_SIDES[0])
+    path = storage.preview_path(done.image_id, previews.PREVIEW_SIDES[0])
     path.parent.mkdir(parents=True)
     path.write_bytes(images.encode(picture, "JPEG", quality=85))
     assert "Judge the photograph inside" in page(alices, done)

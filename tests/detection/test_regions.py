@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts.models import AuditEvent
 from accounts.trail import life_of
-from detection import detector, storage, tasks
+from detection import detector, previews, storage, tasks
 from detection.errors import Refused
 from detection.models import Detection, Image, Region
 from detection.services import erasure, regions, sweeping
@@ -102,7 +102,7 @@ def test_out_of_time_after_its_verdict_it_keeps_it(judged, monkeypatch):
         raise SoftTimeLimitExceeded
 
     region = ask(judged)
-    monkeypatch.setattr(detector, "write_part_preview", out_of_time)
+    monkeypatch.setattr(previews, "write_part_preview", out_of_time)
     run_region(str(region.pk))
     region.refresh_from_db()
     assert (region.status, region.attempt) == ("done", 1)

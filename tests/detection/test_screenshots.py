@@ -2,7 +2,7 @@
 
 import pytest
 
-from detection import detector, screenshots, storage
+from detection import previews, screenshots, storage
 from detection.evidence.screenshot import VERSION
 from detection.models import Image
 from detection.services import erasure
@@ -26,7 +26,7 @@ def looked(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 @pytest.fixture
 def image(alice) -> Image:
     row = image_row(alice)
-    for side in detector.PREVIEW_SIDES:
+    for side in previews.PREVIEW_SIDES:
         storage.write_atomically(storage.preview_path(row.pk, side), images.jpeg_bytes(200, 150))
     return row
 

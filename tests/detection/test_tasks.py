@@ -10,7 +10,7 @@ from django.conf import settings
 
 from accounts.models import AuditEvent
 from deepfake_site import celery_app
-from detection import detector, tasks
+from detection import detector, previews, tasks
 from detection.models import Detection, Image, outbox
 from detection.services import delivering, erasure, idempotency, leases, orphans
 from ml.errors import ArtifactError, DecoderUnavailable, UnreadableImage
@@ -141,7 +141,7 @@ def test_out_of_time_while_recording_it_is_tried_again_at_once(
 def test_out_of_time_after_its_verdict_it_keeps_it(
     alice, model_version, fake_judgement, monkeypatch, rung
 ):
-    monkeypatch.setattr(detector, "write_previews", _out_of_time)
+    monkeypatch.setattr(previews, "write_previews", _out_of_time)
     row = _run(alice)
     assert (row.status, row.attempt, rung) == ("done", 1, [])
 
