@@ -28,7 +28,7 @@ PART_SHARES = (0.34, 0.16, 0.12, 0.06, 0.08, 0.12, 0.12)
 # A blend that leaves the picture as it was would be a real with a wrong label.
 MIN_CHANGE = 2.0
 # Cells along each side of the part that a seam's colours are compared in, and how much each cell
-# counts for another: by the cube of their distance, as a mean value coordinate nearly does.
+# counts for another: less by the cube of their distance.
 SEAM_GRID = 12
 _CELLS = np.stack(np.divmod(np.arange(SEAM_GRID**2), SEAM_GRID), axis=1).astype(np.float32)
 _NEARNESS = (((_CELLS[:, None] - _CELLS) ** 2).sum(axis=2) + 1) ** -1.5
@@ -113,8 +113,8 @@ def _blend(
 def _drawn_to(around: np.ndarray, inserted: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """`inserted` with a smooth shift of its colours that makes it meet `around` at the seam.
 
-    Each pixel's shift is the mean of the differences along the seam, by their distance from it.
-    Source: Farbman et al., Coordinates for Instant Image Cloning, SIGGRAPH 2009; on a coarse grid.
+    A pixel's shift is the mean of the differences along the seam, weighted by distance (Shepard,
+    ACM 1968) on a coarse grid: what Pérez et al., Poisson Image Editing, SIGGRAPH 2003, solve for.
 
     Args:
         inside: the mask, (h, w) uint8.
