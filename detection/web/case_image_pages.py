@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from accounts.models import User
 from accounts.permissions import signed_in
-from detection.case_presentation import case_choices
+from detection.case_presentation import case_choices, cases_of_name
 from detection.errors import Refused
 from detection.models import Case, CaseImage, CaseMember, Image
 from detection.models.case import MAX_TITLE
@@ -46,6 +46,8 @@ def image_cases(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     )
     if change is None:
         raise BadRequest("action must be add, remove or withdraw")
+    if change is _add and (same := _same_name(request, image, user)):
+        return _asked(request, image, same)
     try:
         change(request, image, user)
     except Refused as refusal:
@@ -82,10 +84,38 @@ def case_images(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     )
 
 
-def _add(request: HttpRequest, image: Image, user: User) -> None:
+def _title(request: HttpRequest) -> str:
     title = request.POST.get("title", "").strip()
     if len(title) > MAX_TITLE or not title.isprintable():
         raise BadRequest("the title is too long, or holds what cannot be printed")
+    return title
+
+
+def _same_name(request: HttpRequest, image: Image, user: User) -> list[tuple[Case, bool]]:
+    """Cases that are called as the new one would be, each with whether the image may go there.
+
+    Empty where no case is to be made, or another of this name is wanted.
+    """
+    title = _title(request)
+    if not title or "anyway" in request.POST:
+        return []
+    same = cases_of_name(user, title)
+    inside = {entry.case_id for entry in CaseImage.objects.filter(image=image, case__in=same)}
+    return [(case, case.pk not in inside and _works_on(case, user)) for case in same]
+
+
+def _asked(request: HttpRequest, image: Image, same: list[tuple[Case, bool]]) -> HttpResponse:
+    context = {
+        "detection": image.detections.latest("created_at"),
+        "is_confidential": bool(request.POST.get("confidential")),
+        "same_name": same,
+        "title": _title(request),
+    }
+    return render(request, "detection/case_same_name.html", context, status=409)
+
+
+def _add(request: HttpRequest, image: Image, user: User) -> None:
+    title = _title(request)
     knows = bool(request.POST.get("confidential"))
     if title:
         row = cases.create(by=user, title=title, images=[image], shares_confidential=knows)

@@ -159,6 +159,28 @@ def test_a_second_case_of_a_name_is_made_where_it_is_wanted_alone(alice, client_
     assert browser.post("/cases/new", {**form, "title": "Election 2028"}).status_code == 302
 
 
+def test_from_an_image_too_a_second_case_of_a_name_is_asked_about(alice, model_version, client_of):
+    image = done_row(alice, model_version).image
+    browser, page = client_of(alice), f"/images/{image.pk}/cases"
+    mine = cases.create(by=alice, title="Harbour fire")
+    closed = cases.create(by=alice, title="harbour  FIRE")
+    cases.close(by=alice, case=closed)
+    form = {"action": "add", "title": " Harbour Fire "}
+    answer = browser.post(page, form)
+    assert answer.status_code == 409
+    assert not image.case_entries.exists()
+    assert "2 cases that you belong to have this name already" in text_of(answer)
+    html = answer.content.decode()
+    assert f'name="case" value="{mine.pk}"' in html
+    assert f'name="case" value="{closed.pk}"' not in html
+    assert browser.post(page, {"action": "add", "case": str(mine.pk)}).status_code == 302
+    assert mine.entries.get().image == image
+    again = browser.post(page, form)  # it lies there by now
+    assert f'name="case" value="{mine.pk}"' not in again.content.decode()
+    assert browser.post(page, {**form, "anyway": "1"}).status_code == 302
+    assert Case.objects.filter(title="Harbour Fire").get().entries.get().image == image
+
+
 def test_the_name_of_a_case_that_one_does_not_see_is_as_free_as_any(case, as_role):
     for role in ("former", "stranger", "moderator", "admin", "auditor"):
         assert as_role(role).post("/cases/new", {"title": case.title}).status_code == 302
