@@ -82,6 +82,8 @@ def _title(notice: Notice) -> str:
         Notice.Kind.JUDGED_AGAIN: _("A newer model judged an image otherwise"),
         Notice.Kind.CASE_SHARED: _("You were added to a case"),
     }
+    if "was" in notice.about:
+        return _("Your role in a case was changed")
     return titles[Notice.Kind(notice.kind)]
 
 
@@ -100,6 +102,8 @@ def _said(notice: Notice) -> tuple[str, str, tuple[str, ...]]:
         }
         return TONES.get(verdict, "waiting"), says, ()
     if notice.kind == Notice.Kind.CASE_SHARED:
+        if about.get("role") == CaseMember.OWNER:
+            return "waiting", _("It is yours now: you say who belongs to it, and close it."), ()
         if about.get("role") == CaseMember.Role.EDITOR:
             return "waiting", _("You may add images and notes to it."), ()
         return "waiting", _("You may read all of it, and change nothing."), ()

@@ -84,7 +84,7 @@ class Notice(models.Model):
         REVIEW_COMPLETED = "review_completed", _("A reviewer decided")
         REVIEW_WITHDRAWN = "review_withdrawn", _("A decision was taken back")
         JUDGED_AGAIN = "judged_again", _("A newer model judged otherwise")
-        CASE_SHARED = "case_shared", _("Added to a case")
+        CASE_SHARED = "case_shared", _("Added to a case")  # or given another role there
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, models.PROTECT, related_name="notices")

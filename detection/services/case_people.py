@@ -96,6 +96,7 @@ def change_role(*, by: User, case: Case, person: User, role: str) -> bool:
         if before == member.role:
             return False
         member.save(update_fields=["role"])
+        telling.role_in_case(row, person, role=role, was=before)
         after = {"person": person.pk, "role": role, "old_role": before}
         record("case.role_changed", by=by, case=row, after=after)
     return True
@@ -178,6 +179,7 @@ def _pass_on(case: Case) -> tuple[Case, str, int | None]:
     heir = _heirs(case).first()
     if heir is not None:
         Case.objects.filter(pk=case.pk).update(owner=heir.user)
+        telling.role_in_case(case, heir.user, role=CaseMember.OWNER, was=heir.role)
         heir.delete()
         return case, "case.transferred", heir.user_id
     closed_at = case.closed_at or timezone.now()
@@ -199,6 +201,8 @@ def _hand_over(case: Case, heir: CaseMember, by: User) -> None:
     heir.delete()
     Case.objects.filter(pk=case.pk).update(owner=heir.user)
     CaseMember.objects.create(case=case, user=old, role=Role.EDITOR, added_by=by)
+    if heir.user_id != by.pk:
+        telling.role_in_case(case, heir.user, role=CaseMember.OWNER, was=heir.role)
     after = {"owner": heir.user_id, "old_owner": old.pk}
     record("case.transferred", by=by, case=case, after=after)
 

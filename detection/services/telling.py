@@ -109,6 +109,15 @@ def added_to_case(case: Case, person: User, *, role: str) -> None:
     _notify([person], Kind.CASE_SHARED, {"role": role}, case=case)
 
 
+def role_in_case(case: Case, person: User, *, role: str, was: str) -> None:
+    """Somebody's role in a case was changed by another; in that transaction.
+
+    What they were told of their role before and have not seen holds no more.
+    """
+    Notice.objects.filter(user=person, case=case, seen_at=None).delete()
+    _notify([person], Kind.CASE_SHARED, {"role": role, "was": was}, case=case)
+
+
 def gone_from_case(case: Case, person: User) -> None:
     """Nothing is told any more of a case to whoever went; in that transaction."""
     Notice.objects.filter(user=person, case=case).delete()

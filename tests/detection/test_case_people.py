@@ -2,6 +2,7 @@
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from accounts.erasure import erase_person
 from accounts.models import AuditEvent, User
@@ -53,6 +54,39 @@ def test_whoever_is_added_is_told_in_the_same_transaction(case, alice, bob, sett
     assert (notice.user, notice.kind, notice.case) == (bob, "case_shared", case)
     assert notice.about == {"role": EDITOR}
     assert notice.mail_due_at is not None
+
+
+def told(person: User) -> list[tuple[str, str]]:
+    """The role that each notice says somebody had and has, the newest first."""
+    rows = Notice.objects.filter(user=person).order_by("-created_at")
+    return [(row.about.get("was", ""), row.about["role"]) for row in rows]
+
+
+def test_whose_role_is_changed_is_told_what_it_is_by_now(case, alice, bob):
+    add(case, alice, bob.email)
+    assert told(bob) == [("", EDITOR)]
+    case_people.change_role(by=alice, case=case, person=bob, role=READER)
+    assert not case_people.change_role(by=alice, case=case, person=bob, role=READER)
+    assert told(bob) == [(EDITOR, READER)]
+    Notice.objects.update(seen_at=timezone.now())
+    case_people.change_role(by=alice, case=case, person=bob, role=EDITOR)
+    assert told(bob) == [(READER, EDITOR), (EDITOR, READER)]
+    assert told(alice) == []
+
+
+def test_who_is_given_a_case_is_told_and_who_takes_one_is_not(case, alice, bob):
+    joined(case, bob)
+    case_people.transfer(by=alice, case=case, person=bob)
+    assert told(bob) == [(EDITOR, "owner")]
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    case_people.take_over(by=alice, case=Case.objects.get(pk=case.pk))
+    assert told(alice) == []
+
+
+def test_who_inherits_a_case_is_told(case, alice, bob, dora):
+    joined(case, bob)
+    erase_person(by=dora, person=alice, reason="asked")
+    assert told(bob) == [(EDITOR, "owner")]
 
 
 @pytest.mark.parametrize(("has_mail", "wants_mail"), [(False, True), (True, False)])

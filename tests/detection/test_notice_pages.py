@@ -63,6 +63,14 @@ def test_a_case_that_one_was_added_to_stands_there_by_its_name(alice, bob, brows
     assert '<span class="count-new">2' in browser.get("/history").content.decode()
     notice = Notice.objects.get(kind="case_shared")
     assert browser.get(f"/notices/{notice.pk}").url == f"/cases/{case.pk}"
+    case_people.change_role(by=bob, case=case, person=alice, role="editor")
+    html = browser.get("/notices").content.decode()
+    assert "Your role in a case was changed" in html
+    assert "You may add images and notes to it." in html
+    case_people.transfer(by=bob, case=case, person=alice)
+    assert "It is yours now" in browser.get("/notices").content.decode()
+    case_people.transfer(by=alice, case=case, person=bob)
+    notice = Notice.objects.filter(case=case, user=alice).latest("created_at")
     case_people.remove_person(by=bob, case=case, person=alice)
     assert "Flood" not in browser.get("/notices").content.decode()
     assert browser.get(f"/notices/{notice.pk}").status_code == 404
