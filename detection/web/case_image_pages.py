@@ -105,9 +105,10 @@ def _same_name(request: HttpRequest, image: Image, user: User) -> list[tuple[Cas
 
 
 def _asked(request: HttpRequest, image: Image, same: list[tuple[Case, bool]]) -> HttpResponse:
+    """What was said of a confidential image counts for the new case, and for no other."""
     context = {
         "detection": image.detections.latest("created_at"),
-        "is_confidential": bool(request.POST.get("confidential")),
+        "knows": bool(request.POST.get("confidential")),
         "same_name": same,
         "title": _title(request),
     }

@@ -181,6 +181,16 @@ def test_from_an_image_too_a_second_case_of_a_name_is_asked_about(alice, model_v
     assert Case.objects.filter(title="Harbour Fire").get().entries.get().image == image
 
 
+def test_who_let_a_new_case_see_a_confidential_image_let_no_other(case, alice, client_of):
+    image, other = case.images.get(), cases.create(by=alice, title="Harbour fire")
+    form = {"action": "add", "title": "Harbour fire", "confidential": "1"}
+    html = client_of(alice).post(f"/images/{image.pk}/cases", form).content.decode()
+    old, new = html.split(f'value="{other.pk}"')[1].split("</form>")[:2]
+    assert 'type="checkbox"' in old
+    assert 'type="hidden" name="confidential"' not in old
+    assert 'type="hidden" name="confidential"' in new
+
+
 def test_the_name_of_a_case_that_one_does_not_see_is_as_free_as_any(case, as_role):
     for role in ("former", "stranger", "moderator", "admin", "auditor"):
         assert as_role(role).post("/cases/new", {"title": case.title}).status_code == 302
