@@ -91,8 +91,12 @@ def _title(request: HttpRequest) -> str:
     return title
 
 
-def _same_name(request: HttpRequest, image: Image, user: User) -> list[tuple[Case, bool]]:
-    """Cases that are called as the new one would be, each with whether the image may go there.
+# A case, whether the image is in it, and whether this person may put it there.
+SameName = tuple[Case, bool, bool]
+
+
+def _same_name(request: HttpRequest, image: Image, user: User) -> list[SameName]:
+    """Cases that are called as the new one would be.
 
     Empty where no case is to be made, or another of this name is wanted.
     """
@@ -101,10 +105,10 @@ def _same_name(request: HttpRequest, image: Image, user: User) -> list[tuple[Cas
         return []
     same = cases_of_name(user, title)
     inside = {entry.case_id for entry in CaseImage.objects.filter(image=image, case__in=same)}
-    return [(case, case.pk not in inside and _works_on(case, user)) for case in same]
+    return [(case, case.pk in inside, _works_on(case, user)) for case in same]
 
 
-def _asked(request: HttpRequest, image: Image, same: list[tuple[Case, bool]]) -> HttpResponse:
+def _asked(request: HttpRequest, image: Image, same: list[SameName]) -> HttpResponse:
     """What was said of a confidential image counts for the new case, and for no other."""
     context = {
         "detection": image.detections.latest("created_at"),

@@ -175,8 +175,10 @@ def test_from_an_image_too_a_second_case_of_a_name_is_asked_about(alice, model_v
     assert f'name="case" value="{closed.pk}"' not in html
     assert browser.post(page, {"action": "add", "case": str(mine.pk)}).status_code == 302
     assert mine.entries.get().image == image
-    again = browser.post(page, form)  # it lies there by now
+    again = browser.post(page, form)
     assert f'name="case" value="{mine.pk}"' not in again.content.decode()
+    assert "This image is in it." in text_of(again)
+    assert "This image is in it." not in text_of(answer)
     assert browser.post(page, {**form, "anyway": "1"}).status_code == 302
     assert Case.objects.filter(title="Harbour Fire").get().entries.get().image == image
 
