@@ -98,6 +98,28 @@ def fingerprint(image: Image) -> Fingerprint:
     return Fingerprint(image.sha256, upright, in_mirror)
 
 
+@dataclass(frozen=True)
+class Likeness:
+    """How alike two pictures are; `kind` is None where neither is a copy of the other."""
+
+    kind: Kind | None
+    distance: int
+    is_mirrored: bool
+
+
+def alike(one: Image, other: Image) -> Likeness | None:
+    """How alike two stored images are; None where one is too uniform to be compared."""
+    if one.sha256 == other.sha256:
+        return Likeness(Kind.EXACT, 0, is_mirrored=False)
+    first, second = fingerprint(one), fingerprint(other)
+    if not (first.is_telling and second.is_telling):
+        return None
+    distance, is_mirrored = first.distance(second.upright)
+    is_near = distance <= likeness.POSSIBLE_DISTANCE
+    kind = _kind(distance, is_exact=False) if is_near else None
+    return Likeness(kind, distance, is_mirrored=is_mirrored and is_near)
+
+
 def find(user: User | None, picture: Fingerprint, *, beside: Detection | None = None) -> Found:
     """What this person may see of the same picture.
 

@@ -111,12 +111,20 @@ def _picture(row: Detection) -> dict[str, object]:
     return {"overlay": overlay(row), "faces": judged_faces(row)}
 
 
+def file_name_of(row: Detection, user: User) -> str:
+    """The name that this person, or for a reviewer anybody, sent it under last."""
+    sent = _submissions(row, user).order_by("-created_at").values_list("file_name", flat=True)
+    return sent.first() or ""
+
+
 def _file(row: Detection, user: User) -> dict[str, object]:
     """Whoever sees the detection may see the original, and so all that is in it."""
     image, facts = row.image, current_facts(row.image)
-    sent = _submissions(row, user).order_by("-created_at").values_list("file_name", flat=True)
     section = file_section(
-        facts, file_name=sent.first() or "", received=image.created_at, may_see_original=True
+        facts,
+        file_name=file_name_of(row, user),
+        received=image.created_at,
+        may_see_original=True,
     )
     return {"file_facts": [*file_facts(image), *technical_rows(facts)], "file": section}
 

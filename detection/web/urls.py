@@ -25,6 +25,7 @@ from detection.web import (
     review_urls,
     shadow_pages,
     shared_pages,
+    side_by_side_page,
     training_pages,
     verify_report_page,
     webhook_pages,
@@ -43,6 +44,7 @@ urlpatterns = [
     path("history/filters/<uuid:pk>", history_actions.change_filter, name="history_filter"),
     path("detections/<uuid:pk>", detection_page.detection, name="detection"),
     path("detections/<uuid:pk>/card", detection_page.detection_card, name="detection_card"),
+    path("detections/<uuid:pk>/beside/<uuid:detection>", side_by_side_page.beside, name="beside"),
     path("detections/<uuid:pk>/feedback", claim_pages.claim, name="detection_feedback"),
     path("detections/<uuid:pk>/retry", detection_page.retry, name="detection_retry"),
     path(

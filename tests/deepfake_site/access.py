@@ -54,6 +54,7 @@ DECLARED: dict[str, Access] = {
     "history/filters/<uuid:pk>": Access(frozenset({"owner"}), WRITE),
     "detections/<uuid:pk>": own(READ),
     "detections/<uuid:pk>/card": own(READ),
+    "detections/<uuid:pk>/beside/<uuid:detection>": own(READ),
     "detections/<uuid:pk>/feedback": own(WRITE),
     "detections/<uuid:pk>/retry": own(WRITE),
     "detections/<uuid:pk>/judge-again": own(WRITE),
