@@ -1,5 +1,8 @@
 """People with a second factor, and the codes that their app would show."""
 
+import time
+
+from allauth.mfa import app_settings
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.mfa.totp.internal import auth
@@ -21,7 +24,11 @@ def codes_of(user: User) -> list[str]:
     return RecoveryCodes.activate(user).get_unused_codes()
 
 
-def code_now(secret: str = SECRET) -> str:
+def code_now(secret: str = SECRET, *, lasts_s: float = 1.0) -> str:
+    """The present code, of which at least so much time is left; waited for where need be."""
+    left = app_settings.TOTP_PERIOD - time.time() % app_settings.TOTP_PERIOD
+    if left < lasts_s:
+        time.sleep(left + 0.01)
     (counter,) = auth.yield_hotp_counters_from_time()
     return auth.format_hotp_value(auth.hotp_value(secret, counter))
 
