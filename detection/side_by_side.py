@@ -10,7 +10,7 @@ from detection.file_section import FileSection, file_section, technical_rows
 from detection.models import Detection
 from detection.presentation import VerdictCard, file_facts, verdict_card
 from detection.services.file_reading import current_facts
-from detection.services.seen_before import Kind, alike
+from detection.services.seen_before import Kind, Likeness, alike
 from detection.sightings import KINDS
 
 Text = str | Promise
@@ -65,7 +65,7 @@ def side_by_side(
             verdict_card(one, fake_share=fake_share),
             verdict_card(other, fake_share=fake_share),
         ),
-        kind=_likeness(found.kind if found else None, is_comparable=found is not None),
+        kind=_likeness(found),
         distance=found.distance if found and found.kind != Kind.EXACT else None,
         is_mirrored=found is not None and found.is_mirrored,
         disagree=is_same and len(verdicts) > 1,
@@ -74,10 +74,10 @@ def side_by_side(
     )
 
 
-def _likeness(kind: Kind | None, *, is_comparable: bool) -> Text:
-    if not is_comparable:
+def _likeness(found: Likeness | None) -> Text:
+    if found is None:
         return _("At least one of them is too uniform to be compared, or was not decoded.")
-    return KINDS[kind] if kind else _("Two pictures: no copies of each other")
+    return KINDS[found.kind] if found.kind else _("Two pictures: no copies of each other")
 
 
 def _said(row: Detection, file_name: str) -> _Said:
